@@ -1,0 +1,53 @@
+/**
+ * What the program runs on, decided once from file, environment and flags by the config room, immutable afterwards.
+ * Secrets stand apart (`GatewaySecrets`), so that a config may be printed.
+ */
+import type { Secret } from '../lib/secret.ts';
+import type { Agent } from './agent.ts';
+import type { Provider } from './provider.ts';
+
+export type Durability = 'strict' | 'power' | 'process';
+export type AuthMode = 'token' | 'password' | 'none';
+
+export interface GatewayConfig {
+  host: string;
+  port: number;
+  stateDir: string;
+  /** SQLite file; PostgreSQL comes with the next issue. */
+  databaseFile: string;
+  auth: {
+    mode: AuthMode;
+    rateLimit: { maxAttempts: number; windowMs: number; lockoutMs: number; sourcesMax: number };
+  };
+  endpoints: { chatCompletions: boolean; responses: boolean; messages: boolean; proxy: boolean };
+  /** By provider id; `demo` only while no other is configured. */
+  providers: ReadonlyMap<string, Provider>;
+  agents: { byId: ReadonlyMap<string, Agent>; defaultId: string | null };
+  ledger: { durability: Durability };
+  metering: {
+    onCallerGone: 'drain' | 'abort';
+    drain: { timeoutMs: number; tokensMax: number; concurrentMax: number };
+  };
+  limits: {
+    bodyBytesMax: number;
+    jsonDepthMax: number;
+    /** One SSE event of an upstream, bytes. */
+    eventBytesMax: number;
+    /** A non-streamed answer of an upstream, bytes. */
+    answerBytesMax: number;
+    runsMax: number;
+    retriesMax: number;
+    upstreamConnectionsMax: number;
+    shutdownDrainMs: number;
+    tagsMax: number;
+    metadataBytesMax: number;
+    feedsMax: number;
+  };
+  /** Said once at start: what is off, what was not understood. */
+  warnings: readonly string[];
+}
+
+export interface GatewaySecrets {
+  token: Secret | null;
+  password: Secret | null;
+}

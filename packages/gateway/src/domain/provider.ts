@@ -1,0 +1,51 @@
+/**
+ * Where a dispatch can go. A provider is one vendor endpoint that speaks one dialect (`api`); a target is a provider,
+ * a model there, and the price that holds now. All of it is immutable once decided by config.
+ */
+import type { Secret } from '../lib/secret.ts';
+import type { PricePin } from './price.ts';
+
+export const APIS = ['openai-completions', 'openai-responses', 'anthropic-messages', 'google-generate'] as const;
+export type Api = (typeof APIS)[number];
+
+export interface ProviderModel {
+  id: string;
+  name: string | null;
+  contextWindow: number | null;
+  maxTokens: number | null;
+  /** From config (`cost`, USD per 1M tokens) or the demo; null is unpriced. */
+  price: PricePin | null;
+}
+
+export interface Provider {
+  id: string;
+  api: Api;
+  /** Without trailing slash, e.g. `https://api.openai.com/v1`. Unused by the demo. */
+  baseUrl: string;
+  /** `demo` answers in process, opens no socket. */
+  kind: 'http' | 'demo';
+  credential: Secret | null;
+  /** Static headers, lowest in the merge order. Names lower-cased. */
+  headers: Readonly<Record<string, string>>;
+  /** Configured models; any other model of the provider may be dispatched too, unpriced. */
+  models: readonly ProviderModel[];
+  /** The origin is the known vendor's own: such upstreams get no hop header. */
+  isVendorOrigin: boolean;
+  /** Whether the endpoint is known to accept `stream_options.include_usage`. `unknown` is asked, with one retry without. */
+  asksUsage: 'yes' | 'no' | 'unknown';
+  timeouts: UpstreamTimeouts;
+}
+
+/** Milliseconds; 0 is off. Defaults: connect 10 s, first byte 600 s, idle 300 s, total off. */
+export interface UpstreamTimeouts {
+  connectTimeoutMs: number;
+  firstByteTimeoutMs: number;
+  idleTimeoutMs: number;
+  totalTimeoutMs: number;
+}
+
+export interface Target {
+  provider: Provider;
+  model: string;
+  price: PricePin | null;
+}

@@ -1,0 +1,69 @@
+/**
+ * Our own ids: a prefix and 26 characters that sort by time (ULID layout: 48 bits of milliseconds, 80 of randomness).
+ * Inside one millisecond the random part counts up, so ids of one process always ascend: they are primary keys,
+ * and random keys would cost the store twice as much.
+ */
+import { randomBytes } from 'node:crypto';
+
+const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+const RANDOM_DIGITS = 16;
+
+export type IdPrefix = 'run' | 'dsp' | 'ent' | 'evt' | 'ins' | 'led';
+
+/** Makes ascending ids. One instance for a process; `now` and `random` are injected for tests. */
+export class IdSource {
+  #lastMs = -1;
+  #digits: number[] = [];
+  #time = '';
+  readonly #now: () => number;
+  readonly #random: (bytes: number) => Uint8Array;
+
+  constructor(now: () => number = Date.now, random: (bytes: number) => Uint8Array = randomBytes) {
+    this.#now = now;
+    this.#random = random;
+  }
+
+  next(prefix: IdPrefix): string {
+    return `${prefix}_${this.#suffix()}`;
+  }
+
+  #suffix(): string {
+    // A clock that goes back must not make ids that sort before earlier ones.
+    const ms = Math.max(this.#now(), this.#lastMs);
+    if (ms === this.#lastMs) {
+      this.#countUp();
+    } else {
+      this.#lastMs = ms;
+      this.#time = encodeTime(ms);
+      this.#digits = Array.from(this.#random(RANDOM_DIGITS), (byte) => byte & 31);
+      // Half of the range stays free to count up in.
+      this.#digits[0] = this.#digits[0]! & 15;
+    }
+    let text = this.#time;
+    for (const digit of this.#digits) text += ALPHABET[digit];
+    return text;
+  }
+
+  #countUp(): void {
+    for (let index = RANDOM_DIGITS - 1; index >= 0; index--) {
+      const digit = this.#digits[index]! + 1;
+      this.#digits[index] = digit & 31;
+      if (digit < 32) return;
+    }
+  }
+}
+
+/** The same suffix under another prefix: an entry and its event carry their dispatch's. */
+export function siblingId(id: string, prefix: IdPrefix): string {
+  return `${prefix}${id.slice(id.indexOf('_'))}`;
+}
+
+function encodeTime(ms: number): string {
+  let text = '';
+  let rest = ms;
+  for (let index = 0; index < 10; index++) {
+    text = ALPHABET[rest % 32] + text;
+    rest = Math.floor(rest / 32);
+  }
+  return text;
+}

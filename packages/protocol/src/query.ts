@@ -1,0 +1,84 @@
+/** Questions and answers of the asking API: `GET /api/v1/usage`, `GET /api/v1/dispatches`. */
+import type { DispatchRecord } from './event.ts';
+
+export interface List<Item> {
+  object: 'list';
+  data: Item[];
+  hasMore: boolean;
+  nextCursor: string | null;
+}
+
+export const USAGE_GROUPS = [
+  'model',
+  'provider',
+  'agent',
+  'session',
+  'tenant',
+  'endUser',
+  'source',
+  'outcome',
+] as const;
+export type UsageGroup = (typeof USAGE_GROUPS)[number];
+
+/** What a sum is made of: how many dispatches of each kind stand in it. */
+export interface Composition {
+  reported: number;
+  partial: number;
+  estimated: number;
+  none: number;
+  /** Dispatches with usage but without a price: their cost is missing from the sum. */
+  unpriced: number;
+  /** Dispatches whose end nobody saw (the gateway died). */
+  uncertain: number;
+}
+
+/** Sums over settled entries. Integers beyond 2^53 travel as decimal strings, so all money and tokens do. */
+export interface UsageSums {
+  requests: number;
+  input: string;
+  output: string;
+  cacheRead: string;
+  cacheWrite: string;
+  cacheWrite1h: string;
+  reasoning: string;
+  total: string;
+  costNanoUsd: string;
+  costUsd: string;
+  composition: Composition;
+  /** Milliseconds over completed dispatches; null when there are none. */
+  latencyMs: { avg: number; p50: number; p95: number; p99: number } | null;
+  timeToFirstTokenMs: { p50: number; p95: number } | null;
+}
+
+export interface UsageRow extends UsageSums {
+  /** The values of the asked groups; null where an entry has none. */
+  group: Partial<Record<UsageGroup, string | null>>;
+  /** Last settlement in the row, ISO 8601. */
+  lastSettledAt: string;
+}
+
+export interface UsageAnswer {
+  object: 'usage';
+  from: string;
+  to: string;
+  groupBy: UsageGroup[];
+  /** The answer holds every event up to this sequence number. */
+  asOfSeq: number;
+  rows: UsageRow[];
+  totals: UsageSums;
+}
+
+export interface PriceLine {
+  bucket: string;
+  units: number;
+  /** pico-USD for one unit, an integer as a decimal string. */
+  ratePicoUsd: string;
+  amountPicoUsd: string;
+}
+
+/** `GET /api/v1/dispatches/{id}`: the record, its price lines, the usage as the provider sent it. */
+export interface DispatchDetail extends DispatchRecord {
+  priceLines: PriceLine[] | null;
+  rawUsage: unknown;
+  corrections: DispatchRecord[];
+}
