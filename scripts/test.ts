@@ -1,0 +1,105 @@
+/**
+ * The test command: unit tests in one process, each test of the whole program in its own, then one plain last line
+ * `N passed, N failed`. `--long` runs the full figures (test/quotas.ts); other arguments are parts of file names to
+ * run alone. With `CI=true` a skipped test counts as failed, so that nothing is lost in silence.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestCounts } from './test-counts.ts';
+
+const root = join(import.meta.dirname, '..');
+const NODE_MAJOR_MIN = 24;
+const FILES_AT_ONCE = 1;
+
+if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) process.exit(runAgainWithOwnNode());
+
+const args = process.argv.slice(2);
+const isLong = args.includes('--long');
+const wanted = args.filter((arg) => !arg.startsWith('--'));
+const unitFiles = discover('packages/*/src/**/*.test.ts');
+const programFiles = discover('test/**/*.test.ts');
+const scratch = mkdtempSync(join(tmpdir(), 'weighbridge-test-'));
+const startedAt = performance.now();
+
+const results: TestCounts[] = [];
+try {
+  if (unitFiles.length > 0) results.push(await runTests('units', unitFiles, ['--test-isolation=none']));
+  if (programFiles.length > 0) {
+    results.push(await runTests('program', programFiles, [`--test-concurrency=${FILES_AT_ONCE}`]));
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+process.exit(report(results));
+
+function discover(pattern: string): string[] {
+  const files = globSync(pattern, { cwd: root, exclude: (name) => name === 'node_modules' }).sort();
+  return wanted.length === 0 ? files : files.filter((file) => wanted.some((part) => file.includes(part)));
+}
+
+async function runTests(name: string, files: string[], flags: string[]): Promise<TestCounts> {
+  const countsFile = join(scratch, `${name}.json`);
+  const child = spawn(
+    process.execPath,
+    [
+      '--test',
+      ...flags,
+      '--test-reporter=spec',
+      '--test-reporter-destination=stdout',
+      `--test-reporter=${join(root, 'scripts/test-counts.ts')}`,
+      `--test-reporter-destination=${countsFile}`,
+      ...files,
+    ],
+    { cwd: root, stdio: 'inherit', env: testEnvironment() },
+  );
+  const code = await new Promise<number>((resolve) => child.on('close', (value) => resolve(value ?? 1)));
+  const counts = readCounts(countsFile);
+  // The runner failed without naming a test (a file that does not load, an error after the last test): still a failure.
+  if (code !== 0 && counts.failed === 0) {
+    counts.failed = 1;
+    counts.failures.push(`${name}: the runner ended with code ${code}`);
+  }
+  return counts;
+}
+
+/** Keys of real vendors on a developer's machine would give the gateway under test providers it must not have. */
+function testEnvironment(): NodeJS.ProcessEnv {
+  const { NODE_TEST_CONTEXT: _inherited, ...rest } = process.env;
+  const env = Object.fromEntries(
+    Object.entries(rest).filter(([key]) => !/_(API_KEY|BASE_URL)$|^(WEIGHBRIDGE|OPENCLAW)_(?!TEST_)/.test(key)),
+  );
+  return { ...env, WEIGHBRIDGE_TEST_TIER: isLong ? 'long' : 'short' };
+}
+
+function readCounts(file: string): TestCounts {
+  const nothing: TestCounts = { passed: 0, failed: 0, skipped: 0, failures: [] };
+  if (!existsSync(file)) return nothing;
+  const text = readFileSync(file, 'utf8').trim();
+  return text === '' ? nothing : (JSON.parse(text) as TestCounts);
+}
+
+function report(parts: TestCounts[]): number {
+  const isStrict = process.env.CI === 'true';
+  const passed = parts.reduce((sum, part) => sum + part.passed, 0);
+  const skipped = parts.reduce((sum, part) => sum + part.skipped, 0);
+  const failed = parts.reduce((sum, part) => sum + part.failed, 0) + (isStrict ? skipped : 0);
+  for (const part of parts) for (const failure of part.failures) console.log(`not passed: ${failure}`);
+  console.log(`tests took ${Math.round((performance.now() - startedAt) / 1000)} s${isLong ? ' (long tier)' : ''}`);
+  if (skipped > 0 && !isStrict) console.log(`${skipped} skipped`);
+  console.log(`${passed} passed, ${failed} failed`);
+  return failed === 0 && passed > 0 ? 0 : 1;
+}
+
+/** The system's Node is too old, but `npm ci` has put the right one beside us. */
+function runAgainWithOwnNode(): number {
+  const own = join(root, 'node_modules/.bin/node');
+  if (!existsSync(own)) {
+    console.error(
+      `Weighbridge needs Node ${NODE_MAJOR_MIN}, this is ${process.version}. Run \`npm ci\`: it brings one.`,
+    );
+    return 1;
+  }
+  return spawnSync(own, process.argv.slice(1), { stdio: 'inherit' }).status ?? 1;
+}

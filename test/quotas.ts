@@ -1,0 +1,33 @@
+/**
+ * How much each test tries, in both tiers, in one place: `npm test` (short) and `npm run test:long` (long). The figures
+ * of a promise are read here, and nowhere is a figure lowered to make a test pass.
+ */
+
+const SHORT = {
+  /** SIGKILLs of the gateway under load. */
+  kills: 30,
+  /** SIGKILLs of each negative control; the comparison must have found violations by then. */
+  controlKills: 4,
+  /** Callers that keep the load up. */
+  crashCallers: 12,
+  /** Simulated power losses; none in the short tier, because they need a loop device and minutes. */
+  powerLossTrials: 0,
+  powerLossControlTrials: 0,
+  /** Hang-ups at each point, for each drain policy. */
+  hangupsEach: 5,
+};
+
+const LONG: typeof SHORT = {
+  kills: 500,
+  controlKills: 10,
+  crashCallers: 12,
+  powerLossTrials: 200,
+  powerLossControlTrials: 20,
+  hangupsEach: 100,
+};
+
+export const isLongTier = process.env.WEIGHBRIDGE_TEST_TIER === 'long';
+export const quotas = isLongTier ? LONG : SHORT;
+
+/** Seed of the test's random choices: printed, so that a failure can be run again with `WEIGHBRIDGE_TEST_SEED`. */
+export const seed = Number(process.env.WEIGHBRIDGE_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
