@@ -6,7 +6,8 @@
  * thread; an engine with a network drives the same generator with awaits. Scripts run in batches: one call receives
  * the inputs of every waiting caller, and all of them commit together (group commit).
  */
-import type { CompiledQuery } from 'kysely';
+import type { CompiledQuery, Kysely } from 'kysely';
+import type { Tables } from './schema.ts';
 
 export type Value = string | number | bigint | Uint8Array | null;
 export type Row = Record<string, Value>;
@@ -26,6 +27,8 @@ export type Script<Input, Output> = (inputs: readonly Input[]) => Generator<Stat
 export type WriteClass = 'intent' | 'settlement';
 
 export interface Store {
+  /** Builds queries for this engine; compile them and hand them to `read`. */
+  readonly queries: Kysely<Tables>;
   /** False while the database cannot commit (disk full, locked); admission asks it before any provider is called. */
   readonly available: boolean;
   /** Runs a script with this input, together with whatever else waits. Rejects with StoreUnavailable. */

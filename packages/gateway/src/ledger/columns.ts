@@ -1,0 +1,93 @@
+/**
+ * The order in which scripts hand values to the ledger's statements. The statements are built from these lists and the
+ * scripts fill them, so the two cannot drift apart. Loaded by the writer thread: nothing heavy may be imported here.
+ */
+import type { EntriesTable, RollupsTable } from '../store/schema.ts';
+
+/** What an intent fills. */
+export const INTENT_COLUMNS = [
+  'tenantId',
+  'entryId',
+  'dispatchId',
+  'runId',
+  'kind',
+  'attempt',
+  'instanceId',
+  'keyId',
+  'agentId',
+  'sessionKey',
+  'sessionId',
+  'endUserId',
+  'endUserSource',
+  'tags',
+  'metadata',
+  'provider',
+  'model',
+  'requestedModel',
+  'api',
+  'stream',
+  'source',
+  'traceparent',
+  'startedAt',
+  'priceId',
+  'priceSource',
+  'priceRates',
+] as const satisfies readonly (keyof EntriesTable)[];
+
+/** What a settlement adds, after `seq` and `settledAt`, which the writer gives. */
+export const SETTLEMENT_COLUMNS = [
+  'outcome',
+  'httpStatus',
+  'errorKind',
+  'stopReason',
+  'serviceTier',
+  'usageSource',
+  'input',
+  'output',
+  'cacheRead',
+  'cacheWrite',
+  'cacheWrite1h',
+  'reasoning',
+  'audioInput',
+  'audioOutput',
+  'imageInput',
+  'imageOutput',
+  'serverTools',
+  'rawUsage',
+  'costNanoUsd',
+  'latencyMs',
+  'timeToFirstTokenMs',
+  'endedAt',
+  'providerRequestId',
+] as const satisfies readonly (keyof EntriesTable)[];
+
+/** What a correction adds to an intent's and a settlement's columns. */
+export const CORRECTION_COLUMNS = ['corrects', 'reason'] as const satisfies readonly (keyof EntriesTable)[];
+
+export const ROLLUP_KEY = [
+  'tenantId',
+  'bucketStart',
+  'provider',
+  'model',
+  'agentId',
+  'source',
+  'outcome',
+] as const satisfies readonly (keyof RollupsTable)[];
+
+/** Columns that add up. */
+export const ROLLUP_SUMS = [
+  'requests',
+  'reported',
+  'partial',
+  'estimated',
+  'none',
+  'unpriced',
+  'input',
+  'output',
+  'cacheRead',
+  'cacheWrite',
+  'cacheWrite1h',
+  'reasoning',
+  'costNanoUsd',
+  'latencySumMs',
+] as const satisfies readonly (keyof RollupsTable)[];

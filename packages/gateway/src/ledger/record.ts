@@ -1,0 +1,202 @@
+/** Pure translations between the nouns (intent, settlement), the ledger's rows, and the record that the world sees. */
+import type { Cost, DispatchRecord, Usage } from '@weighbridge/protocol';
+import { USAGE_BUCKETS } from '@weighbridge/protocol';
+import type { EntryIntent, EntrySettlement } from '../domain/entry.ts';
+import { type PricePin, type Rates, usdText } from '../domain/price.ts';
+import { siblingId } from '../lib/ids.ts';
+import type { EntriesTable } from '../store/schema.ts';
+import type { Value } from '../store/store.ts';
+import type { INTENT_COLUMNS, SETTLEMENT_COLUMNS } from './columns.ts';
+
+/** A row as the record needs it: money read as text, because a sum or a cost may pass 2^53. */
+export type EntryRow = Omit<EntriesTable, 'costNanoUsd'> & { costNanoUsd: string | null };
+
+type IntentValues = { [Column in keyof typeof INTENT_COLUMNS]: Value };
+type SettlementValues = { [Column in keyof typeof SETTLEMENT_COLUMNS]: Value };
+
+/** In the order of INTENT_COLUMNS. */
+export function intentValues(intent: EntryIntent, instanceId: string): Value[] {
+  const { attribution: who, price } = intent;
+  return [
+    who.tenantId,
+    siblingId(intent.dispatchId, 'ent'),
+    intent.dispatchId,
+    intent.runId,
+    'usage',
+    intent.attempt,
+    instanceId,
+    who.keyId,
+    who.agentId,
+    who.sessionKey,
+    who.sessionId,
+    who.endUserId,
+    who.endUserSource,
+    who.tags.length === 0 ? '[]' : JSON.stringify(who.tags),
+    JSON.stringify(who.metadata),
+    intent.provider,
+    intent.model,
+    intent.requestedModel,
+    intent.api,
+    intent.stream ? 1 : 0,
+    intent.source,
+    who.traceparent,
+    intent.startedAt,
+    price?.priceId ?? null,
+    price?.source ?? null,
+    price ? ratesText(price) : null,
+  ] satisfies IntentValues;
+}
+
+/** In the order of SETTLEMENT_COLUMNS. */
+export function settlementValues(settlement: EntrySettlement, costNanoUsd: bigint | null): Value[] {
+  const { usage } = settlement;
+  return [
+    settlement.outcome,
+    settlement.httpStatus,
+    settlement.errorKind,
+    settlement.stopReason,
+    settlement.serviceTier,
+    settlement.usageSource,
+    usage?.input ?? null,
+    usage?.output ?? null,
+    usage?.cacheRead ?? null,
+    usage?.cacheWrite ?? null,
+    usage?.cacheWrite1h ?? null,
+    usage?.reasoning ?? null,
+    usage?.audioInput ?? null,
+    usage?.audioOutput ?? null,
+    usage?.imageInput ?? null,
+    usage?.imageOutput ?? null,
+    usage && Object.keys(usage.serverTools).length > 0 ? JSON.stringify(usage.serverTools) : null,
+    settlement.rawUsage,
+    costNanoUsd,
+    settlement.latencyMs,
+    settlement.timeToFirstTokenMs,
+    settlement.endedAt,
+    settlement.providerRequestId,
+  ] satisfies SettlementValues;
+}
+
+/** What recovery writes for a dispatch whose process died: nothing is known but that it was opened. */
+export function uncertainValues(): Value[] {
+  return [
+    'uncertain',
+    null,
+    'gateway_died',
+    null,
+    null,
+    'none',
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+  ] satisfies SettlementValues;
+}
+
+const textOfRates = new WeakMap<PricePin, string>();
+
+/** The rates as JSON text; a price is shared by many calls, so its text is made once. */
+function ratesText(price: PricePin): string {
+  let text = textOfRates.get(price);
+  if (text === undefined) {
+    text = JSON.stringify(Object.fromEntries(USAGE_BUCKETS.map((bucket) => [bucket, price.rates[bucket].toString()])));
+    textOfRates.set(price, text);
+  }
+  return text;
+}
+
+export function ratesOf(text: string): Rates {
+  const parsed = JSON.parse(text) as Record<string, string>;
+  return Object.fromEntries(USAGE_BUCKETS.map((bucket) => [bucket, BigInt(parsed[bucket] ?? '0')])) as Rates;
+}
+
+export function recordOf(row: EntryRow): DispatchRecord {
+  return {
+    entryId: row.entryId,
+    kind: row.kind,
+    dispatchId: row.dispatchId,
+    runId: row.runId,
+    attempt: row.attempt,
+    tenantId: row.tenantId,
+    keyId: row.keyId,
+    agentId: row.agentId,
+    sessionKey: row.sessionKey,
+    sessionId: row.sessionId,
+    endUserId: row.endUserId,
+    endUserSource: row.endUserSource as DispatchRecord['endUserSource'],
+    tags: JSON.parse(row.tags) as string[],
+    metadata: JSON.parse(row.metadata) as Record<string, unknown>,
+    provider: row.provider,
+    model: row.model,
+    requestedModel: row.requestedModel,
+    api: row.api,
+    serviceTier: row.serviceTier,
+    outcome: row.outcome as DispatchRecord['outcome'],
+    httpStatus: row.httpStatus,
+    errorKind: row.errorKind,
+    stopReason: row.stopReason,
+    stream: row.stream === 1,
+    usage: usageOf(row),
+    usageSource: (row.usageSource ?? 'none') as DispatchRecord['usageSource'],
+    cost: costOf(row),
+    latencyMs: row.latencyMs,
+    timeToFirstTokenMs: row.timeToFirstTokenMs,
+    startedAt: iso(row.startedAt),
+    endedAt: row.endedAt === null ? null : iso(row.endedAt),
+    settledAt: row.settledAt === null ? null : iso(row.settledAt),
+    source: row.source as DispatchRecord['source'],
+    providerRequestId: row.providerRequestId,
+    traceparent: row.traceparent,
+  };
+}
+
+export function usageOf(row: EntryRow): Usage | null {
+  if (row.input === null) return null;
+  const input = row.input;
+  const output = row.output ?? 0;
+  const cacheRead = row.cacheRead ?? 0;
+  const cacheWrite = row.cacheWrite ?? 0;
+  const cacheWrite1h = row.cacheWrite1h ?? 0;
+  return {
+    input,
+    output,
+    cacheRead,
+    cacheWrite,
+    cacheWrite1h,
+    reasoning: row.reasoning,
+    audioInput: row.audioInput ?? 0,
+    audioOutput: row.audioOutput ?? 0,
+    imageInput: row.imageInput ?? 0,
+    imageOutput: row.imageOutput ?? 0,
+    serverTools: row.serverTools === null ? {} : (JSON.parse(row.serverTools) as Record<string, number>),
+    total: input + output + cacheRead + cacheWrite + cacheWrite1h,
+  };
+}
+
+function costOf(row: EntryRow): Cost | null {
+  if (row.costNanoUsd === null || row.priceId === null) return null;
+  return {
+    nanoUsd: row.costNanoUsd,
+    usd: usdText(BigInt(row.costNanoUsd)),
+    currency: 'USD',
+    source: row.priceSource ?? 'config',
+    priceId: row.priceId,
+  };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,89 @@
+/**
+ * A sparse histogram of milliseconds that merges without loss: exact to 1 ms below 10 s, to 1 % above. Stored as bytes:
+ * pairs of (distance to the bin before, count), each an unsigned LEB128 number. Percentiles are nearest-rank.
+ */
+
+const EXACT_BELOW_MS = 10_000;
+/** Each bin above the exact range is 1 % wider than the one before. */
+const GROWTH = Math.log(1.01);
+
+/** Count of values by bin. */
+export type Histogram = Map<number, number>;
+
+/** The bin of a duration in whole milliseconds. */
+export function binOf(ms: number): number {
+  if (ms < EXACT_BELOW_MS) return Math.max(0, Math.round(ms));
+  return EXACT_BELOW_MS + Math.floor(Math.log(ms / EXACT_BELOW_MS) / GROWTH);
+}
+
+/** The duration a bin stands for: its own below 10 s, the geometric middle of the bin above. */
+export function valueOf(bin: number): number {
+  if (bin < EXACT_BELOW_MS) return bin;
+  return Math.round(EXACT_BELOW_MS * Math.exp((bin - EXACT_BELOW_MS + 0.5) * GROWTH));
+}
+
+export function addTo(histogram: Histogram, ms: number): void {
+  const bin = binOf(ms);
+  histogram.set(bin, (histogram.get(bin) ?? 0) + 1);
+}
+
+export function mergeInto(histogram: Histogram, bytes: Uint8Array): void {
+  let at = 0;
+  let bin = 0;
+  const next = (): number => {
+    let value = 0;
+    let factor = 1;
+    while (true) {
+      const byte = bytes[at++];
+      if (byte === undefined) throw new Error('a histogram is cut short');
+      value += (byte & 127) * factor;
+      if (byte < 128) return value;
+      factor *= 128;
+    }
+  };
+  while (at < bytes.length) {
+    bin += next();
+    const count = next();
+    histogram.set(bin, (histogram.get(bin) ?? 0) + count);
+  }
+}
+
+export function encode(histogram: Histogram): Uint8Array {
+  const bytes: number[] = [];
+  const push = (number: number): void => {
+    let rest = number;
+    while (rest > 127) {
+      bytes.push((rest % 128) + 128);
+      rest = Math.floor(rest / 128);
+    }
+    bytes.push(rest);
+  };
+  let before = 0;
+  for (const bin of [...histogram.keys()].sort((a, b) => a - b)) {
+    push(bin - before);
+    push(histogram.get(bin)!);
+    before = bin;
+  }
+  return Uint8Array.from(bytes);
+}
+
+export function countOf(histogram: Histogram): number {
+  let count = 0;
+  for (const n of histogram.values()) count += n;
+  return count;
+}
+
+/** Nearest-rank percentiles in milliseconds, in the order asked; null for an empty histogram. `ranks` in 0..1. */
+export function percentiles(histogram: Histogram, ranks: readonly number[]): number[] | null {
+  const count = countOf(histogram);
+  if (count === 0) return null;
+  const bins = [...histogram.entries()].sort(([a], [b]) => a - b);
+  return ranks.map((rank) => {
+    let left = Math.max(1, Math.ceil(rank * count));
+    for (const [bin, n] of bins) {
+      left -= n;
+      if (left <= 0) return valueOf(bin);
+    }
+    return valueOf(bins.at(-1)![0]);
+  });
+}

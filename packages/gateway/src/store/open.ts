@@ -1,0 +1,97 @@
+/**
+ * Opens the store for a gateway (lock, migrate, threads) or read-only for a command while no gateway runs.
+ * Rooms bring their statements and scripts; the store runs them without knowing what they mean.
+ */
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { CompiledQuery } from 'kysely';
+import type { Durability } from '../domain/config.ts';
+import { compileStatements, type RoomWrites, sqlite } from './compile.ts';
+import { openForReading, openForWriting } from './sqlite/connection.ts';
+import { lockDatabase } from './sqlite/lock.ts';
+import { migrate } from './sqlite/migrate.ts';
+import { SqliteStore } from './sqlite/sqlite-store.ts';
+import { type Row, type Store, StoreUnavailable, type Value, type WriteClass } from './store.ts';
+
+export interface StoreOptions {
+  file: string;
+  durability: Durability;
+  rooms: readonly RoomWrites[];
+  /** Names of scripts that write intents. */
+  intents: readonly string[];
+  /** Milliseconds to wait for a gateway that is just ending. */
+  lockWaitMs?: number;
+}
+
+const OWN_WRITES: RoomWrites = {
+  statements: (db) => ({
+    'probe.write': db
+      .insertInto('probe')
+      .values({ one: 1, filler: new Uint8Array() })
+      .onConflict((conflict) => conflict.column('one').doUpdateSet((eb) => ({ filler: eb.ref('excluded.filler') }))),
+  }),
+  scripts: new URL('./scripts.ts', import.meta.url),
+};
+
+export async function openStore(options: StoreOptions): Promise<Store> {
+  mkdirSync(dirname(options.file), { recursive: true, mode: 0o700 });
+  const lock = await lockDatabase(options.file, options.lockWaitMs);
+  try {
+    await prepareFile(options.file);
+    const rooms = [OWN_WRITES, ...options.rooms];
+    const store = await SqliteStore.open({
+      file: options.file,
+      statements: compileStatements(sqlite, rooms),
+      scripts: rooms.map((room) => room.scripts.href),
+      syncs: (write) => syncs(options.durability, write),
+      intents: new Set(options.intents),
+    });
+    return withLock(store, lock.release);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** A store that answers questions about a file nobody serves now. Writing through it is refused. */
+export async function openReadOnlyStore(options: { databaseFile: string }): Promise<Store> {
+  const file = options.databaseFile;
+  if (!existsSync(file)) throw new StoreUnavailable(`there is no ledger at ${file} yet; start one with \`serve\``);
+  const db: DatabaseSync = openForReading(file);
+  return {
+    queries: sqlite,
+    available: false,
+    write: () => Promise.reject(new StoreUnavailable('it was opened read-only')),
+    read: async <R = Row>(query: CompiledQuery) =>
+      db.prepare(query.sql).all(...(query.parameters as Value[])) as R[],
+    close: async () => db.close(),
+  };
+}
+
+/** Which commits wait for the disk: `strict` all, `power` the settlements, `process` none. */
+export function syncs(durability: Durability, write: WriteClass): boolean {
+  if (durability === 'strict') return true;
+  return durability === 'power' && write === 'settlement';
+}
+
+async function prepareFile(file: string): Promise<void> {
+  // Made with its mode before SQLite sees it: the log and index files beside it inherit the mode.
+  closeSync(openSync(file, 'a', 0o600));
+  const db = openForWriting(file);
+  try {
+    await migrate(db);
+  } finally {
+    db.close();
+  }
+}
+
+function withLock(store: Store, release: () => void): Store {
+  const close = store.close.bind(store);
+  return Object.assign(store, {
+    close: async () => {
+      await close();
+      release();
+    },
+  });
+}

@@ -1,0 +1,147 @@
+/**
+ * The tables as Kysely sees them, for both engines. Each table has one owning room, named here; no other room writes it.
+ * `tenantId` is part of every key, even while there is one tenant, because isolation cannot be added later.
+ * Times are milliseconds since the epoch; money is nano-USD; null means not known, never zero.
+ */
+import type { Generated } from 'kysely';
+
+/** Owner: ledger. One row per dispatch (kind `usage`), opened with `outcome` null, settled once; corrections are rows. */
+export interface EntriesTable {
+  tenantId: string;
+  entryId: string;
+  dispatchId: string;
+  runId: string;
+  kind: 'usage' | 'correction';
+  /** The entry that a correction amends. */
+  corrects: string | null;
+  reason: string | null;
+  attempt: number;
+  /** The process that opened it: only entries of dead instances are recovered. */
+  instanceId: string;
+  keyId: string | null;
+  agentId: string | null;
+  sessionKey: string | null;
+  sessionId: string | null;
+  endUserId: string | null;
+  endUserSource: string | null;
+  tags: string;
+  metadata: string;
+  provider: string;
+  model: string;
+  requestedModel: string;
+  api: string;
+  stream: number;
+  source: string;
+  traceparent: string | null;
+  startedAt: number;
+  priceId: string | null;
+  priceSource: string | null;
+  /** pico-USD per unit for each bucket, JSON. */
+  priceRates: string | null;
+  seq: number | null;
+  settledAt: number | null;
+  outcome: string | null;
+  httpStatus: number | null;
+  errorKind: string | null;
+  stopReason: string | null;
+  serviceTier: string | null;
+  usageSource: string | null;
+  input: number | null;
+  output: number | null;
+  cacheRead: number | null;
+  cacheWrite: number | null;
+  cacheWrite1h: number | null;
+  reasoning: number | null;
+  audioInput: number | null;
+  audioOutput: number | null;
+  imageInput: number | null;
+  imageOutput: number | null;
+  serverTools: string | null;
+  rawUsage: string | null;
+  costNanoUsd: bigint | null;
+  latencyMs: number | null;
+  timeToFirstTokenMs: number | null;
+  endedAt: number | null;
+  providerRequestId: string | null;
+}
+
+/** Owner: ledger. 15-minute sums of settled entries by settlement time; always rebuildable from them. */
+export interface RollupsTable {
+  tenantId: string;
+  bucketStart: number;
+  provider: string;
+  model: string;
+  /** Empty string where there is no agent: null would not be equal to itself in a key. */
+  agentId: string;
+  source: string;
+  outcome: string;
+  requests: number;
+  reported: number;
+  partial: number;
+  estimated: number;
+  none: number;
+  unpriced: number;
+  input: number;
+  output: number;
+  cacheRead: number;
+  cacheWrite: number;
+  cacheWrite1h: number;
+  reasoning: number;
+  costNanoUsd: bigint;
+  latencySumMs: number;
+  /** Sparse histograms of completed dispatches (lib/histogram). */
+  latencies: Uint8Array;
+  firstTokens: Uint8Array;
+  lastSettledAt: number;
+}
+
+/** Owner: ledger. One row: this ledger's name and the counters that give `seq` and `settledAt` in commit order. */
+export interface LedgerTable {
+  one: number;
+  ledgerId: string;
+  lastSeq: number;
+  lastSettledAt: number;
+}
+
+/** Owner: ledger. Every process that ever opened entries here. */
+export interface InstancesTable {
+  instanceId: string;
+  pid: number;
+  startedAt: number;
+  endedAt: number | null;
+}
+
+/** Owner: events. The log: `seq` rises in commit order. `payload` null: the event's data is the entry `subject`. */
+export interface EventsTable {
+  seq: number;
+  tenantId: string;
+  id: string;
+  type: string;
+  at: number;
+  subject: string;
+  payload: string | null;
+}
+
+/** Owner: events. How far each named follower has read. */
+export interface FollowersTable {
+  tenantId: string;
+  name: string;
+  seq: number;
+  updatedAt: number;
+}
+
+/** Owner: store. What the store writes to learn whether it can write again after a failure. */
+export interface ProbeTable {
+  one: Generated<number>;
+  filler: Uint8Array;
+}
+
+export interface Tables {
+  entries: EntriesTable;
+  rollups: RollupsTable;
+  ledger: LedgerTable;
+  instances: InstancesTable;
+  events: EventsTable;
+  followers: FollowersTable;
+  probe: ProbeTable;
+}
