@@ -1,0 +1,47 @@
+/**
+ * Reading, deciding and secrets, tied together: the one way to a configuration. Everything that verbs differ in is the
+ * argument: only a gateway that starts makes a token.
+ */
+import { networkInterfaces } from 'node:os';
+import type { GatewayConfig, GatewaySecrets } from '../domain/config.ts';
+import type { Flags } from './decide.ts';
+import { decide } from './decide.ts';
+import type { Variables } from './environment.ts';
+import { readEnvironment } from './environment.ts';
+import { readConfigFile, stateDirOf } from './file.ts';
+import type { TokenOrigin } from './secrets.ts';
+import { holdSecrets } from './secrets.ts';
+
+export interface LoadedConfig {
+  config: GatewayConfig;
+  secrets: GatewaySecrets;
+  /** The config file in use; null for the built-in configuration. */
+  file: string | null;
+  token: TokenOrigin | null;
+}
+
+export interface LoadRequest {
+  flags?: Flags;
+  variables?: Variables;
+  /** Make `STATE_DIR/token` where a token is needed and nobody gave one. */
+  createToken?: boolean;
+}
+
+/** Rejects with a ConfigError that lists everything that is wrong. */
+export async function loadConfig(request: LoadRequest = {}): Promise<LoadedConfig> {
+  const { flags = {}, variables = process.env, createToken = false } = request;
+  const environment = readEnvironment(variables);
+  const stateDir = stateDirOf(flags, environment);
+  const file = await readConfigFile(flags, environment, stateDir);
+  const localAddresses = Object.values(networkInterfaces()).flatMap((list) =>
+    (list ?? []).map(({ address }) => address),
+  );
+  const { config, given } = decide({ flags, environment, file, stateDir, localAddresses });
+  const held = holdSecrets(config.auth.mode, given, stateDir, createToken);
+  return {
+    config: { ...config, warnings: [...config.warnings, ...held.warnings] },
+    secrets: held.secrets,
+    file: file?.path ?? null,
+    token: held.token,
+  };
+}

@@ -1,0 +1,243 @@
+/**
+ * THE table of options and limits: each path of the config file with its kind, default, unit, variable, flag and reason.
+ * Defaults, validation (shape.ts), the list of known keys and docs/config.md (document.ts) are all derived from it, so
+ * a limit that is not here does not exist. In a path `*` stands for any id and `[]` for the elements of a list.
+ * It holds no code that decides anything.
+ */
+
+export type Unit = 'ms' | 's' | 'bytes' | 'tokens' | 'USD per 1M tokens';
+
+interface Common {
+  /** One sentence: what it does, and why one would change it. */
+  reason: string;
+  unit: Unit | null;
+  /** The environment variable and the flag that win over the file. */
+  environment: string | null;
+  flag: string | null;
+}
+
+export interface IntegerOption extends Common {
+  kind: 'integer';
+  default: number | null;
+  min: number;
+  max: number;
+}
+export interface BooleanOption extends Common {
+  kind: 'boolean';
+  default: boolean;
+  /** The default while no config file is used, where it differs. */
+  defaultWithoutFile: boolean;
+}
+export interface ChoiceOption<Choice extends string = string> extends Common {
+  kind: 'choice';
+  default: Choice | null;
+  of: readonly Choice[];
+}
+/** `text`: any string. `secret`: a string that is never shown. `rate`: a price. `texts`: names to strings. */
+export interface OtherOption extends Common {
+  kind: 'text' | 'secret' | 'rate' | 'texts' | 'model';
+  default: null;
+}
+export type Option = IntegerOption | BooleanOption | ChoiceOption | OtherOption;
+
+type Extra = Partial<Pick<Common, 'unit' | 'environment' | 'flag'>>;
+
+const NONE = { unit: null, environment: null, flag: null };
+
+function integer<Default extends number | null>(
+  value: Default,
+  range: [number, number],
+  reason: string,
+  extra?: Extra,
+) {
+  return { kind: 'integer' as const, default: value, min: range[0], max: range[1], reason, ...NONE, ...extra };
+}
+
+function boolean(value: boolean, reason: string, defaultWithoutFile = value): BooleanOption {
+  return { kind: 'boolean', default: value, defaultWithoutFile, reason, ...NONE };
+}
+
+function choice<const Choice extends string>(
+  value: Choice | null,
+  of: readonly Choice[],
+  reason: string,
+  extra?: Extra,
+) {
+  return { kind: 'choice' as const, default: value, of, reason, ...NONE, ...extra };
+}
+
+function other(kind: OtherOption['kind'], reason: string, extra?: Extra): OtherOption {
+  return { kind, default: null, reason, ...NONE, ...extra };
+}
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const GIB = 1_073_741_824;
+const ms = (value: number, max: number, reason: string, min = 0) => integer(value, [min, max], reason, { unit: 'ms' });
+const count = (value: number, max: number, reason: string, min = 1) => integer(value, [min, max], reason);
+const bytes = (value: number, max: number, reason: string) => integer(value, [1, max], reason, { unit: 'bytes' });
+const rate = (reason: string) => other('rate', reason, { unit: 'USD per 1M tokens' });
+
+/** The dialects by the names a config file may use; the second is OpenClaw's name for the first. */
+export const API_NAMES = {
+  'openai-completions': 'openai-completions',
+  'openai-responses': 'openai-responses',
+  'anthropic-messages': 'anthropic-messages',
+  'google-generate': 'google-generate',
+  'google-generative-ai': 'google-generate',
+} as const;
+
+/** OpenClaw's names of dialects that we do not speak: its file stays readable, such a provider is left out. */
+export const FOREIGN_APIS: ReadonlySet<string> = new Set([
+  'azure-openai-responses',
+  'bedrock-converse-stream',
+  'github-copilot',
+  'ollama',
+  'openai-codex-responses',
+]);
+
+export const OPTIONS = {
+  'gateway.port': integer(18_760, [0, 65_535], 'Port of the one listener; 0 picks a free one.', {
+    environment: 'WEIGHBRIDGE_PORT',
+    flag: '--port',
+  }),
+  'gateway.bind': choice(
+    'loopback',
+    ['loopback', 'lan', 'auto', 'custom', 'tailnet'],
+    'Where to listen: `loopback` and `auto` are 127.0.0.1, `lan` is 0.0.0.0, `custom` needs `gateway.host`; `tailnet` is refused, give the address.',
+    { flag: '--bind' },
+  ),
+  'gateway.host': other('text', 'Address to listen on; wins over `gateway.bind`.', { flag: '--host' }),
+  'gateway.customBindHost': other('text', 'OpenClaw’s name for the address of `bind: "custom"`.'),
+  'gateway.auth.mode': choice(
+    null,
+    ['token', 'password', 'none'],
+    'How callers prove themselves: `token` unless only a password is given; `none` is refused off loopback.',
+  ),
+  'gateway.auth.token': other('secret', 'The callers’ token; without one, `STATE_DIR/token` is made at first start.', {
+    environment: 'WEIGHBRIDGE_TOKEN',
+    flag: '--token',
+  }),
+  'gateway.auth.password': other('secret', 'The callers’ password for `mode: "password"`.', {
+    environment: 'WEIGHBRIDGE_PASSWORD',
+  }),
+  'gateway.auth.rateLimit.maxAttempts': count(10, 1_000_000, 'Failed sign-ins of one address in a window before 429.'),
+  'gateway.auth.rateLimit.windowMs': ms(60_000, DAY_MS, 'Window in which failed sign-ins are counted.', 1),
+  'gateway.auth.rateLimit.lockoutMs': ms(300_000, DAY_MS, 'How long an address stays refused after too many.', 1),
+  'gateway.auth.rateLimit.exemptLoopback': boolean(false, 'Only `false`: loopback is never exempt here.'),
+  'gateway.http.endpoints.chatCompletions.enabled': boolean(
+    false,
+    '`/v1/chat/completions`, `/v1/models` and `/v1/embeddings`; off in a file unless asked for, as in OpenClaw.',
+    true,
+  ),
+  'gateway.http.endpoints.responses.enabled': boolean(
+    false,
+    '`/v1/responses`; off in a file unless asked for, as in OpenClaw.',
+    true,
+  ),
+  'gateway.http.endpoints.messages.enabled': boolean(true, '`/v1/messages`.'),
+  'gateway.http.endpoints.proxy.enabled': boolean(true, 'The byte-exact pass-through under `/proxy/`.'),
+
+  'models.mode': choice(
+    'merge',
+    ['merge', 'replace'],
+    '`merge` adds the known vendors whose key is in the environment; `replace` uses only what the file names.',
+  ),
+  'models.providers.*.baseUrl': other('text', 'Where the provider’s API begins; a known vendor’s may be left out.'),
+  'models.providers.*.api': other('text', 'The dialect it speaks; a known vendor’s may be left out.'),
+  'models.providers.*.apiKey': other('secret', 'Its credential; write `${NAME}` to take it from the environment.'),
+  'models.providers.*.headers': other(
+    'texts',
+    'Static headers for every request to it, the lowest in the merge order.',
+  ),
+  'models.providers.*.request.headers': other('texts', 'The same under OpenClaw’s other name; wins over `headers`.'),
+  'models.providers.*.timeoutSeconds': integer(
+    null,
+    [1, 86_400],
+    'Longest whole request; the first-byte and idle limits are raised to it where they are shorter.',
+    { unit: 's' },
+  ),
+  'models.providers.*.models[].id': other('text', 'The model’s name at the provider.'),
+  'models.providers.*.models[].name': other('text', 'Its name for people.'),
+  'models.providers.*.models[].contextWindow': integer(null, [1, 1e12], 'Tokens it can read, for people.', {
+    unit: 'tokens',
+  }),
+  'models.providers.*.models[].maxTokens': integer(null, [1, 1e12], 'Tokens it can write, for people.', {
+    unit: 'tokens',
+  }),
+  'models.providers.*.models[].cost.input': rate('Price of uncached prompt tokens.'),
+  'models.providers.*.models[].cost.output': rate('Price of completion tokens, reasoning included.'),
+  'models.providers.*.models[].cost.cacheRead': rate('Price of prompt tokens read from a cache; missing: `input`.'),
+  'models.providers.*.models[].cost.cacheWrite': rate('Price of prompt tokens written to a cache; missing: `input`.'),
+  'models.providers.*.models[].cost.cacheWrite1h': rate(
+    'Price of prompt tokens written to a one-hour cache; missing: `cacheWrite`.',
+  ),
+
+  'agents.defaults.model': other(
+    'model',
+    'The model of agents that name none: `"provider/model"` or `{primary, fallbacks}`.',
+  ),
+  'agents.list[].id': other('text', 'The agent’s id, lower-cased.'),
+  'agents.list[].name': other('text', 'Its name for people.'),
+  'agents.list[].default': boolean(false, 'Whether `openclaw/default` means this agent; at most one.'),
+  'agents.list[].model': other('model', 'Its model; a plain string has no fallbacks.'),
+  'agents.list[].instructions': other('text', 'Put before the caller’s messages as a system message.'),
+  'agents.entries.*.name': other('text', 'As in `agents.list`; the key is the id.'),
+  'agents.entries.*.default': boolean(false, 'As in `agents.list`.'),
+  'agents.entries.*.model': other('model', 'As in `agents.list`.'),
+  'agents.entries.*.instructions': other('text', 'As in `agents.list`.'),
+
+  'ledger.durability': choice(
+    'power',
+    ['strict', 'power', 'process'],
+    '`power`: an answered call survives power loss; `strict`: a call in flight does too; `process`: only a crash of the program is survived.',
+  ),
+
+  'metering.onCallerGone': choice(
+    'drain',
+    ['drain', 'abort'],
+    'When the caller hangs up: `drain` reads on to the provider’s count, within the limits below; `abort` stops at once and estimates. Drained tokens are paid by the tenant.',
+  ),
+  'metering.drain.timeoutMs': ms(5_000, HOUR_MS, 'Longest drain after a hang-up.'),
+  'metering.drain.tokensMax': integer(500, [0, 1e9], 'Most tokens drained after a hang-up.', { unit: 'tokens' }),
+  'metering.drain.concurrentMax': count(32, 10_000, 'Drains at once; a further hang-up is aborted at once.', 0),
+
+  'limits.bodyBytesMax': bytes(20_971_520, GIB, 'Longest request body; 413 beyond. OpenClaw’s figure.'),
+  'limits.jsonDepthMax': count(128, 10_000, 'Deepest nesting of a request’s JSON; 400 beyond.'),
+  'limits.eventBytesMax': bytes(16_777_216, GIB, 'Longest SSE event of a provider; the dispatch fails beyond.'),
+  'limits.answerBytesMax': bytes(67_108_864, GIB, 'Longest answer of a provider that is not streamed.'),
+  'limits.runsMax': count(1_024, 1_000_000, 'Runs in flight at once; 503 `overloaded` beyond.'),
+  'limits.retriesMax': count(2, 10, 'Retries of one target after 429, 5xx or a reset, before any byte of answer.', 0),
+  'limits.upstreamConnectionsMax': count(
+    1_024,
+    65_536,
+    'Connections to one provider; not below `limits.runsMax`, or runs wait for one another.',
+  ),
+  'limits.shutdownDrainMs': ms(30_000, HOUR_MS, 'How long a stop waits for runs in flight before it aborts them.'),
+  'limits.authSourcesMax': count(10_000, 10_000_000, 'Addresses whose failed sign-ins are remembered.'),
+  'limits.tagsMax': count(32, 1_000, 'Tags on one call; 400 beyond.', 0),
+  'limits.metadataBytesMax': bytes(8_192, 1_048_576, 'Longest metadata of one call as JSON; 400 beyond.'),
+  'limits.feedsMax': count(64, 100_000, 'Live event feeds at once; 503 beyond.', 0),
+
+  'upstream.connectTimeoutMs': ms(10_000, HOUR_MS, 'Longest wait for a connection to a provider; 0 is off.'),
+  'upstream.firstByteTimeoutMs': ms(600_000, DAY_MS, 'Longest wait for the first byte of an answer; 0 is off.'),
+  'upstream.idleTimeoutMs': ms(300_000, DAY_MS, 'Longest silence inside an answer; 0 is off.'),
+  'upstream.totalTimeoutMs': ms(0, DAY_MS, 'Longest whole request to a provider; 0 is off.'),
+} as const satisfies Record<string, Option>;
+
+export type OptionPath = keyof typeof OPTIONS;
+
+/** Sections that are ours alone: an unknown key there is an error, elsewhere it may be OpenClaw's. */
+export const OWN_SECTIONS: ReadonlySet<string> = new Set(['ledger', 'metering', 'limits', 'upstream']);
+
+type ValueOf<O> = O extends { kind: 'integer'; default: infer D }
+  ? D extends null
+    ? number | null
+    : number
+  : O extends { kind: 'boolean' }
+    ? boolean
+    : O extends { kind: 'choice'; of: readonly (infer C)[]; default: infer D }
+      ? C | (null extends D ? null : never)
+      : string | null;
+
+export type OptionValue<Path extends OptionPath> = ValueOf<(typeof OPTIONS)[Path]>;

@@ -1,0 +1,66 @@
+/**
+ * The content of a config file once shape.ts has been over it: only known keys, each of the right kind, `${NAME}`
+ * substituted. Everything may be missing. Types only, and the one typed way to read a setting with its default.
+ */
+import type { OptionPath, OptionValue } from './options.ts';
+import { OPTIONS } from './options.ts';
+
+export type ModelChoice = string | { primary: string; fallbacks: readonly string[] };
+
+export interface CostTree {
+  input?: number;
+  output?: number;
+  cacheRead?: number;
+  cacheWrite?: number;
+  cacheWrite1h?: number;
+}
+
+export interface ModelTree {
+  id?: string;
+  name?: string;
+  contextWindow?: number;
+  maxTokens?: number;
+  cost?: CostTree;
+}
+
+export interface ProviderTree {
+  baseUrl?: string;
+  api?: string;
+  apiKey?: string;
+  headers?: Record<string, string>;
+  request?: { headers?: Record<string, string> };
+  timeoutSeconds?: number;
+  models?: ModelTree[];
+}
+
+export interface AgentTree {
+  id?: string;
+  name?: string;
+  default?: boolean;
+  model?: ModelChoice;
+  instructions?: string;
+}
+
+export interface FileTree {
+  gateway?: {
+    host?: string;
+    bind?: string;
+    customBindHost?: string;
+    auth?: { mode?: string; token?: string; password?: string };
+  };
+  models?: { mode?: string; providers?: Record<string, ProviderTree> };
+  agents?: { defaults?: { model?: ModelChoice }; list?: AgentTree[]; entries?: Record<string, AgentTree> };
+}
+
+/** The value at a path without wildcards: the file's, else the table's default. */
+export function setting<Path extends OptionPath>(tree: FileTree | null, path: Path): OptionValue<Path> {
+  let value: unknown = tree ?? undefined;
+  for (const key of path.split('.')) {
+    if (value === undefined) break;
+    value = (value as Record<string, unknown>)[key];
+  }
+  if (value !== undefined) return value as OptionValue<Path>;
+  const option = OPTIONS[path];
+  const fallback = tree === null && 'defaultWithoutFile' in option ? option.defaultWithoutFile : option.default;
+  return fallback as OptionValue<Path>;
+}
