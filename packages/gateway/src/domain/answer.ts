@@ -2,8 +2,9 @@
  * The two ends of a run. A door hands a `Call` down and an `AnswerSink` beside it; dispatch fills the sink.
  * The sink never sees the answer's end before the ledger has it (design, semantics 1).
  */
-import type { GatewayError } from './errors.ts';
+
 import type { Caller } from './caller.ts';
+import type { GatewayError } from './errors.ts';
 
 /** A chat completion as the caller sent it. */
 export interface Call {

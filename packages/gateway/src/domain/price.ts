@@ -65,6 +65,9 @@ export function divideHalfEven(value: bigint, divisor: bigint): bigint {
 export function usdText(nanoUsd: bigint): string {
   const sign = nanoUsd < 0n ? '-' : '';
   const absolute = nanoUsd < 0n ? -nanoUsd : nanoUsd;
-  const decimals = (absolute % NANO_PER_USD).toString().padStart(9, '0').replace(/0{1,3}$/, '');
+  const decimals = (absolute % NANO_PER_USD)
+    .toString()
+    .padStart(9, '0')
+    .replace(/0{1,3}$/, '');
   return `${sign}${absolute / NANO_PER_USD}.${decimals}`;
 }

@@ -3,8 +3,9 @@
  * A settlement that the database refuses is kept and written as soon as it takes writes again: a full disk costs the
  * caller an error, never a row. Prices are pinned at `open`; the cost is computed here and nowhere else.
  */
-import { GatewayError } from '../domain/errors.ts';
+
 import type { EntryIntent, EntrySettlement } from '../domain/entry.ts';
+import { GatewayError } from '../domain/errors.ts';
 import { costNanoUsd, type PricePin } from '../domain/price.ts';
 import type { Clock } from '../lib/clock.ts';
 import { siblingId } from '../lib/ids.ts';
@@ -184,4 +185,3 @@ function refusal(error: unknown): GatewayError {
   }
   return new GatewayError('internal', 'The ledger refused this call’s record; the log says why.');
 }
-

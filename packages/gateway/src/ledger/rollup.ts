@@ -107,15 +107,7 @@ export function keyOf(entry: RollupSource): RollupKey {
 
 /** One text for one key; JSON keeps names that hold separators apart. */
 export function keyText(key: RollupKey): string {
-  return JSON.stringify([
-    key.tenantId,
-    key.bucketStart,
-    key.provider,
-    key.model,
-    key.agentId,
-    key.source,
-    key.outcome,
-  ]);
+  return JSON.stringify([key.tenantId, key.bucketStart, key.provider, key.model, key.agentId, key.source, key.outcome]);
 }
 
 export function noSums(): RollupSums {

@@ -39,7 +39,10 @@ export function ledgerStatements(db: Kysely<Tables>): Readonly<Record<string, Co
       .onConflict((conflict) =>
         conflict.columns([...ROLLUP_KEY]).doUpdateSet((eb) => ({
           ...Object.fromEntries(
-            ROLLUP_SUMS.map((column) => [column, sql`${sql.ref(`rollups.${column}`)} + ${sql.ref(`excluded.${column}`)}`]),
+            ROLLUP_SUMS.map((column) => [
+              column,
+              sql`${sql.ref(`rollups.${column}`)} + ${sql.ref(`excluded.${column}`)}`,
+            ]),
           ),
           latencies: eb.ref('excluded.latencies'),
           firstTokens: eb.ref('excluded.firstTokens'),
@@ -60,10 +63,11 @@ export function ledgerStatements(db: Kysely<Tables>): Readonly<Record<string, Co
       .values(placeholders(['one', 'ledgerId', 'lastSeq', 'lastSettledAt']))
       .onConflict((conflict) => conflict.column('one').doNothing()),
     'ledger.readName': db.selectFrom('ledger').select(['ledgerId', 'lastSeq']),
-    'ledger.beginInstance': db
-      .insertInto('instances')
-      .values(placeholders(['instanceId', 'pid', 'startedAt'])),
-    'ledger.endInstance': db.updateTable('instances').set(placeholders(['endedAt'])).where('instanceId', '=', ''),
+    'ledger.beginInstance': db.insertInto('instances').values(placeholders(['instanceId', 'pid', 'startedAt'])),
+    'ledger.endInstance': db
+      .updateTable('instances')
+      .set(placeholders(['endedAt']))
+      .where('instanceId', '=', ''),
   };
 }
 

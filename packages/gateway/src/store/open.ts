@@ -4,7 +4,7 @@
  */
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import type { CompiledQuery } from 'kysely';
 import type { Durability } from '../domain/config.ts';
 import { compileStatements, type RoomWrites, sqlite } from './compile.ts';
@@ -63,8 +63,7 @@ export async function openReadOnlyStore(options: { databaseFile: string }): Prom
     queries: sqlite,
     available: false,
     write: () => Promise.reject(new StoreUnavailable('it was opened read-only')),
-    read: async <R = Row>(query: CompiledQuery) =>
-      db.prepare(query.sql).all(...(query.parameters as Value[])) as R[],
+    read: async <R = Row>(query: CompiledQuery) => db.prepare(query.sql).all(...(query.parameters as Value[])) as R[],
     close: async () => db.close(),
   };
 }

@@ -21,7 +21,9 @@ export async function migrate(db: DatabaseSync): Promise<void> {
   const known = Object.keys(MIGRATIONS);
   const unknown = applied.find((name) => !known.includes(name));
   if (unknown !== undefined) {
-    throw new Error(`the database was written by a newer Weighbridge (migration ${unknown}); start that version instead`);
+    throw new Error(
+      `the database was written by a newer Weighbridge (migration ${unknown}); start that version instead`,
+    );
   }
   if (applied.length === known.length) return;
 
@@ -37,7 +39,10 @@ export async function migrate(db: DatabaseSync): Promise<void> {
 function appliedMigrations(db: DatabaseSync): string[] {
   const table = db.prepare("select 1 from sqlite_master where type = 'table' and name = 'kysely_migration'").get();
   if (!table) return [];
-  return db.prepare('select name from kysely_migration').all().map((row) => String(row.name));
+  return db
+    .prepare('select name from kysely_migration')
+    .all()
+    .map((row) => String(row.name));
 }
 
 function dialectOf(db: DatabaseSync): Dialect {

@@ -1,0 +1,137 @@
+/**
+ * The event log: numbered facts in commit order, append-only. Rooms append inside their own transactions; here it is read.
+ * A follower that has seen `seq` n asks for what is after n and never misses a late commit, because numbers are given
+ * under the counters' lock. An event without a payload takes its data from its subject, through the renderer of its type.
+ */
+import { EventEmitter, once } from 'node:events';
+import type { EventEnvelope } from '@weighbridge/protocol';
+import type { Store } from '../store/store.ts';
+
+/** Events read at once by a follower. */
+const PAGE = 200;
+
+/** Gives the data of events by their subjects (for `model.usage`: the entry's record by entry id). */
+export type Renderer = (tenantId: string, subjects: readonly string[]) => Promise<ReadonlyMap<string, unknown>>;
+
+export interface FollowQuestion {
+  afterSeq: number;
+  /** null: every tenant (only for followers of the operator's own). */
+  tenantId: string | null;
+  /** null: every type. */
+  types: readonly string[] | null;
+  signal: AbortSignal;
+}
+
+export interface EventLogDeps {
+  store: Store;
+  ledgerId: () => string;
+  renderers: Readonly<Record<string, Renderer>>;
+}
+
+interface EventRow {
+  seq: number;
+  tenantId: string;
+  id: string;
+  type: string;
+  at: number;
+  subject: string;
+  payload: string | null;
+}
+
+export class EventLog {
+  readonly #deps: EventLogDeps;
+  readonly #wakes = new EventEmitter();
+  #announced = 0;
+
+  constructor(deps: EventLogDeps) {
+    this.#deps = deps;
+    this.#wakes.setMaxListeners(0);
+  }
+
+  /** Says that a commit appended up to `seq`; wakes the followers. Never blocks and never throws at the announcer. */
+  announce(seq: number): void {
+    if (seq <= this.#announced) return;
+    this.#announced = seq;
+    this.#wakes.emit('appended');
+  }
+
+  async lastSeq(): Promise<number> {
+    const query = this.#deps.store.queries.selectFrom('ledger').select('lastSeq').compile();
+    const [row] = await this.#deps.store.read<{ lastSeq: number }>(query);
+    return row?.lastSeq ?? 0;
+  }
+
+  /** Every matching event after `afterSeq`, then each new one as it commits, until the signal. */
+  async *follow(question: FollowQuestion): AsyncGenerator<EventEnvelope> {
+    let cursor = question.afterSeq;
+    while (!question.signal.aborted) {
+      const seenBefore = this.#announced;
+      const { events, scannedTo } = await this.page(question, cursor);
+      for (const event of events) {
+        if (question.signal.aborted) return;
+        yield event;
+      }
+      if (scannedTo > cursor) {
+        cursor = scannedTo;
+        continue;
+      }
+      if (this.#announced !== seenBefore) continue;
+      await this.#nextAppend(question.signal);
+    }
+  }
+
+  /** One page of events after `cursor`, and how far was looked; `scannedTo` === `cursor` means there is nothing newer. */
+  async page(
+    question: Pick<FollowQuestion, 'tenantId' | 'types'>,
+    cursor: number,
+  ): Promise<{ events: EventEnvelope[]; scannedTo: number }> {
+    const query = this.#deps.store.queries
+      .selectFrom('events')
+      .select(['seq', 'tenantId', 'id', 'type', 'at', 'subject', 'payload'])
+      .where('seq', '>', cursor)
+      .orderBy('seq')
+      .limit(PAGE)
+      .compile();
+    const rows = await this.#deps.store.read<EventRow>(query);
+    const wanted = rows.filter(
+      (row) =>
+        (question.tenantId === null || row.tenantId === question.tenantId) &&
+        (question.types === null || question.types.includes(row.type)),
+    );
+    return { events: await this.#render(wanted), scannedTo: rows.at(-1)?.seq ?? cursor };
+  }
+
+  async #render(rows: readonly EventRow[]): Promise<EventEnvelope[]> {
+    const rendered = await this.#renderSubjects(rows.filter((row) => row.payload === null));
+    return rows.map((row) => ({
+      type: row.type,
+      id: row.id,
+      seq: row.seq,
+      ledgerId: this.#deps.ledgerId(),
+      timestamp: new Date(row.at).toISOString(),
+      data: row.payload === null ? (rendered.get(row.subject) ?? null) : JSON.parse(row.payload),
+    }));
+  }
+
+  async #renderSubjects(rows: readonly EventRow[]): Promise<Map<string, unknown>> {
+    const rendered = new Map<string, unknown>();
+    const groups = Map.groupBy(rows, (row) => JSON.stringify([row.type, row.tenantId]));
+    for (const [, group] of groups) {
+      const { type, tenantId } = group[0]!;
+      const render = this.#deps.renderers[type];
+      if (!render) continue;
+      for (const [subject, value] of await render(
+        tenantId,
+        group.map((row) => row.subject),
+      )) {
+        rendered.set(subject, value);
+      }
+    }
+    return rendered;
+  }
+
+  async #nextAppend(signal: AbortSignal): Promise<void> {
+    // An abort ends the wait; the caller's loop sees the signal itself.
+    await once(this.#wakes, 'appended', { signal }).catch(() => {});
+  }
+}

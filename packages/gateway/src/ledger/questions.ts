@@ -1,0 +1,181 @@
+/**
+ * What can be asked of the ledger about single dispatches: pages of them, newest first, and one in full.
+ * Every question names its tenant; an id of another tenant is simply not found.
+ */
+import type { DispatchDetail, DispatchRecord, List } from '@weighbridge/protocol';
+import { type Kysely, type SelectQueryBuilder, sql } from 'kysely';
+import { GatewayError } from '../domain/errors.ts';
+import { priceLines } from '../domain/price.ts';
+import { siblingId } from '../lib/ids.ts';
+import type { Tables } from '../store/schema.ts';
+import type { Store } from '../store/store.ts';
+import { type EntryRow, ratesOf, recordOf, usageOf } from './record.ts';
+
+/** Exact matches; `outcome: 'open'` asks for what is in flight. */
+export interface DispatchFilters {
+  model?: string;
+  provider?: string;
+  agentId?: string;
+  sessionKey?: string;
+  endUserId?: string;
+  outcome?: string;
+  runId?: string;
+  source?: string;
+}
+
+export interface DispatchesQuestion {
+  tenantId: string;
+  limit: number;
+  cursor: string | null;
+  filters: DispatchFilters;
+}
+
+export async function listDispatches(store: Store, question: DispatchesQuestion): Promise<List<DispatchRecord>> {
+  let query = selectEntries(store.queries)
+    .where('tenantId', '=', question.tenantId)
+    .where('kind', '=', 'usage')
+    .orderBy('entryId', 'desc')
+    .limit(question.limit + 1);
+  if (question.cursor !== null) query = query.where('entryId', '<', entryOfCursor(question.cursor));
+  query = withFilters(query, question.filters);
+  const rows = await store.read<EntryRow>(query.compile());
+  const page = rows.slice(0, question.limit);
+  const hasMore = rows.length > question.limit;
+  return {
+    object: 'list',
+    data: page.map(recordOf),
+    hasMore,
+    nextCursor: hasMore ? page.at(-1)!.entryId.slice('ent_'.length) : null,
+  };
+}
+
+/** One dispatch by `dsp_…` or `ent_…`, with its price lines, the usage as sent, and its corrections. */
+export async function findDispatch(store: Store, tenantId: string, id: string): Promise<DispatchDetail | null> {
+  const [row] = await store.read<EntryRow & { priceRates: string | null; rawUsage: string | null }>(
+    selectEntries(store.queries)
+      .select(['priceRates', 'rawUsage'])
+      .where('tenantId', '=', tenantId)
+      .where('entryId', '=', siblingId(id, 'ent'))
+      .compile(),
+  );
+  if (!row) return null;
+  const corrections = await store.read<EntryRow>(
+    selectEntries(store.queries)
+      .where('tenantId', '=', tenantId)
+      .where('corrects', '=', row.entryId)
+      .orderBy('entryId')
+      .compile(),
+  );
+  const usage = usageOf(row);
+  return {
+    ...recordOf(row),
+    priceLines:
+      usage && row.priceRates !== null
+        ? priceLines(usage, ratesOf(row.priceRates)).map((line) => ({
+            bucket: line.bucket,
+            units: line.units,
+            ratePicoUsd: line.ratePicoUsd.toString(),
+            amountPicoUsd: line.amountPicoUsd.toString(),
+          }))
+        : null,
+    rawUsage: row.rawUsage === null ? null : JSON.parse(row.rawUsage),
+    corrections: corrections.map(recordOf),
+  };
+}
+
+/** Records by entry id: what the event log shows as the data of `model.usage`. */
+export async function recordsByEntryId(
+  store: Store,
+  tenantId: string,
+  entryIds: readonly string[],
+): Promise<Map<string, DispatchRecord>> {
+  if (entryIds.length === 0) return new Map();
+  const rows = await store.read<EntryRow>(
+    selectEntries(store.queries).where('tenantId', '=', tenantId).where('entryId', 'in', entryIds).compile(),
+  );
+  return new Map(rows.map((row) => [row.entryId, recordOf(row)]));
+}
+
+const RECORD_COLUMNS = [
+  'tenantId',
+  'entryId',
+  'dispatchId',
+  'runId',
+  'kind',
+  'corrects',
+  'reason',
+  'attempt',
+  'instanceId',
+  'keyId',
+  'agentId',
+  'sessionKey',
+  'sessionId',
+  'endUserId',
+  'endUserSource',
+  'tags',
+  'metadata',
+  'provider',
+  'model',
+  'requestedModel',
+  'api',
+  'stream',
+  'source',
+  'traceparent',
+  'startedAt',
+  'priceId',
+  'priceSource',
+  'seq',
+  'settledAt',
+  'outcome',
+  'httpStatus',
+  'errorKind',
+  'stopReason',
+  'serviceTier',
+  'usageSource',
+  'input',
+  'output',
+  'cacheRead',
+  'cacheWrite',
+  'cacheWrite1h',
+  'reasoning',
+  'audioInput',
+  'audioOutput',
+  'imageInput',
+  'imageOutput',
+  'serverTools',
+  'latencyMs',
+  'timeToFirstTokenMs',
+  'endedAt',
+  'providerRequestId',
+] as const;
+
+function selectEntries(db: Kysely<Tables>) {
+  // Money as text: a cost may pass 2^53.
+  return db
+    .selectFrom('entries')
+    .select([...RECORD_COLUMNS, sql<string | null>`cast(${sql.ref('costNanoUsd')} as text)`.as('costNanoUsd')]);
+}
+
+function withFilters<O>(
+  query: SelectQueryBuilder<Tables, 'entries', O>,
+  filters: DispatchFilters,
+): SelectQueryBuilder<Tables, 'entries', O> {
+  let filtered = query;
+  for (const [column, value] of Object.entries(filters) as [keyof DispatchFilters, string | undefined][]) {
+    if (value === undefined) continue;
+    filtered =
+      column === 'outcome' && value === 'open'
+        ? filtered.where('outcome', 'is', null)
+        : filtered.where(column, '=', value);
+  }
+  return filtered;
+}
+
+function entryOfCursor(cursor: string): string {
+  if (!/^[0-9A-HJKMNP-TV-Z]{26}$/.test(cursor)) {
+    throw new GatewayError('invalid_request', '`cursor` is not one that a list returned; leave it out to start anew.', {
+      param: 'cursor',
+    });
+  }
+  return `ent_${cursor}`;
+}

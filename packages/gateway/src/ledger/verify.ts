@@ -1,0 +1,154 @@
+/**
+ * Proves that the ledger agrees with itself: rollups equal a rebuild from the entries, every settled entry has exactly
+ * one event under its own number, numbers rise with settlement time. Meant for a ledger that nobody writes meanwhile.
+ */
+
+import { sql } from 'kysely';
+import { type Histogram, mergeInto } from '../lib/histogram.ts';
+import type { Row, Store } from '../store/store.ts';
+import { ROLLUP_KEY, ROLLUP_SUMS } from './columns.ts';
+import { keyText, type Rollup, RollupFold, type RollupKey, type RollupSource } from './rollup.ts';
+import { ROLLUP_SOURCE_COLUMNS } from './statements.ts';
+
+const PAGE = 5000;
+
+export interface Verification {
+  ok: boolean;
+  entries: number;
+  open: number;
+  rollups: number;
+  events: number;
+  /** What disagrees, in words, at most 20. */
+  problems: string[];
+}
+
+export async function verifyLedger(store: Store): Promise<Verification> {
+  const problems: string[] = [];
+  const report = (problem: string): void => void (problems.length < 20 && problems.push(problem));
+  const { fold, entries, open } = await foldEntries(store);
+  const rollups = await compareRollups(store, fold, report);
+  const events = await checkEvents(store, report);
+  return { ok: problems.length === 0, entries, open, rollups, events, problems };
+}
+
+async function foldEntries(store: Store): Promise<{ fold: RollupFold; entries: number; open: number }> {
+  const fold = new RollupFold();
+  let entries = 0;
+  let open = 0;
+  let after = { tenantId: '', entryId: '' };
+  while (true) {
+    const { tenantId, entryId } = after;
+    const page = await store.read(
+      store.queries
+        .selectFrom('entries')
+        .select([
+          ...ROLLUP_SOURCE_COLUMNS.filter((column) => column !== 'costNanoUsd'),
+          sql<string | null>`cast(${sql.ref('costNanoUsd')} as text)`.as('costNanoUsd'),
+        ])
+        .where(({ eb, refTuple, tuple }) => eb(refTuple('tenantId', 'entryId'), '>', tuple(tenantId, entryId)))
+        .orderBy('tenantId')
+        .orderBy('entryId')
+        .limit(PAGE)
+        .compile(),
+    );
+    const last = page.at(-1);
+    if (!last) return { fold, entries, open };
+    for (const row of page) {
+      entries += 1;
+      if (row.outcome === null) open += 1;
+      else fold.add({ ...row, costNanoUsd: bigintOf(row.costNanoUsd) } as unknown as RollupSource);
+    }
+    after = { tenantId: String(last.tenantId), entryId: String(last.entryId) };
+  }
+}
+
+async function compareRollups(store: Store, fold: RollupFold, report: (problem: string) => void): Promise<number> {
+  const kept = await store.read(
+    store.queries
+      .selectFrom('rollups')
+      .select([
+        ...ROLLUP_KEY,
+        'latencies',
+        'firstTokens',
+        'lastSettledAt',
+        ...ROLLUP_SUMS.map((column) => sql<string>`cast(${sql.ref(column)} as text)`.as(column)),
+      ])
+      .compile(),
+  );
+  const rebuilt = new Map(fold.rollups);
+  for (const row of kept) {
+    const name = keyText(row as unknown as RollupKey);
+    const expected = rebuilt.get(name);
+    rebuilt.delete(name);
+    if (!expected) report(`the rollup ${name} has no entries`);
+    else compareRollup(name, row, expected, report);
+  }
+  for (const name of rebuilt.keys()) report(`the rollup ${name} is missing`);
+  return kept.length;
+}
+
+function compareRollup(name: string, row: Row, expected: Rollup, report: (problem: string) => void): void {
+  for (const column of ROLLUP_SUMS) {
+    const kept = String(row[column]);
+    const rebuilt = String(expected.sums[column]);
+    if (kept !== rebuilt) report(`the rollup ${name} has ${column} ${kept}, its entries give ${rebuilt}`);
+  }
+  for (const column of ['latencies', 'firstTokens'] as const) {
+    if (!sameHistogram(row[column] as Uint8Array, expected[column])) {
+      report(`the rollup ${name} has other ${column} than its entries`);
+    }
+  }
+  if (row.lastSettledAt !== expected.lastSettledAt) report(`the rollup ${name} has another lastSettledAt`);
+}
+
+function sameHistogram(bytes: Uint8Array, expected: Histogram): boolean {
+  const kept: Histogram = new Map();
+  mergeInto(kept, bytes);
+  return kept.size === expected.size && [...kept].every(([bin, count]) => expected.get(bin) === count);
+}
+
+async function checkEvents(store: Store, report: (problem: string) => void): Promise<number> {
+  const [counts] = await store.read<{ events: number; last: number | null }>(
+    store.queries
+      .selectFrom('events')
+      .select([sql<number>`count(*)`.as('events'), sql<number | null>`max(seq)`.as('last')])
+      .compile(),
+  );
+  const [lonely] = await store.read<{ count: number }>(
+    store.queries
+      .selectFrom('entries')
+      .leftJoin('events', (join) =>
+        join
+          .onRef('events.seq', '=', 'entries.seq')
+          .onRef('events.tenantId', '=', 'entries.tenantId')
+          .onRef('events.subject', '=', 'entries.entryId'),
+      )
+      .select(sql<number>`count(*)`.as('count'))
+      .where('entries.outcome', 'is not', null)
+      .where('events.seq', 'is', null)
+      .compile(),
+  );
+  if (lonely!.count > 0) report(`${lonely!.count} settled entries have no event under their number`);
+  const [ledger] = await store.read<{ lastSeq: number }>(
+    store.queries.selectFrom('ledger').select('lastSeq').compile(),
+  );
+  if ((counts!.last ?? 0) !== (ledger?.lastSeq ?? 0)) report('the last event is not the last number given');
+  const [backwards] = await store.read<{ count: number }>(
+    store.queries
+      .selectFrom(
+        store.queries
+          .selectFrom('events')
+          .select(['at', sql<number | null>`lag("at") over (order by seq)`.as('before')])
+          .as('steps'),
+      )
+      .select(sql<number>`count(*)`.as('count'))
+      .whereRef('steps.at', '<', 'steps.before')
+      .compile(),
+  );
+  if (backwards!.count > 0) report(`settlement time goes back ${backwards!.count} times`);
+  return counts!.events;
+}
+
+function bigintOf(text: unknown): bigint | null {
+  return text === null ? null : BigInt(text as string);
+}
