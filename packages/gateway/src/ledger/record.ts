@@ -11,8 +11,10 @@ import type { INTENT_COLUMNS, SETTLEMENT_COLUMNS } from './columns.ts';
 /** A row as the record needs it: money read as text, because a sum or a cost may pass 2^53. */
 export type EntryRow = Omit<EntriesTable, 'costNanoUsd'> & { costNanoUsd: string | null };
 
-type IntentValues = { [Column in keyof typeof INTENT_COLUMNS]: Value };
-type SettlementValues = { [Column in keyof typeof SETTLEMENT_COLUMNS]: Value };
+/** One value for each column: the compiler counts them. */
+type ValuesOf<Columns extends readonly string[]> = { [Index in keyof Columns]: Value };
+type IntentValues = ValuesOf<typeof INTENT_COLUMNS>;
+type SettlementValues = ValuesOf<typeof SETTLEMENT_COLUMNS>;
 
 /** In the order of INTENT_COLUMNS. */
 export function intentValues(intent: EntryIntent, instanceId: string): Value[] {

@@ -17,7 +17,7 @@ export function binOf(ms: number): number {
 }
 
 /** The duration a bin stands for: its own below 10 s, the geometric middle of the bin above. */
-export function valueOf(bin: number): number {
+export function midOf(bin: number): number {
   if (bin < EXACT_BELOW_MS) return bin;
   return Math.round(EXACT_BELOW_MS * Math.exp((bin - EXACT_BELOW_MS + 0.5) * GROWTH));
 }
@@ -82,8 +82,8 @@ export function percentiles(histogram: Histogram, ranks: readonly number[]): num
     let left = Math.max(1, Math.ceil(rank * count));
     for (const [bin, n] of bins) {
       left -= n;
-      if (left <= 0) return valueOf(bin);
+      if (left <= 0) return midOf(bin);
     }
-    return valueOf(bins.at(-1)![0]);
+    return midOf(bins.at(-1)![0]);
   });
 }
