@@ -25,6 +25,9 @@ interface Choice {
   fallbacks: readonly string[];
 }
 
+/** `openclaw/default` is a model name of its own: an agent of that id could never be called. */
+export const REFUSED_NAMES: readonly string[] = [...RESERVED_NAMES, 'default'];
+
 const ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
 export function decideAgents(tree: FileTree | null, providers: Providers, findings: Findings): GatewayConfig['agents'] {
@@ -78,9 +81,8 @@ function checkId(given: string | undefined, path: string, findings: Findings): s
   }
   // Session keys are lower-cased, and an agent's id is part of them.
   const id = given.trim().toLowerCase();
-  // `openclaw/default` is a model name of its own: an agent of that id could never be called.
-  if ((RESERVED_NAMES as readonly string[]).includes(id) || id === 'default') {
-    report(findings, path, `"${given}" is a reserved name.`, `Reserved are ${RESERVED_NAMES.join(', ')}, default.`);
+  if (REFUSED_NAMES.includes(id)) {
+    report(findings, path, `"${given}" is a reserved name.`, `Reserved are ${REFUSED_NAMES.join(', ')}.`);
     return null;
   }
   if (ID.test(id)) return id;

@@ -124,7 +124,7 @@ function checkSecret(value: unknown, path: string, walk: Walk): string | undefin
   if (isObject(value) && value.source === 'env' && typeof value.id === 'string') {
     return substitute(`\${${value.id}}`, walk.variables, path, walk.findings) ?? undefined;
   }
-  const hint = 'Write it as text, or `${NAME}` to take it from the environment.';
+  const hint = `Write it as text, or "\${NAME}" to take it from the environment.`;
   if (typeof value === 'string' && /^[\x21-\x7e]+$/.test(value.trim())) return value.trim();
   // Never the value: whatever stands here was meant to be secret.
   report(walk.findings, path, 'must be a text of visible ASCII characters, so that it can travel in a header.', hint);
