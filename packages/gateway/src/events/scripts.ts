@@ -1,5 +1,5 @@
 /** The event room's own transaction: moving a follower's cursor. Loaded by the store's writer thread. */
-import type { Statement } from '../store/store.ts';
+import type { Steps } from '../store/store.ts';
 
 export interface CursorInput {
   tenantId: string;
@@ -8,7 +8,7 @@ export interface CursorInput {
   now: number;
 }
 
-export function* moveCursors(inputs: readonly CursorInput[]): Generator<Statement, null[]> {
+export function* moveCursors(inputs: readonly CursorInput[]): Steps<null[]> {
   for (const { tenantId, name, seq, now } of inputs) {
     yield { name: 'events.moveCursor', values: [tenantId, name, seq, now] };
   }

@@ -9,11 +9,12 @@ import { makeUsage } from '@weighbridge/protocol';
 import type { EntryIntent, EntrySettlement } from '../domain/entry.ts';
 import type { PricePin } from '../domain/price.ts';
 import { CURSOR_SCRIPTS, EVENT_WRITES } from '../events/room.ts';
-import { IdSource } from '../lib/ids.ts';
+import { IdSource, siblingId } from '../lib/ids.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import { StoredLedger } from './ledger.ts';
 import { findDispatch, listDispatches } from './questions.ts';
+import { uncertainValues } from './record.ts';
 import { INTENT_SCRIPTS, LEDGER_WRITES } from './room.ts';
 import { usageAnswer } from './usage-answer.ts';
 import { verifyLedger } from './verify.ts';
@@ -38,6 +39,7 @@ let store: Store;
 let ledger: StoredLedger;
 let nowMs = T0;
 const announced: number[] = [];
+const IDENTITY = { tenantId: 'default', provider: 'openai', model: 'gpt-5', agentId: 'main', source: 'gateway' };
 const clock = { now: () => nowMs, monotonic: () => performance.now() };
 
 async function openAll(): Promise<void> {
@@ -184,7 +186,10 @@ describe('the ledger', () => {
 
   test('a second settlement of the same dispatch changes nothing and makes no event', async () => {
     const opened = await call();
-    await ledger.settle(settlement(opened, { usage: makeUsage({ input: 9999 }) }));
+    // The compare-and-set in the store, asked directly: the ledger itself refuses earlier.
+    const again = { identity: IDENTITY, entryId: siblingId(opened.dispatchId, 'ent'), eventId: 'evt_x', now: T0 };
+    assert.equal(await store.write('settleEntries', { ...again, values: uncertainValues() }), null);
+    await assert.rejects(ledger.settle(settlement(opened)), /settled without being opened, or twice/);
     assert.deepEqual(announced, [1]);
     assert.equal((await findDispatch(store, 'default', opened.dispatchId))?.usage?.input, 63);
     assert.equal((await verifyLedger(store)).ok, true);

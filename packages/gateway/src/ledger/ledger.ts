@@ -11,7 +11,7 @@ import type { Clock } from '../lib/clock.ts';
 import { siblingId } from '../lib/ids.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
 import { intentValues, settlementValues, uncertainValues } from './record.ts';
-import type { BeginInput, Settled, SettleInput } from './scripts.ts';
+import type { BeginInput, EntryIdentity, Settled, SettleInput } from './scripts.ts';
 
 /** Milliseconds between tries to write settlements that the database refused. */
 const RETRY_EVERY_MS = 250;
@@ -39,8 +39,8 @@ export interface LedgerDeps {
 export class StoredLedger implements Ledger {
   readonly ledgerId: string;
   readonly #deps: LedgerDeps;
-  /** Prices of dispatches in flight, by dispatch id. */
-  readonly #prices = new Map<string, PricePin | null>();
+  /** Dispatches in flight, by dispatch id: what the settlement needs of the intent. */
+  readonly #inFlight = new Map<string, { identity: EntryIdentity; price: PricePin | null }>();
   readonly #unsettled = new Map<string, SettleInput>();
   #retry: NodeJS.Timeout | null = null;
   #closed = false;
@@ -66,11 +66,11 @@ export class StoredLedger implements Ledger {
   }
 
   async open(intent: EntryIntent): Promise<void> {
-    this.#prices.set(intent.dispatchId, intent.price);
+    this.#inFlight.set(intent.dispatchId, { identity: identityOf(intent), price: intent.price });
     try {
       await this.#deps.store.write('openEntries', intentValues(intent, this.#deps.instanceId));
     } catch (error) {
-      this.#prices.delete(intent.dispatchId);
+      this.#inFlight.delete(intent.dispatchId);
       throw refusal(error);
     }
   }
@@ -91,19 +91,19 @@ export class StoredLedger implements Ledger {
     const { store, instanceId, clock } = this.#deps;
     const page = store.queries
       .selectFrom('entries')
-      .select(['tenantId', 'entryId'])
+      .select(['tenantId', 'entryId', 'provider', 'model', 'agentId', 'source'])
       .where('outcome', 'is', null)
       .where('instanceId', '!=', instanceId)
       .limit(500)
       .compile();
     let recovered = 0;
     while (true) {
-      const open = await store.read<{ tenantId: string; entryId: string }>(page);
+      const open = await store.read<EntryIdentity & { entryId: string }>(page);
       if (open.length === 0) return recovered;
       await Promise.all(
-        open.map(({ tenantId, entryId }) =>
+        open.map(({ entryId, ...identity }) =>
           this.#write({
-            tenantId,
+            identity,
             entryId,
             eventId: siblingId(entryId, 'evt'),
             now: clock.now(),
@@ -125,11 +125,13 @@ export class StoredLedger implements Ledger {
   }
 
   #settleInput(settlement: EntrySettlement): SettleInput {
-    const price = this.#prices.get(settlement.dispatchId) ?? null;
-    this.#prices.delete(settlement.dispatchId);
+    const opened = this.#inFlight.get(settlement.dispatchId);
+    if (!opened) throw new Error(`dispatch ${settlement.dispatchId} was settled without being opened, or twice`);
+    this.#inFlight.delete(settlement.dispatchId);
+    const { identity, price } = opened;
     const cost = price && settlement.usage ? costNanoUsd(settlement.usage, price.rates) : null;
     return {
-      tenantId: settlement.tenantId,
+      identity,
       entryId: siblingId(settlement.dispatchId, 'ent'),
       eventId: siblingId(settlement.dispatchId, 'evt'),
       now: this.#deps.clock.now(),
@@ -173,6 +175,16 @@ export class StoredLedger implements Ledger {
       ),
     );
   }
+}
+
+function identityOf(intent: EntryIntent): EntryIdentity {
+  return {
+    tenantId: intent.attribution.tenantId,
+    provider: intent.provider,
+    model: intent.model,
+    agentId: intent.attribution.agentId,
+    source: intent.source,
+  };
 }
 
 function refusal(error: unknown): GatewayError {

@@ -3,15 +3,22 @@
  * settlements locks the counters once and touches each rollup once. They decide nothing but what one transaction must.
  */
 import { encode, mergeInto } from '../lib/histogram.ts';
-import type { Row, Statement, Value } from '../store/store.ts';
+import type { Row, Statement, Steps, Value } from '../store/store.ts';
 import { CORRECTION_COLUMNS, INTENT_COLUMNS, ROLLUP_KEY, ROLLUP_SUMS, SETTLEMENT_COLUMNS } from './columns.ts';
 import { type Rollup, RollupFold, type RollupSource } from './rollup.ts';
 
-type Steps<Output> = Generator<Statement, Output, Row[]>;
+/** What of an entry's intent its rollup is keyed by. */
+export interface EntryIdentity {
+  tenantId: string;
+  provider: string;
+  model: string;
+  agentId: string | null;
+  source: string;
+}
 
 /** A settlement on its way to the writer; `values` in the order of SETTLEMENT_COLUMNS. */
 export interface SettleInput {
-  tenantId: string;
+  identity: EntryIdentity;
   entryId: string;
   eventId: string;
   now: number;
@@ -52,17 +59,19 @@ export function* settleEntries(inputs: readonly SettleInput[]): Steps<Settled[]>
   const settled: Settled[] = [];
   for (const input of inputs) {
     const seq = counters.seq + 1;
-    const [identity] = yield {
+    const { tenantId } = input.identity;
+    // Asks for the count of changed rows, not for the row: RETURNING would cost a third of the statement.
+    const { changed } = yield {
       name: 'ledger.settleIfOpen',
-      values: [seq, counters.settledAt, ...input.values, input.tenantId, input.entryId],
+      values: [seq, counters.settledAt, ...input.values, tenantId, input.entryId],
     };
-    if (!identity) {
+    if (changed === 0) {
       settled.push(null);
       continue;
     }
     counters.seq = seq;
-    yield appendEvent(seq, input.tenantId, input.eventId, 'model.usage', counters.settledAt, input.entryId);
-    fold.add(rollupSource(input.tenantId, 'usage', null, identity, input.values, counters.settledAt));
+    yield appendEvent(seq, tenantId, input.eventId, 'model.usage', counters.settledAt, input.entryId);
+    fold.add(rollupSource(input.identity, 'usage', null, input.values, counters.settledAt));
     settled.push({ seq, settledAt: counters.settledAt });
   }
   yield* addRollups(fold);
@@ -84,14 +93,15 @@ export function* correctEntries(inputs: readonly CorrectInput[]): Steps<Settled[
     const tenantId = String(input.intent[intentAt('tenantId')]);
     const entryId = String(input.intent[intentAt('entryId')]);
     yield appendEvent(seq, tenantId, input.eventId, 'model.usage.corrected', settledAt, entryId);
-    const identity = {
-      provider: input.intent[intentAt('provider')]!,
-      model: input.intent[intentAt('model')]!,
-      agentId: input.intent[intentAt('agentId')]!,
-      source: input.intent[intentAt('source')]!,
+    const identity: EntryIdentity = {
+      tenantId,
+      provider: input.intent[intentAt('provider')] as string,
+      model: input.intent[intentAt('model')] as string,
+      agentId: input.intent[intentAt('agentId')] as string | null,
+      source: input.intent[intentAt('source')] as string,
     };
     const reason = input.correction[correctionAt('reason')] as string;
-    fold.add(rollupSource(tenantId, 'correction', reason, identity, input.settlement, settledAt));
+    fold.add(rollupSource(identity, 'correction', reason, input.settlement, settledAt));
     settled.push({ seq, settledAt });
   }
   yield* addRollups(fold);
@@ -105,7 +115,7 @@ export function* rebuildRollups(inputs: readonly null[]): Steps<number[]> {
   const fold = new RollupFold();
   let after: Value[] = ['', ''];
   while (true) {
-    const page = yield { name: 'ledger.settledPage', values: [...after, 1000] };
+    const { rows: page }: { rows: readonly Row[] } = yield { name: 'ledger.settledPage', values: [...after, 1000] };
     for (const row of page) fold.add(row as unknown as RollupSource);
     const last = page.at(-1);
     if (!last) break;
@@ -121,8 +131,8 @@ export function* beginInstance(inputs: readonly BeginInput[]): Steps<{ ledgerId:
   for (const { ledgerId, instanceId, pid, now } of inputs) {
     yield { name: 'ledger.name', values: [1, ledgerId, 0, 0] };
     yield { name: 'ledger.beginInstance', values: [instanceId, pid, now] };
-    const [row] = yield { name: 'ledger.readName', values: [] };
-    names.push({ ledgerId: String(row!.ledgerId), lastSeq: Number(row!.lastSeq) });
+    const { rows } = yield { name: 'ledger.readName', values: [] };
+    names.push({ ledgerId: String(rows[0]!.ledgerId), lastSeq: Number(rows[0]!.lastSeq) });
   }
   return names;
 }
@@ -134,16 +144,17 @@ export function* endInstance(inputs: readonly { instanceId: string; now: number 
 
 /** `settledAt` is the commit's time and never goes back, whatever the clock does. */
 function* lockCounters(inputs: readonly { now: number }[]): Steps<{ seq: number; settledAt: number }> {
-  const [row] = yield { name: 'ledger.lockCounters', values: [1] };
-  let settledAt = Number(row!.lastSettledAt);
+  const { rows } = yield { name: 'ledger.lockCounters', values: [1] };
+  let settledAt = Number(rows[0]!.lastSettledAt);
   for (const { now } of inputs) if (now > settledAt) settledAt = now;
-  return { seq: Number(row!.lastSeq), settledAt };
+  return { seq: Number(rows[0]!.lastSeq), settledAt };
 }
 
 function* addRollups(fold: RollupFold): Steps<void> {
   for (const rollup of fold.rollups.values()) {
     const key = ROLLUP_KEY.map((column) => rollup.key[column]);
-    const [kept] = yield { name: 'ledger.readRollup', values: key };
+    const { rows } = yield { name: 'ledger.readRollup', values: key };
+    const kept = rows[0];
     if (kept) {
       mergeInto(rollup.latencies, kept.latencies as Uint8Array);
       mergeInto(rollup.firstTokens, kept.firstTokens as Uint8Array);
@@ -173,22 +184,17 @@ function appendEvent(
 }
 
 function rollupSource(
-  tenantId: string,
+  identity: EntryIdentity,
   kind: 'usage' | 'correction',
   reason: string | null,
-  identity: Row,
   values: readonly Value[],
   settledAt: number,
 ): RollupSource {
   return {
-    tenantId,
+    ...identity,
     kind,
     reason,
     settledAt,
-    provider: identity.provider as string,
-    model: identity.model as string,
-    agentId: identity.agentId as string | null,
-    source: identity.source as string,
     outcome: values[at('outcome')] as string,
     usageSource: values[at('usageSource')] as string,
     input: values[at('input')] as number | null,

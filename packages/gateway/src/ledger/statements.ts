@@ -14,8 +14,7 @@ export function ledgerStatements(db: Kysely<Tables>): Readonly<Record<string, Co
       .set(placeholders(['seq', 'settledAt', ...SETTLEMENT_COLUMNS]))
       .where('tenantId', '=', '')
       .where('entryId', '=', '')
-      .where('outcome', 'is', null)
-      .returning(['provider', 'model', 'agentId', 'source']),
+      .where('outcome', 'is', null),
     'ledger.insertCorrection': db
       .insertInto('entries')
       .values(placeholders([...INTENT_COLUMNS, ...CORRECTION_COLUMNS, 'seq', 'settledAt', ...SETTLEMENT_COLUMNS])),

@@ -15,13 +15,23 @@ export type Row = Record<string, Value>;
 /** Statement texts, compiled once for the engine in use; scripts name them. */
 export type StatementTexts = Readonly<Record<string, string>>;
 
-/** What a script yields: a named statement and its parameters. The answer is its rows (RETURNING or SELECT). */
+/** What a script yields: a named statement and its parameters. */
 export interface Statement {
   name: string;
   values: readonly Value[];
 }
 
-export type Script<Input, Output> = (inputs: readonly Input[]) => Generator<Statement, Output[], Row[]>;
+/** What a statement answers: its rows where it has any, and how many rows it changed. */
+export interface Result {
+  rows: readonly Row[];
+  changed: number;
+}
+
+/** The steps of a transaction, or of a part of one. */
+export type Steps<Output> = Generator<Statement, Output, Result>;
+
+/** A transaction: receives the inputs of all who wait, answers each in the same order. */
+export type Script<Input, Output> = (inputs: readonly Input[]) => Steps<Output[]>;
 
 /** `intent` may ride on the operating system's cache, `settlement` must survive power loss (see `ledger.durability`). */
 export type WriteClass = 'intent' | 'settlement';

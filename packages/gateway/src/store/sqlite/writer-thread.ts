@@ -4,7 +4,7 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Row, Script, Statement } from '../store.ts';
+import type { Result, Row, Script, Statement } from '../store.ts';
 import { openForWriting } from './connection.ts';
 import type { Batch, BatchAnswer, WriterSetup } from './messages.ts';
 
@@ -46,14 +46,11 @@ function runScript(name: string, inputs: unknown[]): unknown[] {
   return step.value;
 }
 
-function execute({ name, values }: Statement): Row[] {
+function execute({ name, values }: Statement): Result {
   const { statement, hasRows } = prepared.get(name) ?? prepare(name);
-  if (hasRows) return statement.all(...values) as Row[];
-  statement.run(...values);
-  return NO_ROWS;
+  if (hasRows) return { rows: statement.all(...values) as Row[], changed: 0 };
+  return { rows: [], changed: Number(statement.run(...values).changes) };
 }
-
-const NO_ROWS: Row[] = [];
 
 function prepare(name: string): { statement: StatementSync; hasRows: boolean } {
   const text = setup.statements[name];
