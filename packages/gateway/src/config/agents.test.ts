@@ -1,3 +1,4 @@
+/** Which agents there are, which is the default, and which references to models are refused. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { GatewayConfig } from '../domain/config.ts';

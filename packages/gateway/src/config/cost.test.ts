@@ -1,3 +1,4 @@
+/** Prices of the config file, to the last pico-USD. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

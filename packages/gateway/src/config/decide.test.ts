@@ -1,3 +1,4 @@
+/** What a configuration means and what is refused, with inline files: no disk, no environment of the machine. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Decision, Flags } from './decide.ts';

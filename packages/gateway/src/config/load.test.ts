@@ -1,3 +1,4 @@
+/** Which file is read, and that docs/config.md is what the tables say. Real files in a temporary directory. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +7,9 @@ import { type TestContext, test } from 'node:test';
 import { configDocument } from './document.ts';
 import { ConfigError } from './findings.ts';
 import { loadConfig } from './load.ts';
+
+/** From this room to the root of the repository. */
+const UP = ['..', '..', '..', '..'];
 
 function temporary(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'weighbridge-'));
@@ -67,7 +71,7 @@ test('the ledger lies in the state directory', async (t) => {
 });
 
 test('docs/config.md is what the tables say', () => {
-  const file = new URL('../../../../docs/config.md', import.meta.url);
+  const file = join(import.meta.dirname, ...UP, 'docs', 'config.md');
   assert.equal(
     readFileSync(file, 'utf8'),
     configDocument(),

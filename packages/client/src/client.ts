@@ -1,0 +1,203 @@
+/**
+ * Typed questions to a running gateway. Each method is one request of the HTTP API and its answer as it is on the wire;
+ * an answer that is no success is thrown as ApiError. `events` is the live feed, resumed where a connection broke.
+ */
+import type {
+  DispatchDetail,
+  DispatchRecord,
+  EventEnvelope,
+  List,
+  ModelUsageEvent,
+  UsageAnswer,
+  UsageGroup,
+} from '@weighbridge/protocol';
+import { ApiError, apiErrorOf } from './api-error.ts';
+import { serverSentEvents } from './sse.ts';
+
+export interface ClientOptions {
+  /** Where the gateway listens, e.g. `http://127.0.0.1:18760`. */
+  url: string;
+  /** The token or password; null for a gateway with `auth.mode: "none"`. */
+  token: string | null;
+  /** Milliseconds for a question's whole answer (not for the feed); 0 is off. */
+  timeoutMs?: number;
+  /** For tests and runtimes with their own. */
+  fetch?: typeof globalThis.fetch;
+}
+
+/** Exact matches. `outcome: 'open'` finds what is in flight. */
+export interface Filters {
+  model?: string | undefined;
+  provider?: string | undefined;
+  agentId?: string | undefined;
+  sessionKey?: string | undefined;
+  endUserId?: string | undefined;
+  outcome?: string | undefined;
+  source?: string | undefined;
+}
+
+export interface DispatchesQuery extends Filters {
+  runId?: string | undefined;
+  limit?: number | undefined;
+  cursor?: string | undefined;
+}
+
+export interface UsageQuery extends Filters {
+  /** ISO 8601 or milliseconds since the epoch. */
+  from?: string | number | undefined;
+  to?: string | number | undefined;
+  groupBy?: readonly UsageGroup[] | undefined;
+}
+
+export interface ListedModel {
+  id: string;
+  object: 'model';
+  created: number;
+  owned_by: string;
+}
+
+export interface EventsQuery {
+  /** Resume after this `seq`; absent: from now on. */
+  afterSeq?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+const TIMEOUT_MS = 30_000;
+const RETRY_FIRST_MS = 1_000;
+const RETRY_MAX_MS = 30_000;
+
+export class WeighbridgeClient {
+  readonly url: string;
+  readonly #token: string | null;
+  readonly #timeoutMs: number;
+  readonly #fetch: typeof globalThis.fetch;
+
+  constructor(options: ClientOptions) {
+    this.url = options.url.replace(/\/+$/, '');
+    this.#token = options.token;
+    this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+    // Called without `this`: browsers refuse their fetch with a foreign one.
+    const call = options.fetch ?? globalThis.fetch;
+    this.#fetch = (input, init) => call(input, init);
+  }
+
+  /** Dispatches, newest first. */
+  dispatches(query: DispatchesQuery = {}): Promise<List<DispatchRecord>> {
+    return this.#ask(`/api/v1/dispatches${search({ ...query })}`);
+  }
+
+  /** One dispatch in full, by `dsp_…` or `ent_…`. */
+  dispatch(id: string): Promise<DispatchDetail> {
+    return this.#ask(`/api/v1/dispatches/${encodeURIComponent(id)}`);
+  }
+
+  /** Sums over settled entries. */
+  usage(query: UsageQuery = {}): Promise<UsageAnswer> {
+    return this.#ask(`/api/v1/usage${search({ ...query, groupBy: query.groupBy?.join(',') })}`);
+  }
+
+  /** What may be named as `model`: agents and the configured models of providers. */
+  models(): Promise<{ object: 'list'; data: ListedModel[] }> {
+    return this.#ask('/v1/models');
+  }
+
+  /** Whether the gateway takes calls now. Needs no credential. */
+  ready(): Promise<{ ready: boolean; failing?: string[] }> {
+    return this.#ask('/readyz');
+  }
+
+  /**
+   * The event log, live. Ends when `signal` aborts; a refusal (4xx) and a first connection that fails are thrown. Later
+   * breaks are repaired: the feed is asked again from the last event that was handed out.
+   */
+  async *events(query: EventsQuery = {}): AsyncGenerator<ModelUsageEvent | EventEnvelope> {
+    const signal = query.signal ?? new AbortController().signal;
+    let lastEventId = query.afterSeq === undefined ? '' : String(query.afterSeq);
+    let firstRetryMs = RETRY_FIRST_MS;
+    let retryMs = firstRetryMs;
+    let connected = false;
+    while (!signal.aborted) {
+      try {
+        const body = await this.#openFeed(lastEventId, signal);
+        connected = true;
+        for await (const message of serverSentEvents(body)) {
+          lastEventId = message.lastEventId || lastEventId;
+          firstRetryMs = message.retryMs ?? firstRetryMs;
+          retryMs = firstRetryMs;
+          yield JSON.parse(message.data) as EventEnvelope;
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!connected || !canPass(error)) throw error;
+        retryMs = Math.max(retryMs, retryAfterMs(error));
+      }
+      await pause(retryMs, signal);
+      retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
+    }
+  }
+
+  async #openFeed(lastEventId: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const headers = { ...this.#headers(), accept: 'text/event-stream' };
+    const resume = lastEventId === '' ? {} : { 'last-event-id': lastEventId };
+    const response = await this.#fetch(`${this.url}/api/v1/events`, { headers: { ...headers, ...resume }, signal });
+    if (!response.ok) throw await apiErrorOf(response);
+    if (response.body === null) throw new TypeError('the gateway answered the feed without a body');
+    return chunksOf(response.body);
+  }
+
+  async #ask<Answer>(path: string): Promise<Answer> {
+    const signal = this.#timeoutMs === 0 ? null : AbortSignal.timeout(this.#timeoutMs);
+    const headers = { ...this.#headers(), accept: 'application/json' };
+    const response = await this.#fetch(this.url + path, { headers, signal });
+    if (!response.ok) throw await apiErrorOf(response);
+    return (await response.json()) as Answer;
+  }
+
+  #headers(): Record<string, string> {
+    return this.#token === null ? {} : { authorization: `Bearer ${this.#token}` };
+  }
+}
+
+function search(query: Readonly<Record<string, string | number | undefined>>): string {
+  const pairs = Object.entries(query).filter((pair): pair is [string, string | number] => pair[1] !== undefined);
+  return pairs.length === 0
+    ? ''
+    : `?${new URLSearchParams(pairs.map(([name, value]): [string, string] => [name, String(value)]))}`;
+}
+
+/** Safari cannot iterate a ReadableStream; leaving early cancels it, so the connection goes. */
+async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader();
+  try {
+    while (true) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}
+
+/** Whether asking again may help: the connection broke, or the gateway says "not now". */
+function canPass(error: unknown): boolean {
+  if (error instanceof SyntaxError) return false;
+  return !(error instanceof ApiError) || error.status >= 500 || error.status === 429;
+}
+
+function retryAfterMs(error: unknown): number {
+  return error instanceof ApiError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+    if (signal.aborted) done();
+  });
+}
