@@ -17,6 +17,7 @@ export const REFUSALS = {
   duplicate_key: { status: 400, type: 'invalid_request_error', retryable: false, level: 'debug' },
   unsupported_dialect: { status: 400, type: 'invalid_request_error', retryable: false, level: 'debug' },
   unauthorized: { status: 401, type: 'unauthorized', retryable: false, level: 'info' },
+  forbidden: { status: 403, type: 'forbidden', retryable: false, level: 'info' },
   model_not_found: { status: 404, type: 'invalid_request_error', retryable: false, level: 'info' },
   not_found: { status: 404, type: 'not_found', retryable: false, level: 'debug' },
   method_not_allowed: { status: 405, type: 'invalid_request_error', retryable: false, level: 'debug' },

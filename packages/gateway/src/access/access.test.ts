@@ -1,0 +1,93 @@
+/** Who gets in, who does not, and that guessing is limited without locking anybody else out. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { GatewayError } from '../domain/errors.ts';
+import { Secret } from '../lib/secret.ts';
+import { createAccess } from './authenticate.ts';
+import { FailureLimiter, sourceOf } from './limiter.ts';
+
+let nowMs = 0;
+const clock = { now: () => nowMs, monotonic: () => nowMs };
+const rateLimit = { maxAttempts: 10, windowMs: 60_000, lockoutMs: 300_000, sourcesMax: 100 };
+const secrets = { token: new Secret('the-token'), password: new Secret('the-password') };
+
+function codeOf(action: () => unknown): string {
+  try {
+    action();
+    return 'ok';
+  } catch (error) {
+    assert.ok(error instanceof GatewayError);
+    return error.code;
+  }
+}
+
+test('the token is accepted in each header that a vendor SDK uses', () => {
+  const access = createAccess({ mode: 'token', rateLimit }, secrets, clock);
+  for (const headers of [
+    { authorization: 'Bearer the-token' },
+    { authorization: 'bearer  the-token' },
+    { 'x-api-key': 'the-token' },
+    { 'x-goog-api-key': 'the-token' },
+    { 'api-key': 'the-token' },
+  ]) {
+    assert.equal(access.authenticate(headers, '127.0.0.1').tenantId, 'default');
+  }
+});
+
+test('garbage is refused exactly as nothing is', () => {
+  const access = createAccess({ mode: 'token', rateLimit }, secrets, clock);
+  const tries = [{}, { authorization: 'Bearer' }, { authorization: 'Basic the-token' }, { 'x-api-key': 'the-toke' }];
+  for (const [index, headers] of tries.entries()) {
+    assert.equal(
+      codeOf(() => access.authenticate(headers, `10.0.0.${index}`)),
+      'unauthorized',
+    );
+  }
+});
+
+test('the password mode does not accept the token', () => {
+  const access = createAccess({ mode: 'password', rateLimit }, secrets, clock);
+  assert.equal(
+    codeOf(() => access.authenticate({ authorization: 'Bearer the-token' }, '::1')),
+    'unauthorized',
+  );
+  assert.ok(access.authenticate({ authorization: 'Bearer the-password' }, '::1'));
+});
+
+test('of 500 wrong tries at most maxAttempts are answered as wrong, loopback included, the rest are told to wait', () => {
+  const access = createAccess({ mode: 'token', rateLimit }, secrets, clock);
+  const codes = Array.from({ length: 500 }, () =>
+    codeOf(() => access.authenticate({ 'x-api-key': 'guess' }, '127.0.0.1')),
+  );
+  assert.equal(codes.filter((code) => code === 'unauthorized').length, 10);
+  assert.equal(codes.filter((code) => code === 'rate_limited').length, 490);
+});
+
+test('a correct credential is accepted while its source is locked', () => {
+  const access = createAccess({ mode: 'token', rateLimit }, secrets, clock);
+  for (let index = 0; index < 20; index++) codeOf(() => access.authenticate({}, '127.0.0.1'));
+  assert.ok(access.authenticate({ authorization: 'Bearer the-token' }, '127.0.0.1'));
+});
+
+test('a lock says for how long, and ends', () => {
+  const limiter = new FailureLimiter(rateLimit, clock);
+  for (let index = 0; index < 10; index++) assert.equal(limiter.fail('1.2.3.4'), 0);
+  assert.equal(limiter.fail('1.2.3.4'), 300_000);
+  nowMs += 100_000;
+  assert.equal(limiter.fail('::ffff:1.2.3.4'), 200_000);
+  nowMs += 200_001;
+  assert.equal(limiter.fail('1.2.3.4'), 0);
+});
+
+test('one source has one name: mapped addresses fold, an IPv6 network counts as one', () => {
+  assert.equal(sourceOf('::ffff:1.2.3.4'), sourceOf('1.2.3.4'));
+  assert.equal(sourceOf('2001:db8:0:1::1'), sourceOf('2001:0DB8:0:1:ffff::9'));
+  assert.notEqual(sourceOf('2001:db8:0:1::1'), sourceOf('2001:db8:0:2::1'));
+  assert.notEqual(sourceOf('1.2.3.4'), sourceOf('1.2.3.5'));
+});
+
+test('a million sources are not remembered', () => {
+  const limiter = new FailureLimiter(rateLimit, clock);
+  for (let index = 0; index < 10_000; index++) limiter.fail(`10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`);
+  assert.equal(limiter.size, 100);
+});

@@ -1,0 +1,67 @@
+/**
+ * The HTTP door's end of an answer: what dispatch writes goes to the raw response, past the framework, because a stream
+ * must not be buffered. Before the head an error is an answer of its own; after it, an SSE event and then the end without
+ * `[DONE]`, or for a plain body a cut connection: whoever saw a proper end has a settled entry.
+ */
+import type { ServerResponse } from 'node:http';
+import type { AnswerHead, AnswerSink } from '../domain/answer.ts';
+import type { GatewayError } from '../domain/errors.ts';
+import { bodyOf, headersOf } from './errors.ts';
+
+export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+};
+
+export class HttpAnswerSink implements AnswerSink {
+  readonly #raw: ServerResponse;
+  #isEventStream = false;
+
+  constructor(raw: ServerResponse) {
+    this.#raw = raw;
+  }
+
+  head({ status, headers, runId, dispatchId }: AnswerHead): void {
+    this.#isEventStream = headers['content-type']?.startsWith('text/event-stream') ?? false;
+    this.#raw.writeHead(status, {
+      ...headers,
+      ...SECURITY_HEADERS,
+      'x-request-id': runId,
+      'x-weighbridge-dispatch-id': dispatchId,
+    });
+    // The caller of a stream waits for the head; that of a body gets head and body in one write.
+    if (this.#isEventStream) this.#raw.flushHeaders();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.#raw.write(bytes);
+  }
+
+  onDrain(listener: () => void): void {
+    this.#raw.on('drain', listener);
+  }
+
+  end(last: Uint8Array | null): void {
+    if (last) this.#raw.end(last);
+    else this.#raw.end();
+  }
+
+  fail(error: GatewayError, { runId, dispatchId }: { runId: string; dispatchId: string | null }): void {
+    if (!this.#raw.headersSent) this.#refuse(error, runId, dispatchId);
+    else if (this.#isEventStream) this.#raw.end(`data: ${JSON.stringify(bodyOf(error))}\n\n`);
+    else this.#raw.destroy();
+  }
+
+  #refuse(error: GatewayError, runId: string, dispatchId: string | null): void {
+    const body = Buffer.from(JSON.stringify(bodyOf(error)));
+    this.#raw.writeHead(error.refusal.status, {
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': body.length,
+      ...headersOf(error),
+      ...SECURITY_HEADERS,
+      'x-request-id': runId,
+      ...(dispatchId === null ? {} : { 'x-weighbridge-dispatch-id': dispatchId }),
+    });
+    this.#raw.end(body);
+  }
+}

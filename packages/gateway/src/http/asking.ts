@@ -1,0 +1,113 @@
+/** The asking API over the ledger: dispatches, usage, runs in flight. Decodes questions, asks, answers; sums nothing. */
+import { USAGE_GROUPS, type UsageGroup } from '@weighbridge/protocol';
+import type { FastifyInstance } from 'fastify';
+import { GatewayError } from '../domain/errors.ts';
+import { type DispatchFilters, findDispatch, listDispatches } from '../ledger/questions.ts';
+import { usageAnswer } from '../ledger/usage-answer.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Store } from '../store/store.ts';
+import { callerOf } from './policy.ts';
+import { DISPATCH, DISPATCHES, RUNS, USAGE } from './schemas.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+export interface AskingDeps {
+  store: Store;
+  runs: { inFlight(): readonly unknown[] };
+  clock: Clock;
+}
+
+interface FilterQuery {
+  model?: string;
+  provider?: string;
+  agent?: string;
+  session?: string;
+  endUser?: string;
+  source?: string;
+  outcome?: string;
+  run?: string;
+}
+
+export function asking(app: FastifyInstance, { store, runs, clock }: AskingDeps): void {
+  const config = { scope: 'read' as const };
+
+  app.get<{ Querystring: FilterQuery & { limit: number; cursor?: string } }>(
+    '/api/v1/dispatches',
+    { config, schema: DISPATCHES },
+    (request) => {
+      const { limit, cursor = null, ...filters } = request.query;
+      return listDispatches(store, {
+        tenantId: callerOf(request).tenantId,
+        limit,
+        cursor,
+        filters: filtersOf(filters),
+      });
+    },
+  );
+
+  app.get<{ Params: { id: string } }>('/api/v1/dispatches/:id', { config, schema: DISPATCH }, async (request) => {
+    const { id } = request.params;
+    const found = await findDispatch(store, callerOf(request).tenantId, id);
+    if (!found) throw new GatewayError('not_found', `There is no dispatch ${id}.`);
+    return found;
+  });
+
+  app.get<{ Querystring: FilterQuery & { from?: string; to?: string; groupBy?: string } }>(
+    '/api/v1/usage',
+    { config, schema: USAGE },
+    (request) => {
+      const { from, to, groupBy, ...filters } = request.query;
+      const now = clock.now();
+      const toMs = to === undefined ? now : timeOf(to, 'to');
+      const fromMs = from === undefined ? now - DAY_MS : timeOf(from, 'from');
+      if (fromMs > toMs) throw new GatewayError('invalid_request', '`from` lies after `to`.', { param: 'from' });
+      return usageAnswer(store, {
+        tenantId: callerOf(request).tenantId,
+        fromMs,
+        toMs,
+        groupBy: groupsOf(groupBy),
+        filters: filtersOf(filters),
+      });
+    },
+  );
+
+  app.get('/api/v1/runs', { config, schema: RUNS }, () => ({
+    object: 'list',
+    data: runs.inFlight(),
+    hasMore: false,
+    nextCursor: null,
+  }));
+}
+
+function filtersOf({ agent, session, endUser, run, ...same }: FilterQuery): DispatchFilters {
+  return {
+    ...same,
+    ...(agent === undefined ? {} : { agentId: agent }),
+    ...(session === undefined ? {} : { sessionKey: session }),
+    ...(endUser === undefined ? {} : { endUserId: endUser }),
+    ...(run === undefined ? {} : { runId: run }),
+  };
+}
+
+function timeOf(value: string, param: string): number {
+  const ms = /^\d{1,15}$/.test(value) ? Number(value) : Date.parse(value);
+  if (Number.isFinite(ms) && Math.abs(ms) <= 8.64e15) return ms;
+  throw new GatewayError(
+    'invalid_request',
+    `\`${param}\` must be ISO 8601 (2026-11-20T12:00:00Z) or milliseconds since 1970.`,
+    { param },
+  );
+}
+
+function groupsOf(list = ''): UsageGroup[] {
+  const names = list.split(',').filter((name) => name !== '');
+  const unknown = names.find((name) => !(USAGE_GROUPS as readonly string[]).includes(name));
+  if (unknown !== undefined) {
+    throw new GatewayError(
+      'invalid_request',
+      `\`groupBy\` knows no \`${unknown}\`; it takes ${USAGE_GROUPS.join(', ')}.`,
+      { param: 'groupBy' },
+    );
+  }
+  return [...new Set(names)] as UsageGroup[];
+}

@@ -1,0 +1,45 @@
+/**
+ * `POST /v1/chat/completions`, as OpenAI defines it and OpenClaw serves it: decodes, hands the call to the runs, and
+ * fills the raw response through the sink. Decides nothing.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { AnswerSink, Call } from '../domain/answer.ts';
+import { GatewayError } from '../domain/errors.ts';
+import { HttpAnswerSink } from './answer-sink.ts';
+import { readChatBody } from './chat-body.ts';
+import { callerOf } from './policy.ts';
+import { CHAT_COMPLETIONS } from './schemas.ts';
+
+export interface ChatDeps {
+  runs: { start(call: Call, sink: AnswerSink, callerGone: AbortSignal): Promise<void> };
+  jsonDepthMax: number;
+}
+
+const NO_BODY = Buffer.alloc(0);
+
+export function chatCompletions(app: FastifyInstance, { runs, jsonDepthMax }: ChatDeps): void {
+  const start = (request: FastifyRequest, reply: FastifyReply): void => {
+    const body = Buffer.isBuffer(request.body) ? request.body : NO_BODY;
+    const call: Call = {
+      caller: callerOf(request),
+      body,
+      ...readChatBody(body, jsonDepthMax),
+      headers: request.headers as Record<string, string>,
+    };
+    const callerGone = new AbortController();
+    reply.hijack();
+    reply.raw.once('close', () => {
+      if (!reply.raw.writableFinished) callerGone.abort();
+    });
+    const sink = new HttpAnswerSink(reply.raw);
+    runs.start(call, sink, callerGone.signal).catch((error: unknown) => {
+      // `start` never rejects; if it does all the same, the caller must not wait for ever.
+      request.log.error({ err: error }, 'a run ended with an exception');
+      sink.fail(new GatewayError('internal', 'Internal error; the log has it.'), {
+        runId: 'unknown',
+        dispatchId: null,
+      });
+    });
+  };
+  app.post('/v1/chat/completions', { config: { scope: 'dispatch' }, schema: CHAT_COMPLETIONS }, start);
+}

@@ -1,0 +1,27 @@
+/**
+ * How a refusal looks on the wire: OpenAI's error body, the status of its code, `Retry-After` where waiting helps.
+ * Texts and statuses follow OpenClaw's gateway where it has them. What is not a refusal is a bug and says nothing.
+ */
+import type { ErrorBody } from '@weighbridge/protocol';
+import type { FastifyError } from 'fastify';
+import { GatewayError } from '../domain/errors.ts';
+
+export function bodyOf(error: GatewayError): ErrorBody {
+  return { error: { message: error.message, type: error.refusal.type, code: error.code, param: error.param } };
+}
+
+export function headersOf(error: GatewayError): Record<string, string> {
+  return error.retryAfterSeconds === null ? {} : { 'retry-after': String(error.retryAfterSeconds) };
+}
+
+/** Anything thrown while a request was handled, as a refusal. Foreign messages stay out of 500s. */
+export function refusalOf(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error;
+  const { code, statusCode, validation, message } = error as Partial<FastifyError>;
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new GatewayError('payload_too_large', 'Payload too large');
+  if (validation) return new GatewayError('invalid_request', `Invalid request: ${message}.`);
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new GatewayError('invalid_request', message ?? 'Invalid request.');
+  }
+  return new GatewayError('internal', 'Internal error; the log has it under this request id.');
+}

@@ -1,0 +1,81 @@
+/**
+ * `GET /api/v1/events`: the event log as server-sent events. A feed is a follower without a stored cursor: its reader
+ * keeps its place by `Last-Event-ID`. Feeds are bounded in number and in what they may fall behind.
+ */
+
+import type { ServerResponse } from 'node:http';
+import type { EventEnvelope } from '@weighbridge/protocol';
+import type { FastifyInstance } from 'fastify';
+import { GatewayError } from '../domain/errors.ts';
+import type { FollowQuestion } from '../events/log.ts';
+import { SECURITY_HEADERS } from './answer-sink.ts';
+import { callerOf } from './policy.ts';
+import { EVENTS } from './schemas.ts';
+
+const HEARTBEAT_MS = 15_000;
+/** Bytes that may wait for a slow reader before its feed is closed; it resumes by its last event's id. */
+const BEHIND_BYTES_MAX = 1024 * 1024;
+
+export interface FeedDeps {
+  events: { lastSeq(): Promise<number>; follow(question: FollowQuestion): AsyncGenerator<EventEnvelope> };
+  feedsMax: number;
+  /** Fires at shutdown. */
+  closing: AbortSignal;
+}
+
+export function feed(app: FastifyInstance, { events, feedsMax, closing }: FeedDeps): void {
+  let feeds = 0;
+  app.get<{ Querystring: { after?: number; types?: string } }>(
+    '/api/v1/events',
+    { config: { scope: 'read' }, schema: EVENTS },
+    async (request, reply) => {
+      if (feeds >= feedsMax) {
+        throw new GatewayError('overloaded', `There are ${feedsMax} live feeds already; close one or raise limits.`, {
+          retryAfterSeconds: 5,
+        });
+      }
+      const afterSeq = resumeOf(request.headers['last-event-id']) ?? request.query.after ?? (await events.lastSeq());
+      const gone = new AbortController();
+      const signal = AbortSignal.any([gone.signal, closing]);
+      reply.hijack();
+      reply.raw.once('close', () => gone.abort());
+      feeds += 1;
+      try {
+        await pour(reply.raw, events, {
+          afterSeq,
+          tenantId: callerOf(request).tenantId,
+          types: request.query.types?.split(',') ?? null,
+          signal,
+        });
+      } catch (error) {
+        request.log.error({ err: error }, 'a live feed ended with an error');
+      } finally {
+        feeds -= 1;
+        reply.raw.end();
+      }
+    },
+  );
+}
+
+async function pour(raw: ServerResponse, events: FeedDeps['events'], question: FollowQuestion): Promise<void> {
+  raw.writeHead(200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+    ...SECURITY_HEADERS,
+  });
+  raw.write(': following\n\n');
+  const heartbeat = setInterval(() => raw.write(': alive\n\n'), HEARTBEAT_MS);
+  try {
+    for await (const event of events.follow(question)) {
+      raw.write(`id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+      if (raw.writableLength > BEHIND_BYTES_MAX) return;
+    }
+  } finally {
+    clearInterval(heartbeat);
+  }
+}
+
+function resumeOf(lastEventId: string | string[] | undefined): number | null {
+  if (typeof lastEventId !== 'string' || !/^\d{1,15}$/.test(lastEventId)) return null;
+  return Number(lastEventId);
+}

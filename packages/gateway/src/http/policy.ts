@@ -1,0 +1,68 @@
+/**
+ * The one place that lets a request in: every route names the scope it needs, or that it is open, and a route that names
+ * neither does not start. Runs before any byte of the body is read.
+ */
+
+import { isIP } from 'node:net';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Caller, Scope } from '../domain/caller.ts';
+import { GatewayError } from '../domain/errors.ts';
+import { SECURITY_HEADERS } from './answer-sink.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What the caller's credential must allow; `open` for probes. */
+    scope?: Scope | 'open';
+  }
+  interface FastifyRequest {
+    caller: Caller | null;
+  }
+}
+
+export interface PolicyDeps {
+  access: { authenticate(headers: FastifyRequest['headers'], remoteAddress: string): Caller };
+  /** The host we were told to bind to: a name of ours besides loopback and addresses. */
+  host: string;
+}
+
+export function guard(app: FastifyInstance, { access, host }: PolicyDeps): void {
+  app.decorateRequest('caller', null);
+  app.addHook('onRoute', (route) => {
+    if (route.config?.scope === undefined) throw new Error(`the route ${route.method} ${route.url} names no scope`);
+  });
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(SECURITY_HEADERS);
+    const scope = request.routeOptions.config.scope;
+    if (scope === 'open' || scope === undefined) return done();
+    try {
+      refuseForeignOrigin(request, host);
+      request.caller = access.authenticate(request.headers, request.socket.remoteAddress ?? 'unknown');
+      if (!request.caller.scopes.has(scope)) throw new GatewayError('forbidden', `missing scope: ${scope}`);
+      reply.header('cache-control', 'no-store');
+      done();
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}
+
+export function callerOf(request: FastifyRequest): Caller {
+  if (!request.caller) throw new Error('a guarded route was reached without a caller');
+  return request.caller;
+}
+
+/** A browser on another site must not act through its user's machine, nor through a name that now points here. */
+function refuseForeignOrigin(request: FastifyRequest, host: string): void {
+  const { origin, host: named = '' } = request.headers;
+  if (origin === undefined) return;
+  if (origin.toLowerCase() === `http://${named.toLowerCase()}` && isOurName(named, host)) return;
+  throw new GatewayError('forbidden', 'Requests of other origins are refused; call from the gateway’s own address.');
+}
+
+function isOurName(hostHeader: string, host: string): boolean {
+  const name = hostHeader
+    .toLowerCase()
+    .replace(/:\d+$/, '')
+    .replace(/^\[|\]$/g, '');
+  return name === 'localhost' || name === host.toLowerCase() || isIP(name) !== 0;
+}

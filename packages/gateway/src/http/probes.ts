@@ -1,0 +1,32 @@
+/** Probes, open to all and silent about everything but themselves: alive, started, ready. Paths are OpenClaw's. */
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { Clock } from '../lib/clock.ts';
+import { PROBE } from './schemas.ts';
+
+export interface ProbeDeps {
+  ledger: { readonly available: boolean };
+  runs: { readonly draining: boolean };
+  clock: Clock;
+  version: string;
+}
+
+export function probes(app: FastifyInstance, { ledger, runs, clock, version }: ProbeDeps): void {
+  const startedAt = clock.monotonic();
+  const uptimeMs = (): number => Math.round(clock.monotonic() - startedAt);
+  const open = { config: { scope: 'open' as const }, schema: PROBE };
+  const probe = (paths: string[], answer: (reply: FastifyReply) => unknown): void => {
+    for (const path of paths) {
+      app.get(path, open, (_request, reply) => {
+        reply.header('cache-control', 'no-store');
+        return answer(reply);
+      });
+    }
+  };
+  probe(['/health', '/healthz'], () => ({ ok: true, status: 'live' }));
+  probe(['/startup', '/startupz'], () => ({ ok: true, status: 'started', version, uptimeMs: uptimeMs() }));
+  probe(['/ready', '/readyz'], (reply) => {
+    const failing = [...(ledger.available ? [] : ['ledger']), ...(runs.draining ? ['draining'] : [])];
+    if (failing.length > 0) reply.code(503);
+    return { ready: failing.length === 0, failing, uptimeMs: uptimeMs() };
+  });
+}

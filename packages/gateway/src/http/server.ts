@@ -1,0 +1,113 @@
+/**
+ * Door one: HTTP on the one port. Wires the surfaces into Fastify; routes name their path, scope and schema, and decide
+ * nothing. Bodies arrive as bytes whatever their content type says, after the credential was checked.
+ */
+
+import { WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import type { AnswerSink, Call } from '../domain/answer.ts';
+import type { Caller } from '../domain/caller.ts';
+import type { GatewayConfig } from '../domain/config.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Store } from '../store/store.ts';
+import { asking } from './asking.ts';
+import { chatCompletions } from './chat-completions.ts';
+import { bodyOf, headersOf, refusalOf } from './errors.ts';
+import { type FeedDeps, feed } from './feed.ts';
+import { type ModelsDeps, models } from './models.ts';
+import { openapi, openapiRoute } from './openapi.ts';
+import { guard } from './policy.ts';
+import { probes } from './probes.ts';
+
+/** Slow senders of heads and bodies are cut after these. */
+const HEADERS_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+const HEADER_BYTES_MAX = 16 * 1024;
+
+const INDEX = `Weighbridge ${WEIGHBRIDGE_VERSION}: the meter in front of your models.
+
+POST /v1/chat/completions   a call, metered      GET /v1/models       what may be called
+GET  /api/v1/dispatches     every call           GET /api/v1/usage    sums
+GET  /api/v1/events         live                 GET /openapi.json    all of it
+`;
+
+export interface ServerDeps {
+  config: GatewayConfig;
+  access: { authenticate(headers: Record<string, string | string[] | undefined>, remoteAddress: string): Caller };
+  runs: {
+    start(call: Call, sink: AnswerSink, callerGone: AbortSignal): Promise<void>;
+    inFlight(): readonly unknown[];
+    readonly draining: boolean;
+  };
+  ledger: { readonly available: boolean };
+  store: Store;
+  events: FeedDeps['events'];
+  catalogue: ModelsDeps['catalogue'];
+  clock: Clock;
+  log: FastifyBaseLogger;
+  closing: AbortSignal;
+}
+
+export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
+  const { config, clock } = deps;
+  const app: FastifyInstance = Fastify({
+    loggerInstance: deps.log,
+    disableRequestLogging: true,
+    bodyLimit: config.limits.bodyBytesMax,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_TIMEOUT_MS, noDelay: true },
+    exposeHeadRoutes: true,
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+  });
+  const methods = rememberMethods(app);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  answerErrors(app, methods);
+  await openapi(app);
+  guard(app, { access: deps.access, host: config.host });
+
+  probes(app, { ledger: deps.ledger, runs: deps.runs, clock, version: WEIGHBRIDGE_VERSION });
+  app.get('/', { config: { scope: 'open' }, schema: { hide: true } }, (_request, reply) => {
+    reply.type('text/plain; charset=utf-8');
+    return INDEX;
+  });
+  if (config.endpoints.chatCompletions) {
+    chatCompletions(app, { runs: deps.runs, jsonDepthMax: config.limits.jsonDepthMax });
+    models(app, { agents: config.agents, catalogue: deps.catalogue });
+  }
+  asking(app, { store: deps.store, runs: deps.runs, clock });
+  feed(app, { events: deps.events, feedsMax: config.limits.feedsMax, closing: deps.closing });
+  openapiRoute(app);
+  return app;
+}
+
+function answerErrors(app: FastifyInstance, methods: MethodsByPath): void {
+  app.setErrorHandler((error, request, reply) => {
+    const refusal = refusalOf(error);
+    if (refusal.code === 'internal') request.log.error({ err: error }, 'a request failed');
+    if (refusal.code === 'payload_too_large') reply.header('connection', 'close');
+    reply.code(refusal.refusal.status).headers(headersOf(refusal)).send(bodyOf(refusal));
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = methods(request.url);
+    reply.type('text/plain; charset=utf-8');
+    if (allowed.length === 0) return reply.code(404).send('Not Found');
+    return reply.code(405).header('allow', allowed.join(', ')).send('Method Not Allowed');
+  });
+}
+
+type MethodsByPath = (url: string) => string[];
+
+/** Which methods a path has: Fastify does not say, and a wrong method is 405, not 404. */
+function rememberMethods(app: FastifyInstance): MethodsByPath {
+  const routes: { method: string; pattern: RegExp }[] = [];
+  app.addHook('onRoute', ({ method, url }) => {
+    const pattern = new RegExp(`^${url.replace(/:[^/]+/g, '[^/]+').replace(/\*/g, '.+')}$`);
+    for (const name of [method].flat()) routes.push({ method: name, pattern });
+  });
+  return (url) => {
+    const path = url.split('?')[0]!;
+    return [...new Set(routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method))];
+  };
+}
