@@ -1,56 +1,63 @@
 /**
- * Turns a request's credential into a caller. The comparison is constant-time and comes first; only a wrong credential
- * meets the failure limiter. A garbage credential and none at all are answered alike, so that nothing can be probed.
+ * Turns a presented credential into a caller. Scopes come from the credential's record, never from the request. The
+ * credential may travel in any of the headers that the vendors' SDKs use; what is wrong is treated like what is absent.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Caller, DEFAULT_TENANT, type Scope } from '../domain/caller.ts';
-import type { GatewayConfig, GatewaySecrets } from '../domain/config.ts';
+import type { AuthMode, GatewaySecrets } from '../domain/config.ts';
 import { GatewayError } from '../domain/errors.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Secret } from '../lib/secret.ts';
-import { FailureLimiter } from './limiter.ts';
-import { presentedCredentials } from './presented.ts';
-import { canonicalSource } from './source.ts';
+import { FailureLimiter, type LimiterOptions } from './limiter.ts';
+
+/** Headers that may carry our credential. None of them is ever forwarded to a provider. */
+export const CREDENTIAL_HEADERS = ['authorization', 'x-api-key', 'x-goog-api-key', 'api-key'] as const;
 
 export interface Access {
-  /** Throws GatewayError `unauthorized` or `rate_limited`. */
+  /** Throws GatewayError `unauthorized`, or `rate_limited` once the source failed too often. */
   authenticate(headers: IncomingHttpHeaders, remoteAddress: string): Caller;
 }
 
-const EVERY_SCOPE: readonly Scope[] = ['dispatch', 'read', 'metrics', 'admin'];
+const OPERATOR: Caller = {
+  tenantId: DEFAULT_TENANT,
+  keyId: null,
+  scopes: new Set<Scope>(['dispatch', 'read', 'metrics', 'admin']),
+};
 
 export function createAccess(
-  auth: GatewayConfig['auth'],
+  auth: { mode: AuthMode; rateLimit: LimiterOptions },
   secrets: GatewaySecrets,
-  clock: Pick<Clock, 'monotonic'>,
+  clock: Clock,
 ): Access {
-  const operator: Caller = Object.freeze({
-    tenantId: DEFAULT_TENANT,
-    keyId: null,
-    scopes: new Set(EVERY_SCOPE),
-  });
-  if (auth.mode === 'none') return { authenticate: () => operator };
-  const secret = secretOf(auth.mode, secrets);
+  if (auth.mode === 'none') return { authenticate: () => OPERATOR };
+  const expected = auth.mode === 'token' ? secrets.token : secrets.password;
+  if (!expected) throw new Error(`authentication by ${auth.mode} was asked for, but there is no ${auth.mode}`);
   const limiter = new FailureLimiter(auth.rateLimit, clock);
   return {
     authenticate(headers, remoteAddress) {
-      const presented = presentedCredentials(headers);
-      for (const candidate of presented) if (secret.equals(candidate)) return operator;
-      // Each wrong credential is a guess; a request without any is one too.
-      throw refusal(limiter.fail(canonicalSource(remoteAddress), Math.max(1, presented.length)));
+      const presented = presentedCredential(headers);
+      if (presented !== null && expected.equals(presented)) return OPERATOR;
+      throw refusal(limiter.fail(remoteAddress));
     },
   };
 }
 
-function secretOf(mode: 'token' | 'password', secrets: GatewaySecrets): Secret {
-  const secret = secrets[mode];
-  if (secret === null) throw new Error(`gateway.auth.mode is "${mode}" but there is no ${mode}`);
-  return secret;
+/** The first credential header that is there; `Bearer` is case-insensitive, as RFC 9110 says of schemes. */
+export function presentedCredential(headers: IncomingHttpHeaders): string | null {
+  for (const name of CREDENTIAL_HEADERS) {
+    const value = headers[name];
+    if (typeof value !== 'string' || value === '') continue;
+    if (name !== 'authorization') return value;
+    const bearer = /^bearer +(\S+)$/i.exec(value);
+    if (bearer) return bearer[1]!;
+  }
+  return null;
 }
 
-function refusal(waitMs: number): GatewayError {
-  if (waitMs === 0) return new GatewayError('unauthorized', 'Unauthorized');
-  return new GatewayError('rate_limited', 'Too many failed authentication attempts. Please try again later.', {
-    retryAfterSeconds: Math.ceil(waitMs / 1000),
-  });
+function refusal(lockedMs: number): GatewayError {
+  if (lockedMs > 0) {
+    return new GatewayError('rate_limited', 'Too many failed authentication attempts. Please try again later.', {
+      retryAfterSeconds: Math.ceil(lockedMs / 1000),
+    });
+  }
+  return new GatewayError('unauthorized', 'Unauthorized');
 }

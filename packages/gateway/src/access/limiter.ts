@@ -1,60 +1,80 @@
 /**
- * Counts failed sign-ins by source and locks a source out for a while after too many. It is asked only after a credential
- * was found wrong, never before: a correct one is not locked out by whoever else fails at the same address.
- * Bounded: of too many sources the one that failed longest ago is forgotten.
+ * Limits failed authentication for each source. The map is bounded, sources are folded to what one attacker can vary
+ * for free (IPv4-mapped addresses, an IPv6 /64), and loopback is a source like any other. It is asked only about
+ * failures: whoever presents a correct credential is never locked out by others at the same address.
  */
-import type { GatewayConfig } from '../domain/config.ts';
 import type { Clock } from '../lib/clock.ts';
+
+export interface LimiterOptions {
+  /** Failures inside the window before the source is locked. */
+  maxAttempts: number;
+  windowMs: number;
+  lockoutMs: number;
+  /** Sources remembered at once; the one that failed longest ago is forgotten first. */
+  sourcesMax: number;
+}
 
 interface Failures {
   count: number;
-  windowEndsAt: number;
-  /** 0: not locked. */
+  windowStart: number;
   lockedUntil: number;
 }
 
 export class FailureLimiter {
-  readonly #limits: GatewayConfig['auth']['rateLimit'];
-  readonly #clock: Pick<Clock, 'monotonic'>;
-  readonly #bySource = new Map<string, Failures>();
+  readonly #options: LimiterOptions;
+  readonly #clock: Clock;
+  readonly #sources = new Map<string, Failures>();
 
-  constructor(limits: GatewayConfig['auth']['rateLimit'], clock: Pick<Clock, 'monotonic'>) {
-    this.#limits = limits;
+  constructor(options: LimiterOptions, clock: Clock) {
+    this.#options = options;
     this.#clock = clock;
   }
 
-  get sources(): number {
-    return this.#bySource.size;
-  }
-
-  /** Counts wrong guesses. 0: still allowed to try; otherwise the milliseconds until it is again. */
-  fail(source: string, guesses: number): number {
+  /** Counts a failure. Returns the milliseconds for which the source is locked, 0 while it may still try. */
+  fail(address: string): number {
     const now = this.#clock.monotonic();
-    const known = this.#bySource.get(source);
-    const failures = known !== undefined && !isOver(known, now) ? known : this.#fresh(now);
-    // Put anew, so that the map's order is by the last failure.
-    this.#bySource.delete(source);
-    this.#bySource.set(source, failures);
-    this.#forgetOldest();
-    if (failures.lockedUntil > now) return failures.lockedUntil - now;
-    failures.count += guesses;
-    if (failures.count >= this.#limits.maxAttempts) failures.lockedUntil = now + this.#limits.lockoutMs;
-    return 0;
+    const source = sourceOf(address);
+    const known = this.#sources.get(source);
+    if (known && known.lockedUntil > now) return known.lockedUntil - now;
+    const failures = this.#fresh(known, now);
+    failures.count += 1;
+    if (failures.count > this.#options.maxAttempts) failures.lockedUntil = now + this.#options.lockoutMs;
+    this.#remember(source, failures);
+    return Math.max(0, failures.lockedUntil - now);
   }
 
-  #fresh(now: number): Failures {
-    return { count: 0, windowEndsAt: now + this.#limits.windowMs, lockedUntil: 0 };
+  get size(): number {
+    return this.#sources.size;
   }
 
-  #forgetOldest(): void {
-    if (this.#bySource.size <= this.#limits.sourcesMax) return;
-    for (const source of this.#bySource.keys()) {
-      this.#bySource.delete(source);
-      return;
+  #fresh(known: Failures | undefined, now: number): Failures {
+    const expired = !known || known.lockedUntil > 0 || now - known.windowStart >= this.#options.windowMs;
+    return expired ? { count: 0, windowStart: now, lockedUntil: 0 } : known;
+  }
+
+  #remember(source: string, failures: Failures): void {
+    this.#sources.delete(source);
+    if (this.#sources.size >= this.#options.sourcesMax) {
+      const oldest = this.#sources.keys().next();
+      if (!oldest.done) this.#sources.delete(oldest.value);
     }
+    this.#sources.set(source, failures);
   }
 }
 
-function isOver(failures: Failures, now: number): boolean {
-  return failures.lockedUntil > 0 ? failures.lockedUntil <= now : failures.windowEndsAt <= now;
+/** What counts as one source: an IPv4 address, mapped or not, or an IPv6 network of 64 bits. */
+export function sourceOf(address: string): string {
+  const plain = address.toLowerCase().split('%')[0]!;
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(plain);
+  if (mapped) return mapped[1]!;
+  if (!plain.includes(':')) return plain;
+  const [head, tail] = plain.split('::') as [string, string | undefined];
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === undefined || tail === '' ? [] : tail.split(':');
+  const gap = tail === undefined ? 0 : Math.max(0, 8 - left.length - right.length);
+  const groups = [...left, ...Array<string>(gap).fill('0'), ...right];
+  return `${groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':')}::/64`;
 }
