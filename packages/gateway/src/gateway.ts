@@ -1,0 +1,146 @@
+/**
+ * The gateway as a whole: opens the store, recovers what a dead one left, wires the rooms, listens. The only file that
+ * knows every room; nothing is decided here but who gets what, and in which order things start and stop.
+ */
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import pino, { type Logger } from 'pino';
+import { createAccess } from './access/authenticate.ts';
+import { isOwnListener } from './config/listener.ts';
+import { Dispatcher } from './dispatch/dispatch.ts';
+import { Upstream } from './dispatch/upstream.ts';
+import type { GatewayConfig, GatewaySecrets } from './domain/config.ts';
+import { EventLog } from './events/log.ts';
+import { CURSOR_SCRIPTS, EVENT_WRITES } from './events/room.ts';
+import { buildServer } from './http/server.ts';
+import { type Ledger, StoredLedger } from './ledger/ledger.ts';
+import { recordsByEntryId } from './ledger/questions.ts';
+import { INTENT_SCRIPTS, LEDGER_WRITES } from './ledger/room.ts';
+import { type Clock, systemClock } from './lib/clock.ts';
+import { IdSource } from './lib/ids.ts';
+import { Catalogue } from './providers/catalogue.ts';
+import { Runs } from './runs/start-run.ts';
+import { openStore } from './store/open.ts';
+import type { Store } from './store/store.ts';
+
+export interface Overrides {
+  clock?: Clock;
+  ids?: IdSource;
+  log?: Logger;
+  /** Puts something between the dispatches and the ledger: how tests show that their comparison can fail. */
+  wrapLedger?: (ledger: Ledger) => Ledger;
+}
+
+export interface Gateway {
+  /** `http://HOST:PORT`, with the port that was really bound. */
+  url: string;
+  /** Stops accepting, lets runs in flight end for a while, writes what is left, closes. */
+  close(): Promise<void>;
+}
+
+export async function startGateway(
+  config: GatewayConfig,
+  secrets: GatewaySecrets,
+  overrides: Overrides = {},
+): Promise<Gateway> {
+  const { clock = systemClock, ids = new IdSource(), log = standardLog() } = overrides;
+  const store = await openStore({
+    file: config.databaseFile,
+    durability: config.ledger.durability,
+    rooms: [EVENT_WRITES, LEDGER_WRITES],
+    intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS],
+  });
+  try {
+    return await startOn(store, config, secrets, { ...overrides, clock, ids, log });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function startOn(
+  store: Store,
+  config: GatewayConfig,
+  secrets: GatewaySecrets,
+  { clock, ids, log, wrapLedger = (ledger) => ledger }: Overrides & { clock: Clock; ids: IdSource; log: Logger },
+): Promise<Gateway> {
+  const stored = await beginLedger(store, clock, ids, log);
+  const { ledger, events } = stored;
+  const metered = wrapLedger(ledger);
+  const upstream = new Upstream({ connectionsMax: config.limits.upstreamConnectionsMax });
+  const catalogue = new Catalogue(config.providers);
+  const dispatcher = new Dispatcher({ ledger: metered, upstream, clock, ids, config });
+  const runs = new Runs({ ledger: metered, dispatcher, catalogue, clock, ids, config });
+  const closing = new AbortController();
+  const server = await buildServer({
+    config,
+    access: createAccess(config.auth, secrets, clock),
+    runs,
+    ledger,
+    store,
+    events,
+    catalogue,
+    clock,
+    log,
+    closing: closing.signal,
+  });
+  const url = await listen(server, config);
+  return {
+    url,
+    close: async () => {
+      await runs.drain(config.limits.shutdownDrainMs);
+      closing.abort();
+      await server.close();
+      await upstream.close();
+      await ledger.close();
+      await store.close();
+    },
+  };
+}
+
+/** The ledger and its event log. Entries of gateways that died are settled before anybody is let in. */
+async function beginLedger(
+  store: Store,
+  clock: Clock,
+  ids: IdSource,
+  log: Logger,
+): Promise<{ ledger: StoredLedger; events: EventLog }> {
+  const render = (tenantId: string, entryIds: readonly string[]) => recordsByEntryId(store, tenantId, entryIds);
+  const events = new EventLog({
+    store,
+    ledgerId: () => ledger.ledgerId,
+    renderers: { 'model.usage': render, 'model.usage.corrected': render },
+  });
+  const ledger: StoredLedger = await StoredLedger.begin(
+    {
+      store,
+      clock,
+      instanceId: ids.next('ins'),
+      announce: (seq) => events.announce(seq),
+      report: (error) => log.error({ err: error }, 'the ledger refused a settlement; it was written as uncertain'),
+    },
+    ids.next('led'),
+  );
+  const recovered = await ledger.recoverDead();
+  if (recovered > 0) log.warn({ recovered }, 'dispatches of a gateway that died were settled as uncertain');
+  return { ledger, events };
+}
+
+async function listen(server: FastifyInstance, config: GatewayConfig): Promise<string> {
+  await server.listen({ host: config.host, port: config.port });
+  const { port } = server.server.address() as AddressInfo;
+  // With port 0 the port is known only now, and so whether a provider points back at us.
+  const looped = [...config.providers.values()].find(
+    (provider) => provider.kind === 'http' && isOwnListener(new URL(provider.baseUrl).origin, config.host, port),
+  );
+  if (looped) {
+    await server.close();
+    throw new Error(`the provider ${looped.id} has our own address as its baseUrl; point it at the vendor`);
+  }
+  return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+}
+
+/** One JSON line for each thing worth knowing, on stderr: stdout belongs to the ready line. */
+function standardLog(): Logger {
+  return pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ fd: 2, sync: true }));
+}

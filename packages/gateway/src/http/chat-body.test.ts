@@ -1,0 +1,54 @@
+/** What the door reads of a chat completion's body, and what it refuses in OpenClaw's words. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { GatewayError } from '../domain/errors.ts';
+import { readChatBody } from './chat-body.ts';
+
+const read = (text: string) => readChatBody(Buffer.from(text), 64);
+const MESSAGES = '"messages":[{"role":"user","content":"hi"}]';
+
+function refusal(text: string): { code: string; message: string } {
+  try {
+    read(text);
+  } catch (error) {
+    assert.ok(error instanceof GatewayError);
+    return { code: error.code, message: error.message };
+  }
+  return { code: 'none', message: '' };
+}
+
+test('a missing model is the default agent, and a stream asks for usage only when it says so', () => {
+  assert.deepEqual(read(`{${MESSAGES}}`), { requestedModel: 'openclaw', stream: false, asksUsage: false, user: null });
+  assert.deepEqual(
+    read(`{"model":"p/m","stream":true,"stream_options":{"include_usage":true},"user":"u",${MESSAGES}}`),
+    { requestedModel: 'p/m', stream: true, asksUsage: true, user: 'u' },
+  );
+});
+
+test('bodies that cannot be are refused with the code and the words for it', () => {
+  assert.equal(refusal('{"model":').code, 'invalid_json');
+  assert.equal(refusal('').code, 'invalid_json');
+  assert.equal(refusal('[]').code, 'invalid_json');
+  assert.equal(refusal('{}').message, 'Missing user message in `messages`.');
+  assert.equal(refusal('{"messages":[]}').message, 'Missing user message in `messages`.');
+  assert.equal(refusal(`{${MESSAGES},"temperature":9}`).message, '`temperature` must be between 0 and 2.');
+  assert.equal(refusal(`{${MESSAGES},"tools":{}}`).message, 'tools: Invalid input: expected array, received object');
+  assert.equal(refusal(`{${MESSAGES},"stream":"yes"}`).code, 'invalid_request');
+});
+
+test('semantics 7: duplicate keys that we read are refused, others pass', () => {
+  assert.equal(refusal(`{"model":"a/b","mod\\u0065l":"c/d",${MESSAGES}}`).code, 'duplicate_key');
+  assert.equal(refusal(`{"x":1,"x":2,${MESSAGES}}`).code, 'none');
+});
+
+test('nesting beyond the limit is refused before anything parses it', () => {
+  const deep = '['.repeat(1_000_000);
+  const started = performance.now();
+  assert.equal(refusal(`{${MESSAGES},"x":${deep}`).code, 'invalid_request');
+  assert.ok(performance.now() - started < 1000);
+});
+
+test('a key named __proto__ changes no object', () => {
+  read(`{"__proto__":{"stream":true},${MESSAGES}}`);
+  assert.equal(({} as Record<string, unknown>).stream, undefined);
+});
