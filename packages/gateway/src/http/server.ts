@@ -63,6 +63,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const methods = rememberMethods(app);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  // Response schemas are for the OpenAPI document only; compiling a serializer of each would cost the start.
+  app.setSerializerCompiler(() => (payload) => JSON.stringify(payload));
   answerErrors(app, methods);
   await openapi(app);
   guard(app, { access: deps.access, host: config.host });

@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isInternalKey, userKey, wholeKey } from './keys.ts';
+
+test('semantics 5: given keys are lower-cased and belong to the agent of the call', () => {
+  assert.deepEqual(wholeKey('My-Key', 'main'), { key: 'agent:main:my-key', agentId: 'main' });
+  assert.deepEqual(wholeKey('agent:Ops:X', 'main'), { key: 'agent:ops:x', agentId: 'ops' });
+  assert.deepEqual(wholeKey('S1', null), { key: 'direct:s1', agentId: null });
+});
+
+test('semantics 5: keys made from a user keep their case', () => {
+  assert.equal(userKey('conv:A', 'main'), 'agent:main:openai-user:conv:A');
+  assert.equal(userKey('Bob', null), 'direct:openai-user:Bob');
+});
+
+test('internal namespaces are known whole and bare', () => {
+  for (const key of ['cron:x', 'agent:main:subagent:1', 'ACP:y', 'acp']) assert.equal(isInternalKey(key), true, key);
+  for (const key of ['cronos', 'agent:cron:x', 'x:cron']) assert.equal(isInternalKey(key), false, key);
+});
