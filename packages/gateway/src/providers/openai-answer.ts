@@ -1,24 +1,18 @@
 /**
  * The answer side of `openai-completions`: what a chunk or a body says about usage, the end and errors. Streams are the
- * hot path: a frame becomes a Latin-1 string once (each character is one byte), and only a frame that can matter is
- * parsed: the first, one with a count, a stop reason or an error. Keys inside JSON strings are escaped, so a search for
- * a quoted key never misses one and at worst parses a frame for nothing.
+ * hot path: a frame gets a glance, and only one that can matter is parsed: the first, and those with a count, a stop
+ * reason or an error.
  */
 import { findMember, type ObjectScan, scanArray, scanObject } from '../lib/json-splice.ts';
 import { frameData } from '../lib/sse-frames.ts';
 import type { Anomaly, FrameVerdict, Reading, StreamReader } from './dialect.ts';
+import { glance } from './openai-glance.ts';
 import { type Counters, mergeCounters, readCounters, usageOf } from './openai-usage.ts';
 
 type Json = Record<string, unknown>;
 
-/** Where generated text stands in a delta, the usual place first. */
-const TEXT_KEYS = ['"content"', '"reasoning_content"', '"reasoning"', '"arguments"', '"refusal"'] as const;
 const TERMINAL_BYTES_MAX = 32;
-const SPACE = 0x20;
-const COLON = 0x3a;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const LOWER_N = 0x6e;
+const LOWER_D = 0x64;
 
 /** What an answer has said so far; streams and bodies fill the same one. */
 class Facts {
@@ -99,16 +93,11 @@ export class ChatStreamReader implements StreamReader {
   }
 
   frame(bytes: Buffer): FrameVerdict {
-    const text = bytes.toString('latin1');
-    if (bytes.length <= TERMINAL_BYTES_MAX && text.includes('[DONE]') && frameData(bytes)?.trim() === '[DONE]') {
-      return 'terminal';
-    }
-    const outputBytes = deltaBytes(text);
-    this.#facts.outputBytes += outputBytes;
-    // A delta that brought text is not an error event; the search for one is spared.
-    const mayMatter =
-      this.#isFirst || text.includes('_tokens"') || stops(text) || (outputBytes === 0 && text.includes('error'));
-    return mayMatter ? this.#parse(bytes) : 'pass';
+    if (bytes.length <= TERMINAL_BYTES_MAX && frameData(bytes)?.trim() === '[DONE]') return 'terminal';
+    const seen = glance(bytes);
+    this.#facts.outputBytes += seen < 0 ? ~seen : seen;
+    // The first chunk names the model; what does not begin with `data` may be an error event.
+    return seen < 0 || this.#isFirst || bytes[0] !== LOWER_D ? this.#parse(bytes) : 'pass';
   }
 
   #parse(bytes: Buffer): FrameVerdict {
@@ -139,67 +128,6 @@ export function readChatBody(body: Buffer): Reading {
   facts.take(parsed, text);
   if (facts.counters === null) facts.outputBytes = messageBytes(parsed.choices);
   return facts.reading();
-}
-
-/** Bytes of generated text in the frame's delta. */
-function deltaBytes(text: string): number {
-  for (const key of TEXT_KEYS) {
-    let bytes = 0;
-    for (let at = text.indexOf(key); at >= 0; at = text.indexOf(key, at + key.length)) {
-      bytes += stringBytesAt(text, at + key.length);
-    }
-    if (bytes > 0) return bytes;
-  }
-  return 0;
-}
-
-/** The length of the JSON string that follows a key, in bytes of UTF-8; 0 when another kind of value follows. */
-function stringBytesAt(text: string, behindKey: number): number {
-  const start = valueAt(text, behindKey);
-  if (text.charCodeAt(start) !== QUOTE) return 0;
-  let escapes = 0;
-  for (let at = start + 1; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === QUOTE) return escapes === 0 ? at - start - 1 : unescapedBytes(text.slice(start, at + 1));
-    if (code === BACKSLASH) {
-      escapes++;
-      at++;
-    }
-  }
-  return 0;
-}
-
-/** `text` is Latin-1, so a character is a byte except where it was escaped. */
-function unescapedBytes(text: string): number {
-  let bytes = text.length - 2;
-  for (const [escaped] of text.matchAll(/\\(?:u[0-9a-fA-F]{4}|.)/g)) {
-    if (escaped.length === 2) bytes -= 1;
-    else bytes -= 6 - utf8Bytes(Number.parseInt(escaped.slice(2), 16));
-  }
-  return bytes;
-}
-
-function utf8Bytes(unit: number): number {
-  if (unit < 0x80) return 1;
-  // Each half of a surrogate pair is two of its four bytes.
-  return unit < 0x800 || (unit >= 0xd800 && unit <= 0xdfff) ? 2 : 3;
-}
-
-/** Whether any choice names a stop reason; `null`, which most chunks carry, does not. */
-function stops(text: string): boolean {
-  const key = '"finish_reason"';
-  for (let at = text.indexOf(key); at >= 0; at = text.indexOf(key, at + key.length)) {
-    if (text.charCodeAt(valueAt(text, at + key.length)) !== LOWER_N) return true;
-  }
-  return false;
-}
-
-/** Where the value of a key starts, whose closing quote ends at `behindKey`. */
-function valueAt(text: string, behindKey: number): number {
-  let at = behindKey;
-  let code = text.charCodeAt(at);
-  while (code === COLON || code === SPACE) code = text.charCodeAt(++at);
-  return at;
 }
 
 function messageBytes(choices: unknown): number {

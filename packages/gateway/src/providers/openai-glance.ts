@@ -1,0 +1,124 @@
+/**
+ * One pass over the bytes of a chat chunk, for the hot path: how much text it brings, and whether it says anything that
+ * must be parsed (usage, a stop reason, an error). Nine in ten chunks of a stream need nothing more. It walks strings
+ * as strings, so text that looks like a key is never taken for one.
+ */
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const SPACE = 0x20;
+const OPEN_BRACE = 0x7b;
+const LOWER_N = 0x6e;
+
+const key = (name: string): Buffer => Buffer.from(name, 'latin1');
+/** By length, so that a key costs one lookup: where text stands, and what matters. */
+const TEXT_KEYS: readonly (readonly Buffer[])[] = byLength(
+  ['content', 'refusal', 'reasoning', 'arguments', 'reasoning_content'].map(key),
+);
+const USAGE = key('usage');
+const X_GROQ = key('x_groq');
+const ERROR = key('error');
+const FINISH_REASON = key('finish_reason');
+
+/** Bytes of generated text; their complement (`~bytes`) where the frame must be parsed. */
+export function glance(frame: Buffer): number {
+  const length = frame.length;
+  let text = 0;
+  let matters = false;
+  let at = 0;
+  while (at < length) {
+    if (frame[at] !== QUOTE) {
+      at++;
+      continue;
+    }
+    const start = at + 1;
+    let end = start;
+    let escapes = 0;
+    while (end < length && frame[end] !== QUOTE) {
+      if (frame[end] === BACKSLASH) {
+        escapes++;
+        end++;
+      }
+      end++;
+    }
+    at = end + 1;
+    let next = at;
+    while (frame[next] === SPACE) next++;
+    if (frame[next] !== COLON) continue;
+    next++;
+    while (frame[next] === SPACE) next++;
+    // A key spelled with escapes may be any key.
+    if (escapes > 0) matters = true;
+    const size = end - start;
+    const first = frame[next];
+    if (first === QUOTE) {
+      const texts = TEXT_KEYS[size];
+      if (texts !== undefined && isOneOf(frame, start, texts)) {
+        const close = stringEnd(frame, next + 1);
+        text += textBytes(frame, next + 1, close);
+        at = close + 1;
+        continue;
+      }
+    }
+    at = next;
+    matters ||= says(frame, start, size, first);
+  }
+  return matters ? ~text : text;
+}
+
+/** Whether the member is one that a parse must read. */
+function says(frame: Buffer, start: number, size: number, first: number | undefined): boolean {
+  if (first === OPEN_BRACE && size === 5 && isAt(frame, start, USAGE)) return true;
+  if (first === OPEN_BRACE && size === 6 && isAt(frame, start, X_GROQ)) return true;
+  if (first === LOWER_N) return false;
+  if (size === 13 && isAt(frame, start, FINISH_REASON)) return true;
+  return size === 5 && isAt(frame, start, ERROR);
+}
+
+function stringEnd(frame: Buffer, from: number): number {
+  let at = from;
+  while (at < frame.length && frame[at] !== QUOTE) at += frame[at] === BACKSLASH ? 2 : 1;
+  return at;
+}
+
+/** The string's length in UTF-8, its escapes resolved. */
+function textBytes(frame: Buffer, start: number, end: number): number {
+  let bytes = end - start;
+  for (let at = start; at < end; at++) {
+    if (frame[at] !== BACKSLASH) continue;
+    if (frame[at + 1] !== 0x75) {
+      bytes -= 1;
+      at += 1;
+    } else {
+      bytes -= 6 - utf8Bytes(Number.parseInt(frame.toString('latin1', at + 2, at + 6), 16));
+      at += 5;
+    }
+  }
+  return Math.max(0, bytes);
+}
+
+function utf8Bytes(unit: number): number {
+  if (unit < 0x80) return 1;
+  // Each half of a surrogate pair is two of its four bytes.
+  return unit < 0x800 || (unit >= 0xd800 && unit <= 0xdfff) ? 2 : 3;
+}
+
+function isOneOf(frame: Buffer, start: number, names: readonly Buffer[]): boolean {
+  for (const name of names) if (isAt(frame, start, name)) return true;
+  return false;
+}
+
+function isAt(frame: Buffer, start: number, name: Buffer): boolean {
+  for (let index = 0; index < name.length; index++) if (frame[start + index] !== name[index]) return false;
+  return true;
+}
+
+function byLength(names: readonly Buffer[]): (readonly Buffer[])[] {
+  const table: Buffer[][] = [];
+  for (const name of names) {
+    table[name.length] ??= [];
+    table[name.length]!.push(name);
+  }
+  return table;
+}
