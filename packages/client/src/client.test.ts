@@ -41,9 +41,9 @@ const frame = (seq: number) => `id: ${seq}\nevent: model.usage\ndata: ${JSON.str
 test('a question carries the token, its filters encoded, and nothing that was left out', async (t) => {
   const { url, requests } = await serve(t, (_, response) => json(response, 200, { object: 'list', data: [] }));
   const client = new WeighbridgeClient({ url: `${url}/`, token: 'secret' });
-  const answer = await client.dispatches({ limit: 5, sessionKey: 'agent:main:a b&c', model: undefined });
+  const answer = await client.dispatches({ limit: 5, session: 'agent:main:a b&c', model: undefined });
   assert.deepEqual(answer, { object: 'list', data: [] });
-  assert.equal(requests[0]?.url, '/api/v1/dispatches?limit=5&sessionKey=agent%3Amain%3Aa+b%26c');
+  assert.equal(requests[0]?.url, '/api/v1/dispatches?limit=5&session=agent%3Amain%3Aa+b%26c');
   assert.equal(requests[0]?.headers.authorization, 'Bearer secret');
 });
 
@@ -77,6 +77,12 @@ test('an error page that is not ours still becomes an ApiError', async (t) => {
   const { url } = await serve(t, (_, response) => response.writeHead(502).end('<html>no</html>'));
   const asked = new WeighbridgeClient({ url, token: 'x' }).models();
   await assert.rejects(asked, { name: 'ApiError', status: 502, code: null, message: /answered 502/ });
+});
+
+test('a gateway that is not ready answers why', async (t) => {
+  const { url } = await serve(t, (_, response) => json(response, 503, { ready: false, failing: ['ledger'] }));
+  const answer = await new WeighbridgeClient({ url, token: null }).ready();
+  assert.deepEqual(answer, { ready: false, failing: ['ledger'] });
 });
 
 test('a gateway that does not answer is given up after the timeout', async (t) => {

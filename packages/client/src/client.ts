@@ -29,15 +29,15 @@ export interface ClientOptions {
 export interface Filters {
   model?: string | undefined;
   provider?: string | undefined;
-  agentId?: string | undefined;
-  sessionKey?: string | undefined;
-  endUserId?: string | undefined;
+  agent?: string | undefined;
+  session?: string | undefined;
+  endUser?: string | undefined;
   outcome?: string | undefined;
   source?: string | undefined;
 }
 
 export interface DispatchesQuery extends Filters {
-  runId?: string | undefined;
+  run?: string | undefined;
   limit?: number | undefined;
   cursor?: string | undefined;
 }
@@ -101,9 +101,9 @@ export class WeighbridgeClient {
     return this.#ask('/v1/models');
   }
 
-  /** Whether the gateway takes calls now. Needs no credential. */
+  /** Whether the gateway takes calls now, and what keeps it from doing so. Needs no credential. */
   ready(): Promise<{ ready: boolean; failing?: string[] }> {
-    return this.#ask('/readyz');
+    return this.#ask('/readyz', [503]);
   }
 
   /**
@@ -145,11 +145,11 @@ export class WeighbridgeClient {
     return chunksOf(response.body);
   }
 
-  async #ask<Answer>(path: string): Promise<Answer> {
+  async #ask<Answer>(path: string, alsoAnswers: readonly number[] = []): Promise<Answer> {
     const signal = this.#timeoutMs === 0 ? null : AbortSignal.timeout(this.#timeoutMs);
     const headers = { ...this.#headers(), accept: 'application/json' };
     const response = await this.#fetch(this.url + path, { headers, signal });
-    if (!response.ok) throw await apiErrorOf(response);
+    if (!response.ok && !alsoAnswers.includes(response.status)) throw await apiErrorOf(response);
     return (await response.json()) as Answer;
   }
 

@@ -42,6 +42,26 @@ export function checkShape(content: unknown, variables: Variables, findings: Fin
   return checkObject(sections, ROOT, '', { findings, variables, own: false }) as FileTree;
 }
 
+/** The same content without what nobody here reads; nothing is checked or substituted. `dropped` lists the rest. */
+export function keepKnown(content: unknown): { kept: Plain; dropped: string[] } {
+  const dropped: string[] = [];
+  const keep = (value: unknown, node: Node, path: string): unknown => {
+    if (node.option !== null) return value;
+    if (Array.isArray(value))
+      return node.items === null ? value : value.map((element) => keep(element, node.items!, `${path}[]`));
+    if (!isObject(value)) return value;
+    const entries = Object.entries(value).flatMap(([key, child]): [string, unknown][] => {
+      const childPath = path === '' ? key : `${path}.${key}`;
+      const known = node.keys.get(key) ?? node.any;
+      if (known !== null) return [[key, keep(child, known, childPath)]];
+      dropped.push(childPath);
+      return [];
+    });
+    return Object.fromEntries(entries);
+  };
+  return { kept: isObject(content) ? (keep(content, ROOT, '') as Plain) : {}, dropped: [...new Set(dropped)] };
+}
+
 function checkNode(value: unknown, node: Node, path: string, walk: Walk): unknown {
   if (node.option !== null) return checkLeaf(value, node.option, path, walk);
   if (node.items !== null) {

@@ -1,0 +1,134 @@
+/** `dispatches`: single dispatches, newest first, and `dispatches show ID`: one in full, with its price lines and raw usage. */
+import { type DispatchDetail, type DispatchRecord, OUTCOMES, promptTokens } from '@weighbridge/protocol';
+import type { Command } from 'commander';
+import { countText, dollarsText, millisecondsText, timeText, UNKNOWN } from './format.ts';
+import { type SourceFlags, withSource, withSourceOptions } from './source.ts';
+import { EXIT, Failure, type Surroundings } from './surroundings.ts';
+import { type Column, plainText, renderTable } from './table.ts';
+
+type Flags = SourceFlags & {
+  json?: boolean;
+  limit: string;
+  cursor?: string;
+  model?: string;
+  provider?: string;
+  agent?: string;
+  session?: string;
+  endUser?: string;
+  outcome?: string;
+  run?: string;
+};
+
+const LIMIT_MAX = 1_000;
+/** `open`: still in flight. */
+const OUTCOME_WORDS: readonly string[] = [...OUTCOMES, 'open'];
+
+const COLUMNS: readonly Column[] = [
+  { title: 'started', align: 'left' },
+  { title: 'dispatch', align: 'left' },
+  { title: 'model', align: 'left' },
+  { title: 'agent', align: 'left' },
+  { title: 'outcome', align: 'left' },
+  { title: 'prompt', align: 'right' },
+  { title: 'completion', align: 'right' },
+  { title: 'usage', align: 'left' },
+  { title: 'cost', align: 'right' },
+  { title: 'latency', align: 'right' },
+];
+
+export function define(command: Command, surroundings: Surroundings, finish: (exitCode: number) => void): void {
+  const { stdout } = surroundings;
+  // The list's options stand before `show`, its own after it: otherwise `show ID --json` would be the list's.
+  command.enablePositionalOptions();
+  withSourceOptions(command)
+    .option('--limit <count>', `how many, 1 to ${LIMIT_MAX}`, '20')
+    .option('--cursor <cursor>', 'go on where a list ended')
+    .option('--model <model>', 'only this model')
+    .option('--provider <provider>', 'only this provider')
+    .option('--agent <agent>', 'only this agent')
+    .option('--session <key>', 'only this session')
+    .option('--end-user <id>', 'only this end user')
+    .option('--outcome <outcome>', `only ${OUTCOME_WORDS.join(', ')}`)
+    .option('--run <id>', 'only this run')
+    .action(async (flags: Flags) => {
+      const { model, provider, agent, session, endUser, run, cursor, outcome } = flags;
+      if (outcome !== undefined && !OUTCOME_WORDS.includes(outcome)) {
+        throw new Failure(`--outcome must be one of ${OUTCOME_WORDS.join(', ')}.`, EXIT.usage);
+      }
+      const query = { limit: limitOf(flags.limit), cursor, model, provider, agent, session, endUser, outcome, run };
+      const list = await withSource(flags, surroundings, (source) => source.dispatches(query));
+      stdout(flags.json ? `${JSON.stringify(list)}\n` : dispatchesText(list.data, list.nextCursor));
+      finish(EXIT.ok);
+    });
+  withSourceOptions(command.command('show <id>').description('one dispatch in full')).action(
+    async (id: string, flags: Flags) => {
+      const detail = await withSource(flags, surroundings, (source) => source.dispatch(id));
+      if (detail === null) throw new Failure(`there is no dispatch ${plainText(id)}.`);
+      stdout(flags.json ? `${JSON.stringify(detail)}\n` : dispatchText(detail));
+      finish(EXIT.ok);
+    },
+  );
+}
+
+export function dispatchesText(records: readonly DispatchRecord[], nextCursor: string | null): string {
+  const rows = records.map((record) => [
+    timeText(record.startedAt),
+    record.dispatchId,
+    `${record.provider}/${record.model}`,
+    record.agentId ?? UNKNOWN,
+    outcomeText(record),
+    countText(record.usage === null ? null : promptTokens(record.usage)),
+    countText(record.usage?.output ?? null),
+    record.outcome === null ? '' : record.usageSource,
+    dollarsText(record.cost?.usd ?? null),
+    millisecondsText(record.latencyMs),
+  ]);
+  const more = nextCursor === null ? '' : `more: --cursor ${nextCursor}\n`;
+  return renderTable(COLUMNS, rows) + more;
+}
+
+export function dispatchText(detail: DispatchDetail): string {
+  const { priceLines, rawUsage, corrections, usage, cost, ...facts } = detail;
+  const rows: string[][] = Object.entries(facts).map(([name, value]) => [name, factText(value)]);
+  for (const [name, value] of Object.entries(usage ?? {})) rows.push([`usage.${name}`, factText(value)]);
+  for (const [name, value] of Object.entries(cost ?? {})) rows.push([`cost.${name}`, factText(value)]);
+  const width = Math.max(...rows.map(([name]) => name!.length));
+  const lines = rows.map(([name, value]) => `${name!.padEnd(width)}  ${value}\n`).join('');
+  const prices = priceLines === null ? '' : `\n${priceText(priceLines)}`;
+  const raw = rawUsage === null ? '' : `\nas the provider sent it: ${plainText(JSON.stringify(rawUsage))}\n`;
+  const corrected =
+    corrections.length === 0 ? '' : `\ncorrected by ${corrections.map(({ entryId }) => entryId).join(', ')}\n`;
+  return lines + prices + raw + corrected;
+}
+
+function priceText(lines: NonNullable<DispatchDetail['priceLines']>): string {
+  const columns: Column[] = [
+    { title: 'price line', align: 'left' },
+    ...['units', 'pico-USD each', 'pico-USD'].map((title) => ({ title, align: 'right' as const })),
+  ];
+  return renderTable(
+    columns,
+    lines.map((line) => [
+      line.bucket,
+      countText(line.units),
+      countText(line.ratePicoUsd),
+      countText(line.amountPicoUsd),
+    ]),
+  );
+}
+
+function outcomeText({ outcome, errorKind }: DispatchRecord): string {
+  if (outcome === null) return 'in flight';
+  return errorKind === null ? outcome : `${outcome} (${errorKind})`;
+}
+
+function factText(value: unknown): string {
+  if (value === null) return UNKNOWN;
+  return plainText(typeof value === 'string' ? value : JSON.stringify(value));
+}
+
+function limitOf(text: string): number {
+  const limit = Number(text);
+  if (/^\d+$/.test(text) && limit >= 1 && limit <= LIMIT_MAX) return limit;
+  throw new Failure(`--limit must be a whole number from 1 to ${LIMIT_MAX}.`, EXIT.usage);
+}

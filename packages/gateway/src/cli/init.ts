@@ -1,0 +1,76 @@
+/**
+ * `init`: writes `STATE_DIR/weighbridge.json5`, commented; `--from openclaw.json` takes over its models and agents. It never
+ * overwrites, and never touches the file it reads.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { readEnvironment } from '../config/environment.ts';
+import { absolute, CONFIG_FILE_NAME, readJson5, stateDirOf } from '../config/file.ts';
+import { isOwnListener } from '../config/listener.ts';
+import { OPTIONS } from '../config/options.ts';
+import { makeStateDir } from '../config/secrets.ts';
+import { keepKnown } from '../config/shape.ts';
+import { configTemplate, type TakenOver } from '../config/template.ts';
+import { EXIT, Failure, type Surroundings } from './surroundings.ts';
+
+interface Flags {
+  from?: string;
+  stateDir?: string;
+}
+
+const NOTHING: TakenOver = { models: null, agents: null };
+
+export function define(command: Command, surroundings: Surroundings, finish: (exitCode: number) => void): void {
+  command
+    .option('--from <openclaw.json>', 'take over models and agents of an OpenClaw config')
+    .option('--state-dir <folder>', 'where to write it')
+    .action(async (flags: Flags) => {
+      await init(flags, surroundings);
+      finish(EXIT.ok);
+    });
+}
+
+async function init(flags: Flags, { variables, stdout, stderr }: Surroundings): Promise<void> {
+  const stateDir = stateDirOf({ stateDir: flags.stateDir }, readEnvironment(variables));
+  const file = join(stateDir, CONFIG_FILE_NAME);
+  const taken = flags.from === undefined ? NOTHING : await takeOver(absolute(flags.from), stderr);
+  makeStateDir(stateDir);
+  try {
+    // It may hold keys, so it is closed to others from the first byte.
+    writeFileSync(file, configTemplate(taken), { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw new Failure(`${file} exists already, and nothing was changed; move it away first.`);
+    throw new Failure(`${file} cannot be written (${code}).`);
+  }
+  stdout(`${file}\n`);
+  stderr('written; `doctor` checks it, `serve` uses it\n');
+}
+
+async function takeOver(path: string, stderr: Surroundings['stderr']): Promise<TakenOver> {
+  const file = await readJson5(path, 'required', '--from');
+  const { kept, dropped } = keepKnown(file?.content);
+  const { default: JSON5 } = await import('json5');
+  const textOf = (value: unknown) => (value === undefined ? null : JSON5.stringify(value, { space: 2, quote: '"' }));
+  if (dropped.length > 0) stderr(`left out, not used here: ${dropped.join(', ')}\n`);
+  if (kept.gateway !== undefined)
+    stderr('left out: gateway; Weighbridge has its own port and token beside OpenClaw’s\n');
+  return { models: textOf(withoutOurselves(kept.models, stderr)), agents: textOf(kept.agents) };
+}
+
+/** An OpenClaw that already calls its models through Weighbridge has us as a provider; we must not become our own. */
+function withoutOurselves(models: unknown, stderr: Surroundings['stderr']): unknown {
+  if (!isObject(models) || !isObject(models.providers)) return models;
+  const providers = Object.entries(models.providers).filter(([id, provider]) => {
+    const baseUrl = isObject(provider) ? provider.baseUrl : null;
+    const isUs = typeof baseUrl === 'string' && isOwnListener(baseUrl, '127.0.0.1', OPTIONS['gateway.port'].default);
+    if (isUs) stderr(`left out: models.providers.${id} is Weighbridge itself\n`);
+    return !isUs;
+  });
+  return { ...models, providers: Object.fromEntries(providers) };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,71 @@
+/**
+ * The command line: which verbs there are, their help, and how every way of ending becomes an exit code. A verb's file is
+ * loaded when it is asked for, and only then; what verbs do is in their own files.
+ */
+import { WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
+import { type Command, CommanderError, Command as Program } from 'commander';
+import { ConfigError } from '../config/findings.ts';
+import { EXIT, Failure, type Surroundings } from './surroundings.ts';
+
+/** Adds the verb's options and action to its command. The action returns the exit code. */
+export interface Verb {
+  define(command: Command, surroundings: Surroundings, finish: (exitCode: number) => void): void;
+}
+
+const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<Verb> }>> = {
+  serve: { summary: 'start the gateway', load: () => import('./serve.ts') },
+  init: { summary: 'write a commented config file', load: () => import('./init.ts') },
+  doctor: { summary: 'check the installation and say what is on and off', load: () => import('./doctor.ts') },
+  token: { summary: 'print the callers’ token', load: () => import('./token.ts') },
+  models: { summary: 'the configured models and what they were used for', load: () => import('./models.ts') },
+  usage: { summary: 'sums of usage and cost, by model, agent, …', load: () => import('./usage.ts') },
+  dispatches: {
+    summary: 'single dispatches, newest first; `dispatches show ID`',
+    load: () => import('./dispatches.ts'),
+  },
+};
+
+const EXIT_CODES = `
+Exit codes: 0 done; 1 it failed (doctor: something is wrong); 2 wrong arguments or a configuration that is refused.`;
+
+/** Runs one command line and says how it ended; never rejects. */
+export async function runCli(args: readonly string[], surroundings: Surroundings): Promise<number> {
+  let exitCode: number = EXIT.ok;
+  const program = new Program('weighbridge')
+    .description('The meter in front of your models.')
+    .version(WEIGHBRIDGE_VERSION)
+    .configureOutput({ writeOut: surroundings.stdout, writeErr: surroundings.stderr })
+    .configureHelp({ helpWidth: 100 })
+    .showHelpAfterError('(add --help for what is possible)')
+    .addHelpText('afterAll', EXIT_CODES)
+    .exitOverride();
+  const asked = args.filter((arg) => !arg.startsWith('-') && arg !== 'help')[0];
+  try {
+    for (const [name, { summary, load }] of Object.entries(VERBS)) {
+      const command = program.command(name).description(summary);
+      if (name !== asked) continue;
+      (await load()).define(command, surroundings, (code) => {
+        exitCode = code;
+      });
+    }
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    return exitCodeOf(error, surroundings);
+  }
+}
+
+function exitCodeOf(error: unknown, { stderr }: Surroundings): number {
+  // Commander has said it already; help that was asked for is no failure.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof ConfigError) {
+    stderr(`weighbridge: ${error.message}\n`);
+    return EXIT.usage;
+  }
+  if (error instanceof Failure) {
+    stderr(`weighbridge: ${error.message}\n`);
+    return error.exitCode;
+  }
+  stderr(`weighbridge: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  return EXIT.failed;
+}

@@ -1,0 +1,33 @@
+/** What a verb gets from the program around it, and the ways in which it ends. Exit codes are documented in `--help`. */
+import type { GatewayConfig, GatewaySecrets } from '../domain/config.ts';
+
+export interface RunningGateway {
+  url: string;
+  /** Drains, then closes. */
+  close(): Promise<void>;
+}
+
+export interface Surroundings {
+  /** Answers. Everything else, warnings and progress, goes to `stderr`. */
+  stdout(text: string): void;
+  stderr(text: string): void;
+  /** `stdout` is a terminal: a watch may redraw it. */
+  isTerminal: boolean;
+  /** `stderr` is a terminal, where a new token may be shown. */
+  showsSecrets: boolean;
+  variables: Readonly<Record<string, string | undefined>>;
+  startGateway(config: GatewayConfig, secrets: GatewaySecrets): Promise<RunningGateway>;
+}
+
+export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
+
+/** A verb that could not do what it was asked, in a sentence for people. */
+export class Failure extends Error {
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number = EXIT.failed) {
+    super(message);
+    this.name = 'Failure';
+    this.exitCode = exitCode;
+  }
+}

@@ -1,0 +1,17 @@
+/** `token`: prints the callers' token, and nothing else, so that it can stand in `$(…)`. Makes it where it does not exist yet. */
+import type { Command } from 'commander';
+import type { Flags } from '../config/decide.ts';
+import { loadConfig } from '../config/load.ts';
+import { EXIT, Failure, type Surroundings } from './surroundings.ts';
+
+export function define(command: Command, surroundings: Surroundings, finish: (exitCode: number) => void): void {
+  command
+    .option('--config <file>', 'config file')
+    .option('--state-dir <folder>', 'where the token lies')
+    .action(async (flags: Flags) => {
+      const { config, secrets } = await loadConfig({ flags, variables: surroundings.variables, createToken: true });
+      if (secrets.token === null) throw new Failure(`there is no token: gateway.auth.mode is "${config.auth.mode}".`);
+      surroundings.stdout(`${secrets.token.reveal()}\n`);
+      finish(EXIT.ok);
+    });
+}
