@@ -29,6 +29,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   isTerminal: process.stdout.isTTY === true,
   showsSecrets: process.stderr.isTTY === true,
   variables: process.env,
+  onInterrupt: (listener) => void process.once('SIGINT', listener),
   // The roof is above the verbs: they get it from here.
   startGateway: async (config, secrets) => (await import('./gateway.ts')).startGateway(config, secrets),
 });

@@ -19,6 +19,7 @@ type Flags = SourceFlags & {
   run?: string;
 };
 
+const ID = /^(dsp|ent)_[0-9A-Z]{26}$/;
 const LIMIT_MAX = 1_000;
 /** `open`: still in flight. */
 const OUTCOME_WORDS: readonly string[] = [...OUTCOMES, 'open'];
@@ -62,6 +63,7 @@ export function define(command: Command, surroundings: Surroundings, finish: (ex
     });
   withSourceOptions(command.command('show <id>').description('one dispatch in full')).action(
     async (id: string, flags: Flags) => {
+      if (!ID.test(id)) throw new Failure(`"${plainText(id)}" is no id; it is dsp_… or ent_….`, EXIT.usage);
       const detail = await withSource(flags, surroundings, (source) => source.dispatch(id));
       if (detail === null) throw new Failure(`there is no dispatch ${plainText(id)}.`);
       stdout(flags.json ? `${JSON.stringify(detail)}\n` : dispatchText(detail));

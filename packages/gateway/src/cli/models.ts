@@ -43,33 +43,34 @@ export function define(command: Command, surroundings: Surroundings, finish: (ex
 }
 
 async function show(source: Source, { json }: Flags, { stdout }: Surroundings): Promise<void> {
-  stdout(await textOf(source, json === true));
+  stdout((await answerOf(source, json === true)).text);
 }
 
 /** Redraws a terminal; writes a new table (or a line of JSON) elsewhere. Ends with Ctrl-C. */
-async function watch(source: Source, { json }: Flags, { stdout, isTerminal }: Surroundings): Promise<void> {
+async function watch(source: Source, { json }: Flags, surroundings: Surroundings): Promise<void> {
+  const { stdout, isTerminal, onInterrupt } = surroundings;
   const stop = new AbortController();
-  process.once('SIGINT', () => stop.abort());
-  let last = '';
+  onInterrupt(() => stop.abort());
+  let shown = { text: '', asOfSeq: 0 };
   const redraw = async () => {
-    const text = await textOf(source, json === true);
-    if (text === last) return;
-    last = text;
-    stdout(isTerminal && json !== true ? CLEAR_SCREEN + text : text);
+    const answer = await answerOf(source, json === true);
+    if (answer.text !== shown.text) stdout(isTerminal && json !== true ? CLEAR_SCREEN + answer.text : answer.text);
+    shown = answer;
   };
   await redraw();
-  for await (const _change of source.changes(stop.signal)) await redraw();
+  for await (const seq of source.changes(shown.asOfSeq, stop.signal)) {
+    // After a burst the first answer holds all of it.
+    if (seq === null || seq > shown.asOfSeq) await redraw();
+  }
 }
 
-async function textOf(source: Source, json: boolean): Promise<string> {
-  const groupBy = ['provider', 'model'] as const;
-  const [configured, answer] = await Promise.all([
-    source.models(),
-    source.usage({ fromMs: 0, toMs: Date.now(), groupBy }),
-  ]);
+async function answerOf(source: Source, json: boolean): Promise<{ text: string; asOfSeq: number }> {
+  const question = { fromMs: 0, toMs: Date.now(), groupBy: ['provider', 'model'] } as const;
+  const [configured, answer] = await Promise.all([source.models(), source.usage(question)]);
+  const { asOfSeq, totals } = answer;
   const counts = modelCounts(configured, answer);
-  if (json) return `${JSON.stringify({ object: 'list', asOfSeq: answer.asOfSeq, data: counts })}\n`;
-  return modelsText(counts, answer.totals);
+  const text = json ? `${JSON.stringify({ object: 'list', asOfSeq, data: counts })}\n` : modelsText(counts, totals);
+  return { text, asOfSeq };
 }
 
 /** The used models, the dearest first, then those that are configured and were never used. */

@@ -38,6 +38,7 @@ async function run(args: string[], { variables = {}, startGateway = notNeeded }:
     isTerminal: false,
     showsSecrets: false,
     variables,
+    onInterrupt: () => {},
     startGateway,
   });
   return ran;
@@ -55,6 +56,7 @@ test('help goes to stdout with code 0, wrong arguments to stderr with code 2', a
     ['serve', '--nonsense'],
     ['dispatches', '--limit', '0'],
     ['usage', '--by', 'moon'],
+    ['dispatches', 'show', 'nobody'],
     [],
   ]) {
     const ran = await run(args);

@@ -36,6 +36,8 @@ export async function runCli(args: readonly string[], surroundings: Surroundings
     .version(WEIGHBRIDGE_VERSION)
     .configureOutput({ writeOut: surroundings.stdout, writeErr: surroundings.stderr })
     .configureHelp({ helpWidth: 100 })
+    // `dispatches show ID --json` is the option of `show`, not of `dispatches`.
+    .enablePositionalOptions()
     .showHelpAfterError('(add --help for what is possible)')
     .addHelpText('afterAll', EXIT_CODES)
     .exitOverride();

@@ -4,6 +4,7 @@
  */
 
 import { existsSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 
 import { ApiError, type DispatchesQuery, type Filters, WeighbridgeClient } from '@weighbridge/client';
 import type { DispatchDetail, DispatchRecord, List, UsageAnswer, UsageGroup } from '@weighbridge/protocol';
@@ -33,8 +34,8 @@ export interface Source {
   dispatches(query: DispatchesQuery & { limit: number }): Promise<List<DispatchRecord>>;
   /** Null when there is no such dispatch. */
   dispatch(id: string): Promise<DispatchDetail | null>;
-  /** Ticks when something may have changed, until `signal` aborts. */
-  changes(signal: AbortSignal): AsyncIterable<void>;
+  /** Ticks when something after `afterSeq` may have changed, with its `seq` where that is known, until `signal` aborts. */
+  changes(afterSeq: number, signal: AbortSignal): AsyncIterable<number | null>;
   close(): Promise<void>;
 }
 
@@ -128,8 +129,8 @@ function sourceOfGateway(client: WeighbridgeClient): Source {
     usage: ({ fromMs, toMs, ...query }) => client.usage({ ...query, from: fromMs, to: toMs }),
     dispatches: (query) => client.dispatches(query),
     dispatch: (id) => orNull(client.dispatch(id)),
-    changes: async function* (signal) {
-      for await (const _event of client.events({ signal })) yield;
+    changes: async function* (afterSeq, signal) {
+      for await (const { seq } of client.events({ afterSeq, signal })) yield seq;
     },
     close: async () => {},
   };
@@ -156,10 +157,10 @@ async function sourceOfLedger(config: GatewayConfig): Promise<Source> {
     dispatches: ({ limit, cursor = null, ...filters }) =>
       listDispatches(store, { tenantId: DEFAULT_TENANT, limit, cursor, filters: ledgerFilters(filters) }),
     dispatch: (id) => findDispatch(store, DEFAULT_TENANT, id),
-    changes: async function* (signal) {
+    changes: async function* (_afterSeq, signal) {
       while (!signal.aborted) {
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-        yield;
+        await setTimeout(POLL_MS, null, { signal }).catch(() => {});
+        if (!signal.aborted) yield null;
       }
     },
     close: () => store.close(),

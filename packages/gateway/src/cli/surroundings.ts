@@ -16,6 +16,8 @@ export interface Surroundings {
   /** `stderr` is a terminal, where a new token may be shown. */
   showsSecrets: boolean;
   variables: Readonly<Record<string, string | undefined>>;
+  /** Calls the listener once, at the first Ctrl-C; the program then does not end by itself. */
+  onInterrupt(listener: () => void): void;
   startGateway(config: GatewayConfig, secrets: GatewaySecrets): Promise<RunningGateway>;
 }
 
