@@ -3,7 +3,9 @@
  * must print the same, to the letter.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -101,7 +103,7 @@ async function call(
   ledger: StoredLedger,
   model: string,
   over: Partial<EntrySettlement> = {},
-  price = true,
+  { price = true, endUserId = 'tenant-42' } = {},
 ): Promise<string> {
   const dispatchId = ids.next('dsp');
   const intent: EntryIntent = {
@@ -114,7 +116,7 @@ async function call(
       agentId: 'main',
       sessionKey: 'agent:main:s1',
       sessionId: null,
-      endUserId: 'tenant-42',
+      endUserId,
       endUserSource: 'header',
       tags: [],
       metadata: {},
@@ -153,6 +155,7 @@ async function call(
 async function run(
   args: string[],
   variables: Record<string, string> = {},
+  interrupts: (() => void)[] = [],
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   let stdout = '';
   let stderr = '';
@@ -166,7 +169,7 @@ async function run(
     isTerminal: false,
     showsSecrets: false,
     variables,
-    onInterrupt: () => {},
+    onInterrupt: (listener) => interrupts.push(listener),
     startGateway: () => assert.fail('no verb here starts a gateway'),
   });
   return { code, stdout, stderr };
@@ -176,8 +179,9 @@ test('every asking verb prints the same from a running gateway and from the ledg
   const { stateDir, ledger, close } = await house(t);
   const id = await call(ledger, 'gpt-5');
   await call(ledger, 'gpt-5');
-  await call(ledger, 'unpriced', {}, false);
+  await call(ledger, 'unpriced', {}, { price: false });
   await call(ledger, 'gone', { outcome: 'aborted', usage: null, usageSource: 'none', rawUsage: null, latencyMs: null });
+  await call(ledger, 'gpt-5', {}, { endUserId: 'somebody-else' });
   const at = ['--state-dir', stateDir];
   const questions = [
     ['models', ...at],
@@ -204,7 +208,7 @@ test('models shows the counts of every model and of all', async (t) => {
   const { stateDir, ledger } = await house(t);
   await call(ledger, 'gpt-5');
   await call(ledger, 'gpt-5');
-  await call(ledger, 'new', {}, false);
+  await call(ledger, 'new', {}, { price: false });
   const { stdout } = await run(['models', '--state-dir', stateDir]);
   const rows = stdout.split('\n').map((line) => line.split(/ {2,}/));
   assert.deepEqual(rows[0], ['model', 'requests', 'prompt', 'completion', 'total tokens', 'cost']);
@@ -237,6 +241,40 @@ test('a wrong token is a sentence, and --url works without any state directory',
   const elsewhere = { WEIGHBRIDGE_STATE_DIR: join(stateDir, 'nowhere') };
   assert.equal((await run(['usage', '--url', url], { ...elsewhere, WEIGHBRIDGE_TOKEN: token })).code, 0);
   assert.equal((await run(['usage', '--url', url, '--token', token], elsewhere)).code, 0);
+});
+
+test('models --watch follows from what it has shown, so nothing settled in between is missed', async (t) => {
+  const resumedFrom = Promise.withResolvers<unknown>();
+  const interrupts: (() => void)[] = [];
+  const totals = {
+    requests: 0,
+    input: '0',
+    output: '0',
+    cacheRead: '0',
+    cacheWrite: '0',
+    cacheWrite1h: '0',
+    total: '0',
+  };
+  const gateway = createServer((request, response) => {
+    if (request.url?.startsWith('/api/v1/events')) {
+      resumedFrom.resolve(request.headers['last-event-id']);
+      for (const interrupt of interrupts) interrupt();
+      return;
+    }
+    const composition = { unpriced: 0 };
+    response.end(
+      JSON.stringify({ data: [], rows: [], asOfSeq: 7, totals: { ...totals, costUsd: '0.0', composition } }),
+    );
+  }).listen(0, '127.0.0.1');
+  await once(gateway, 'listening');
+  t.after(() => {
+    gateway.closeAllConnections();
+    gateway.close();
+  });
+  const url = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`;
+  const { code } = await run(['models', '--watch', '--url', url, '--token', 'x'], {}, interrupts);
+  assert.equal(code, 0);
+  assert.equal(await resumedFrom.promise, '7');
 });
 
 test('models --watch shows a call when it is settled, and ends with Ctrl-C', async (t) => {
