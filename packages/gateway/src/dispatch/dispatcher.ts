@@ -1,0 +1,103 @@
+/**
+ * Makes dispatches: turns a call and a target into the bytes and headers for that provider, and remembers which
+ * providers refused to be asked for usage. Decides nothing about retries; that is the run's.
+ */
+import type { Call } from '../domain/answer.ts';
+import type { Attribution } from '../domain/entry.ts';
+import type { Provider, Target } from '../domain/provider.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { IdSource } from '../lib/ids.ts';
+import type { ObjectScan } from '../lib/json-splice.ts';
+import { DemoTransport } from '../providers/demo.ts';
+import type { Anomaly, Dialect } from '../providers/dialect.ts';
+import type { Transport } from '../providers/transport.ts';
+import { Dispatch } from './dispatch.ts';
+import { type DrainPolicy, Drains } from './drain.ts';
+import { fixedHeaders, requestHeaders } from './headers.ts';
+import type { Outlet } from './outlet.ts';
+import type { DispatchLedger, DispatchTools } from './plan.ts';
+
+export interface DispatcherDeps {
+  ledger: DispatchLedger & { readonly ledgerId: string };
+  clock: Clock;
+  ids: IdSource;
+  /** The sockets; the demo answers in process. */
+  upstream: Transport;
+  config: { metering: DrainPolicy; limits: { eventBytesMax: number; answerBytesMax: number } };
+  onAnomaly?: (dispatchId: string, anomaly: Anomaly) => void;
+}
+
+/** One dispatch as the run wants it. */
+export interface DispatchOrder {
+  runId: string;
+  attempt: number;
+  call: Call;
+  /** Of the call's body. */
+  scan: ObjectScan;
+  attribution: Attribution;
+  target: Target;
+  dialect: Dialect;
+  /** The agent's instructions as the dialect spells them. */
+  leading: Buffer | null;
+}
+
+export class Dispatcher {
+  readonly #tools: DispatchTools;
+  readonly #ids: IdSource;
+  readonly #ledgerId: string;
+  /** Their part of the headers, made once. */
+  readonly #fixed = new Map<Provider, readonly string[]>();
+  readonly #refusesUsageQuestion = new Set<string>();
+
+  constructor({ ledger, clock, ids, upstream, config, onAnomaly }: DispatcherDeps) {
+    const demo = new DemoTransport(() => clock.now());
+    this.#ids = ids;
+    this.#ledgerId = ledger.ledgerId;
+    this.#tools = {
+      ledger,
+      clock,
+      transport: (provider) => (provider.kind === 'demo' ? demo : upstream),
+      drains: new Drains(config.metering),
+      limits: config.limits,
+      onAnomaly: onAnomaly ?? null,
+    };
+  }
+
+  prepare(order: DispatchOrder, outlet: Outlet): Dispatch {
+    const { call, scan, target, dialect, leading, attribution } = order;
+    const dispatchId = this.#ids.next('dsp');
+    const { provider, model } = target;
+    const askUsage = call.stream && !call.asksUsage && this.#mayAskUsage(provider);
+    const plan = {
+      runId: order.runId,
+      dispatchId,
+      attempt: order.attempt,
+      attribution,
+      requestedModel: call.requestedModel,
+      target,
+      dialect,
+      stream: call.stream,
+      strips: askUsage,
+      headers: requestHeaders(this.#fixedFor(provider, dialect), dispatchId, call.headers, attribution.traceparent),
+      body: dialect.encode(call.body, scan, { model, askUsage, leading }),
+    };
+    return new Dispatch(plan, this.#tools, outlet);
+  }
+
+  /** From now on this provider is not asked for usage unless the caller asks. */
+  stopAskingUsage(provider: Provider): void {
+    this.#refusesUsageQuestion.add(provider.id);
+  }
+
+  #mayAskUsage({ id, asksUsage }: Provider): boolean {
+    return asksUsage !== 'no' && !this.#refusesUsageQuestion.has(id);
+  }
+
+  #fixedFor(provider: Provider, dialect: Dialect): readonly string[] {
+    const known = this.#fixed.get(provider);
+    if (known !== undefined) return known;
+    const made = fixedHeaders(provider, dialect, this.#ledgerId);
+    this.#fixed.set(provider, made);
+    return made;
+  }
+}

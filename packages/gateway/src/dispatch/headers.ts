@@ -1,0 +1,120 @@
+/**
+ * Which headers go to a provider and which come back. On the doors nothing of the caller's goes out but the trace and
+ * its own request id; what the gateway owns (credential, framing, trace) wins over a provider's configured headers.
+ * Pure; the part that never changes is made once for each provider.
+ */
+import { WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
+import type { Provider } from '../domain/provider.ts';
+import type { Dialect } from '../providers/dialect.ts';
+import type { UpstreamHeaders } from '../providers/transport.ts';
+
+const HOP_BY_HOP = [
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+] as const;
+
+export const HOP_HEADER = 'x-weighbridge-hop';
+
+/** Never taken from a provider's configured headers: ours, or set for each request. */
+const GATEWAY_OWNED: ReadonlySet<string> = new Set([
+  ...HOP_BY_HOP,
+  'host',
+  'content-length',
+  'content-type',
+  'accept-encoding',
+  'expect',
+  'traceparent',
+  'tracestate',
+  'x-client-request-id',
+]);
+
+/**
+ * Never passed to a caller: about the connection, or about the provider's origin instead of ours. The length is set
+ * anew from the bytes that are sent.
+ */
+const UPSTREAM_ONLY: ReadonlySet<string> = new Set([
+  ...HOP_BY_HOP,
+  'content-length',
+  'date',
+  'set-cookie',
+  'set-cookie2',
+  'x-request-id',
+  'alt-svc',
+  'strict-transport-security',
+  'public-key-pins',
+  'www-authenticate',
+  'clear-site-data',
+  '__proto__',
+]);
+
+/** The headers that are the same on every request to this provider: alternating names and values. */
+export function fixedHeaders(provider: Provider, dialect: Dialect, ledgerId: string): readonly string[] {
+  const merged = new Map([
+    ['accept', 'application/json'],
+    ['user-agent', `weighbridge/${WEIGHBRIDGE_VERSION}`],
+  ]);
+  for (const [name, value] of Object.entries(provider.headers)) {
+    const lower = name.toLowerCase();
+    if (!GATEWAY_OWNED.has(lower) && !lower.startsWith('x-weighbridge-')) merged.set(lower, value);
+  }
+  if (provider.credential !== null) merged.set(...dialect.credentialHeader(provider.credential));
+  merged.set('content-type', 'application/json');
+  // A compressed answer could be neither edited nor counted as it passes.
+  merged.set('accept-encoding', 'identity');
+  if (!provider.isVendorOrigin) merged.set(HOP_HEADER, ledgerId);
+  return [...merged].flat();
+}
+
+/** The fixed headers and those of one dispatch. */
+export function requestHeaders(
+  fixed: readonly string[],
+  dispatchId: string,
+  caller: Readonly<Record<string, string>>,
+  traceparent: string | null,
+): string[] {
+  const headers = [...fixed, 'x-client-request-id', caller['x-client-request-id'] || dispatchId];
+  if (traceparent === null) return headers;
+  headers.push('traceparent', traceparent);
+  const tracestate = caller.tracestate;
+  if (tracestate !== undefined) headers.push('tracestate', tracestate);
+  return headers;
+}
+
+/** What of a provider's answer head goes to the caller. */
+export function answerHeaders(headers: UpstreamHeaders): Record<string, string> {
+  const named = namedByConnection(headers.connection);
+  const kept: Record<string, string> = {};
+  for (const name in headers) {
+    if (UPSTREAM_ONLY.has(name) || named?.includes(name) || isOriginsOwn(name)) continue;
+    const value = headers[name];
+    if (value !== undefined) kept[name] = typeof value === 'string' ? value : value.join(', ');
+  }
+  return kept;
+}
+
+/** One value of a header, the first where it was repeated. */
+export function headerOf(headers: UpstreamHeaders, name: string): string | null {
+  const value = headers[name];
+  if (value === undefined) return null;
+  return typeof value === 'string' ? value : (value[0] ?? null);
+}
+
+function isOriginsOwn(name: string): boolean {
+  return name.startsWith('access-control-') || name.startsWith('x-weighbridge-');
+}
+
+/** Headers that the upstream declares hop-by-hop itself. */
+function namedByConnection(connection: string | string[] | undefined): string[] | null {
+  if (connection === undefined) return null;
+  return String(connection)
+    .toLowerCase()
+    .split(',')
+    .map((token) => token.trim());
+}

@@ -1,0 +1,39 @@
+/** What a dispatch is given: the plan is its own, the tools are shared by all. */
+import type { Attribution, EntryIntent, EntrySettlement } from '../domain/entry.ts';
+import type { Provider, Target } from '../domain/provider.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Anomaly, Dialect } from '../providers/dialect.ts';
+import type { Transport } from '../providers/transport.ts';
+import type { Drains } from './drain.ts';
+
+export interface DispatchPlan {
+  runId: string;
+  dispatchId: string;
+  attempt: number;
+  attribution: Attribution;
+  requestedModel: string;
+  target: Target;
+  dialect: Dialect;
+  stream: boolean;
+  /** We asked for usage and the caller did not: usage-only chunks are left out. */
+  strips: boolean;
+  /** As sent to the provider. */
+  headers: readonly string[];
+  body: Buffer;
+}
+
+/** The two verbs of the ledger. Both reject with GatewayError when the database takes no writes. */
+export interface DispatchLedger {
+  open(intent: EntryIntent): Promise<void>;
+  settle(settlement: EntrySettlement): Promise<void>;
+}
+
+export interface DispatchTools {
+  ledger: DispatchLedger;
+  clock: Clock;
+  transport: (provider: Provider) => Transport;
+  drains: Drains;
+  limits: { eventBytesMax: number; answerBytesMax: number };
+  /** Told when a provider said something that cannot be; for the log. */
+  onAnomaly: ((dispatchId: string, anomaly: Anomaly) => void) | null;
+}

@@ -1,0 +1,144 @@
+/**
+ * The sockets to providers: one pool for each, HTTP/1.1, keep-alive, one request at a time on a connection. It follows no
+ * redirect, decodes nothing and retries nothing; every failure becomes one of the transport's words. The only file of
+ * this room that opens a connection.
+ */
+import { Pool, type Dispatcher as Undici } from 'undici';
+import type { Provider } from '../domain/provider.ts';
+import type {
+  Transport,
+  TransportFailure,
+  UpstreamExchange,
+  UpstreamHandlers,
+  UpstreamHeaders,
+  UpstreamRequest,
+} from '../providers/transport.ts';
+
+const KEEP_ALIVE_MS = 30_000;
+/** Some vendors answer with more rate-limit headers than Node's default of 16 KiB takes. */
+const HEAD_BYTES_MAX = 64 * 1024;
+
+interface Route {
+  pool: Pool;
+  /** The base URL's path, put before the dialect's. */
+  prefix: string;
+}
+
+export class Upstream implements Transport {
+  readonly #connectionsMax: number;
+  readonly #routes = new Map<string, Route>();
+
+  constructor({ connectionsMax }: { connectionsMax: number }) {
+    this.#connectionsMax = connectionsMax;
+  }
+
+  send({ provider, path, headers, body }: UpstreamRequest, handlers: UpstreamHandlers): UpstreamExchange {
+    const { pool, prefix } = this.#routes.get(provider.id) ?? this.#open(provider);
+    const exchange = new SocketExchange(handlers);
+    pool.dispatch({ method: 'POST', path: prefix + path, headers: headers as string[], body }, exchange);
+    exchange.isSending = false;
+    return exchange;
+  }
+
+  /** Cuts every connection, also those in use: whoever wants them ended properly ends the runs first. */
+  async close(): Promise<void> {
+    const routes = [...this.#routes.values()];
+    this.#routes.clear();
+    await Promise.all(routes.map(({ pool }) => pool.destroy()));
+  }
+
+  #open(provider: Provider): Route {
+    const url = new URL(provider.baseUrl);
+    const { connectTimeoutMs, firstByteTimeoutMs, idleTimeoutMs } = provider.timeouts;
+    const pool = new Pool(url.origin, {
+      connections: this.#connectionsMax,
+      pipelining: 1,
+      allowH2: false,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      maxHeaderSize: HEAD_BYTES_MAX,
+      connect: { timeout: connectTimeoutMs },
+      headersTimeout: firstByteTimeoutMs,
+      bodyTimeout: idleTimeoutMs,
+    });
+    const route = { pool, prefix: url.pathname.replace(/\/$/, '') };
+    this.#routes.set(provider.id, route);
+    return route;
+  }
+}
+
+const ABORTED = new Error('the dispatch was aborted');
+
+/** One request: undici's handler and our exchange in one object, so that a request costs no closures. */
+class SocketExchange implements UpstreamExchange, Undici.DispatchHandler {
+  /** True while `send` has not returned: a failure must not be reported before its exchange is known. */
+  isSending = true;
+  readonly #handlers: UpstreamHandlers;
+  #controller: Undici.DispatchController | null = null;
+  #hasHead = false;
+  #isOver = false;
+
+  constructor(handlers: UpstreamHandlers) {
+    this.#handlers = handlers;
+  }
+
+  abort(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#controller?.abort(ABORTED);
+  }
+
+  pause(): void {
+    this.#controller?.pause();
+  }
+
+  resume(): void {
+    if (!this.#isOver) this.#controller?.resume();
+  }
+
+  onRequestStart(controller: Undici.DispatchController): void {
+    this.#controller = controller;
+    // Aborted while it waited for a connection: it is never written.
+    if (this.#isOver) controller.abort(ABORTED);
+  }
+
+  onRequestSent(): void {
+    this.#handlers.sent();
+  }
+
+  onResponseStart(_controller: Undici.DispatchController, status: number, headers: UpstreamHeaders): void {
+    if (this.#isOver || status < 200) return;
+    this.#hasHead = true;
+    this.#handlers.head(status, headers);
+  }
+
+  onResponseData(_controller: Undici.DispatchController, chunk: Buffer): void {
+    if (!this.#isOver) this.#handlers.chunk(chunk);
+  }
+
+  onResponseEnd(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#handlers.end();
+  }
+
+  onResponseError(_controller: Undici.DispatchController | null, error: Error): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const kind = failureOf(error as NodeJS.ErrnoException, this.#controller !== null, this.#hasHead);
+    if (this.isSending) queueMicrotask(() => this.#handlers.failed(kind));
+    else this.#handlers.failed(kind);
+  }
+}
+
+function failureOf({ code = '' }: NodeJS.ErrnoException, wasStarted: boolean, hasHead: boolean): TransportFailure {
+  if (code === 'UND_ERR_CONNECT_TIMEOUT') return 'connect_timeout';
+  if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED') return 'internal';
+  if (!wasStarted) return 'connect_failed';
+  if (code === 'UND_ERR_HEADERS_TIMEOUT') return 'first_byte_timeout';
+  if (code === 'UND_ERR_BODY_TIMEOUT') return 'idle_timeout';
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' || code === 'HPE_INVALID_EOF_STATE') return 'truncated';
+  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW') return 'invalid_http';
+  if (code === 'UND_ERR_SOCKET' && hasHead) return 'truncated';
+  if (code === 'UND_ERR_SOCKET' || code.startsWith('E')) return 'reset';
+  return 'internal';
+}
