@@ -1,0 +1,137 @@
+/**
+ * Semantics 1 on a disk that is really full and a file that is really locked: no provider is called, a running answer does
+ * not end well, and it heals without a restart, with the settlement that had to wait.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { test } from 'node:test';
+import { Caller, callOnce } from './rig/caller.ts';
+import { GatewayProcess, scratchDirectory, scriptedConfig } from './rig/gateway-process.ts';
+import { LedgerReader } from './rig/ledger-reader.ts';
+import { type ScriptedProvider, startScriptedProvider } from './rig/scripted-provider.ts';
+import { until } from './rig/until.ts';
+
+/** Large enough to start on, small enough to fill at once. */
+const DISK_MIB = 8;
+
+async function smallDisk(t: { after(cleanUp: () => void | Promise<void>): void }): Promise<string> {
+  const disk = join(scratchDirectory(t), 'disk');
+  mkdirSync(disk);
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MIB}m`, 'weighbridge-test', disk]);
+  assert.equal(
+    mounted.status,
+    0,
+    'this test mounts a small tmpfs to fill it: run it as root, or inside `unshare --user --map-root-user --mount`',
+  );
+  t.after(() => void spawnSync('umount', ['-l', disk]));
+  return disk;
+}
+
+/** Takes what is left of the disk. */
+function fill(disk: string): string {
+  const filler = join(disk, 'filler');
+  const file = openSync(filler, 'w');
+  for (const size of [1 << 20, 1 << 12, 1]) {
+    const block = Buffer.alloc(size);
+    try {
+      while (writeSync(file, block) === size);
+    } catch (error) {
+      assert.equal((error as { code?: string }).code, 'ENOSPC');
+    }
+  }
+  closeSync(file);
+  return filler;
+}
+
+async function started(
+  t: { after(cleanUp: () => void | Promise<void>): void },
+  stateDir: string,
+): Promise<{ provider: ScriptedProvider; gateway: GatewayProcess }> {
+  const provider = await startScriptedProvider(join(scratchDirectory(t), 'journal.ndjson'));
+  t.after(() => provider.close());
+  const gateway = new GatewayProcess({ stateDir, config: scriptedConfig(provider.baseUrl) });
+  await gateway.start();
+  t.after(async () => void (await gateway.stop()));
+  return { provider, gateway };
+}
+
+const requestsOf = (provider: ScriptedProvider): number =>
+  provider.journal.lines.filter((line) => line.kind === 'request').length;
+
+/** A call is in flight while the database stops taking writes, and then starts again. */
+async function breakAndHeal(
+  provider: ScriptedProvider,
+  gateway: GatewayProcess,
+  breakIt: () => void,
+  healIt: () => void,
+): Promise<void> {
+  const running = new Caller(gateway.url, gateway.token);
+  const exchange = running.chat({ model: 'scripted/ok-4+hold-usage', stream: true });
+  await exchange.when(({ text }) => text.includes('"finish_reason":"stop"'));
+  breakIt();
+  provider.release();
+  await exchange.over;
+  assert.equal(exchange.sawEnd, false, 'an answer ended although its settlement was not on disk');
+  assert.match(exchange.text, /ledger_unavailable/);
+
+  const before = requestsOf(provider);
+  const refused = await callOnce(gateway, { model: 'scripted/ok-3' });
+  assert.equal(refused.status, 503);
+  assert.equal(refused.json<{ error: { code: string } }>().error.code, 'ledger_unavailable');
+  assert.ok(refused.header('retry-after'));
+  assert.equal(requestsOf(provider), before, 'the provider was called although nothing could be recorded');
+  assert.equal((await fetch(`${gateway.url}/readyz`)).status, 503);
+
+  healIt();
+  await until('the gateway is ready again', async () => (await fetch(`${gateway.url}/readyz`)).status === 200);
+  const healed = await callOnce(gateway, { model: 'scripted/ok-3' });
+  assert.equal(healed.status, 200);
+  const ledger = new LedgerReader(gateway.databaseFile);
+  await until('the waiting settlement is written', () => ledger.entries().every((entry) => entry.outcome !== null));
+  const waited = ledger.entries().find((entry) => entry.dispatchId === exchange.dispatchId);
+  assert.equal(waited?.usageSource, 'reported');
+  assert.deepEqual(ledger.inconsistencies(), []);
+  ledger.close();
+}
+
+test('a full disk: calls are refused before any provider, and go on by themselves when there is room', async (t) => {
+  const disk = await smallDisk(t);
+  const { provider, gateway } = await started(t, join(disk, 'state'));
+  assert.equal((await callOnce(gateway, { model: 'scripted/ok-3' })).status, 200);
+  let filler = '';
+  await breakAndHeal(
+    provider,
+    gateway,
+    () => {
+      filler = fill(disk);
+    },
+    () => rmSync(filler),
+  );
+});
+
+test('a locked file: the same refusal, the same healing', async (t) => {
+  const { provider, gateway } = await started(t, join(scratchDirectory(t), 'state'));
+  const other = new DatabaseSync(gateway.databaseFile);
+  t.after(() => other.close());
+  await breakAndHeal(
+    provider,
+    gateway,
+    () => other.exec('begin immediate'),
+    () => other.exec('rollback'),
+  );
+});
+
+test('a second gateway on the same state is refused in a sentence, and one that starts while the first ends gets in', async (t) => {
+  const { provider, gateway } = await started(t, join(scratchDirectory(t), 'state'));
+  const second = new GatewayProcess({ stateDir: gateway.stateDir, config: scriptedConfig(provider.baseUrl) });
+  await assert.rejects(second.start(), /another Weighbridge is using/);
+  const third = new GatewayProcess({ stateDir: gateway.stateDir, config: scriptedConfig(provider.baseUrl) });
+  const starting = third.start();
+  await gateway.kill();
+  await starting;
+  assert.equal((await callOnce(third, { model: 'scripted/ok-3' })).status, 200);
+  await third.stop();
+});
