@@ -13,9 +13,14 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'referrer-policy': 'no-referrer',
 };
 
+const LF = 0x0a;
+const CR = 0x0d;
+
 export class HttpAnswerSink implements AnswerSink {
   readonly #raw: ServerResponse;
   #isEventStream = false;
+  /** The stream stands between two events, so that an error can be one of its own. */
+  #isBetweenEvents = true;
 
   constructor(raw: ServerResponse) {
     this.#raw = raw;
@@ -34,11 +39,14 @@ export class HttpAnswerSink implements AnswerSink {
   }
 
   write(bytes: Uint8Array): boolean {
+    if (this.#isEventStream && bytes.length > 0) this.#isBetweenEvents = endsEvent(bytes);
     return this.#raw.write(bytes);
   }
 
   onDrain(listener: () => void): void {
     this.#raw.on('drain', listener);
+    // A caller who went never drains: whoever waits for one must not wait for ever.
+    this.#raw.once('close', listener);
   }
 
   end(last: Uint8Array | null): void {
@@ -48,7 +56,8 @@ export class HttpAnswerSink implements AnswerSink {
 
   fail(error: GatewayError, { runId, dispatchId }: { runId: string; dispatchId: string | null }): void {
     if (!this.#raw.headersSent) this.#refuse(error, runId, dispatchId);
-    else if (this.#isEventStream) this.#raw.end(`data: ${JSON.stringify(bodyOf(error))}\n\n`);
+    else if (this.#isEventStream)
+      this.#raw.end(`${this.#isBetweenEvents ? '' : '\n\n'}data: ${JSON.stringify(bodyOf(error))}\n\n`);
     else this.#raw.destroy();
   }
 
@@ -64,4 +73,11 @@ export class HttpAnswerSink implements AnswerSink {
     });
     this.#raw.end(body);
   }
+}
+
+/** A blank line at the end: LF LF, or CR LF CR LF. */
+function endsEvent(bytes: Uint8Array): boolean {
+  const last = bytes.length - 1;
+  if (bytes[last] !== LF) return false;
+  return bytes[last - 1] === LF || (bytes[last - 1] === CR && bytes[last - 2] === LF);
 }

@@ -6,24 +6,22 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AnswerSink, Call } from '../domain/answer.ts';
 import { GatewayError } from '../domain/errors.ts';
 import { HttpAnswerSink } from './answer-sink.ts';
+import { readBody } from './body.ts';
 import { readChatBody } from './chat-body.ts';
 import { callerOf } from './policy.ts';
 import { CHAT_COMPLETIONS } from './schemas.ts';
 
 export interface ChatDeps {
   runs: { start(call: Call, sink: AnswerSink, callerGone: AbortSignal): Promise<void> };
-  jsonDepthMax: number;
+  limits: { bodyBytesMax: number; jsonDepthMax: number };
 }
 
-const NO_BODY = Buffer.alloc(0);
-
-export function chatCompletions(app: FastifyInstance, { runs, jsonDepthMax }: ChatDeps): void {
-  const start = (request: FastifyRequest, reply: FastifyReply): void => {
-    const body = Buffer.isBuffer(request.body) ? request.body : NO_BODY;
+export function chatCompletions(app: FastifyInstance, { runs, limits }: ChatDeps): void {
+  const start = (request: FastifyRequest, reply: FastifyReply, body: Buffer): void => {
     const call: Call = {
       caller: callerOf(request),
       body,
-      ...readChatBody(body, jsonDepthMax),
+      ...readChatBody(body, limits.jsonDepthMax),
       headers: request.headers as Record<string, string>,
     };
     const callerGone = new AbortController();
@@ -41,5 +39,15 @@ export function chatCompletions(app: FastifyInstance, { runs, jsonDepthMax }: Ch
       });
     });
   };
-  app.post('/v1/chat/completions', { config: { scope: 'dispatch' }, schema: CHAT_COMPLETIONS }, start);
+  const receive = (request: FastifyRequest, reply: FastifyReply): void => {
+    readBody(request.raw, limits.bodyBytesMax, (error, body) => {
+      if (error !== null) return void reply.send(error);
+      try {
+        start(request, reply, body);
+      } catch (refusal) {
+        reply.send(refusal);
+      }
+    });
+  };
+  app.post('/v1/chat/completions', { config: { scope: 'dispatch' }, schema: CHAT_COMPLETIONS }, receive);
 }

@@ -1,12 +1,13 @@
 /** The table of refusals and docs/errors.md say the same, both ways. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { GatewayError, REFUSALS } from '../domain/errors.ts';
 import { bodyOf, headersOf, refusalOf } from './errors.ts';
 
 test('docs/errors.md lists every code with its status and whether to retry, and no other', async () => {
-  const text = await readFile(new URL('../../../../docs/errors.md', import.meta.url), 'utf8');
+  const text = await readFile(join(import.meta.dirname, '../../../../docs/errors.md'), 'utf8');
   const documented = [...text.matchAll(/^\| `(\w+)` \| (\d+) \| (yes|no) \|/gm)].map(([, code, status, retry]) => [
     code,
     Number(status),

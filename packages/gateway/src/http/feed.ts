@@ -34,24 +34,25 @@ export function feed(app: FastifyInstance, { events, feedsMax, closing }: FeedDe
           retryAfterSeconds: 5,
         });
       }
-      const afterSeq = resumeOf(request.headers['last-event-id']) ?? request.query.after ?? (await events.lastSeq());
-      const gone = new AbortController();
-      const signal = AbortSignal.any([gone.signal, closing]);
-      reply.hijack();
-      reply.raw.once('close', () => gone.abort());
+      // Taken before the first wait, or all who ask at once would pass; so is the listener, or who goes now is missed.
       feeds += 1;
+      const gone = new AbortController();
+      reply.raw.once('close', () => gone.abort());
       try {
+        const afterSeq = resumeOf(request.headers['last-event-id']) ?? request.query.after ?? (await events.lastSeq());
+        reply.hijack();
         await pour(reply.raw, events, {
           afterSeq,
           tenantId: callerOf(request).tenantId,
           types: request.query.types?.split(',') ?? null,
-          signal,
+          signal: AbortSignal.any([gone.signal, closing]),
         });
       } catch (error) {
+        if (!reply.sent) throw error;
         request.log.error({ err: error }, 'a live feed ended with an error');
       } finally {
         feeds -= 1;
-        reply.raw.end();
+        if (reply.sent) reply.raw.end();
       }
     },
   );
@@ -68,7 +69,8 @@ async function pour(raw: ServerResponse, events: FeedDeps['events'], question: F
   try {
     for await (const event of events.follow(question)) {
       raw.write(`id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
-      if (raw.writableLength > BEHIND_BYTES_MAX) return;
+      // Cut, not ended: an end would wait, with all its bytes, for a reader who takes none.
+      if (raw.writableLength > BEHIND_BYTES_MAX) return void raw.destroy();
     }
   } finally {
     clearInterval(heartbeat);

@@ -4,7 +4,7 @@
  */
 
 import { WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { AnswerSink, Call } from '../domain/answer.ts';
 import type { Caller } from '../domain/caller.ts';
 import type { GatewayConfig } from '../domain/config.ts';
@@ -52,8 +52,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const { config, clock } = deps;
   const app: FastifyInstance = Fastify({
     loggerInstance: deps.log,
-    disableRequestLogging: true,
-    bodyLimit: config.limits.bodyBytesMax,
+    logController: new LogController({ disableRequestLogging: true }),
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_TIMEOUT_MS, noDelay: true },
     exposeHeadRoutes: true,
@@ -61,8 +60,10 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     forceCloseConnections: 'idle',
   });
   const methods = rememberMethods(app);
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  // The routes that take a body read it themselves (body.ts); a path that is none of ours must not read any.
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+    app.addHttpMethod(method, { hasBody: false, overrideExisting: true });
+  }
   // Response schemas are for the OpenAPI document only; compiling a serializer of each would cost the start.
   app.setSerializerCompiler(() => (payload) => JSON.stringify(payload));
   answerErrors(app, methods);
@@ -75,7 +76,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     return INDEX;
   });
   if (config.endpoints.chatCompletions) {
-    chatCompletions(app, { runs: deps.runs, jsonDepthMax: config.limits.jsonDepthMax });
+    chatCompletions(app, { runs: deps.runs, limits: config.limits });
     models(app, { agents: config.agents, catalogue: deps.catalogue });
   }
   asking(app, { store: deps.store, runs: deps.runs, clock });

@@ -1,3 +1,4 @@
+/** Session keys: what callers may give, what we make, and whose they are. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isInternalKey, userKey, wholeKey } from './keys.ts';

@@ -5,6 +5,7 @@
 import { chmodSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { StoreUnavailable } from '../store.ts';
 
 /** A starting gateway waits this long for the one before it to let go. */
 export const LOCK_WAIT_MS = 5000;
@@ -15,12 +16,11 @@ export interface FileLock {
 }
 
 /** Another living process holds the database. */
-export class DatabaseInUse extends Error {
+export class DatabaseInUse extends StoreUnavailable {
   constructor(file: string) {
     super(
-      `another Weighbridge is using ${file}: one gateway per SQLite file. Stop it, or start this one with another --state-dir.`,
+      `another Weighbridge is using ${file}: one gateway per SQLite file. Stop it, or start this one with another --state-dir`,
     );
-    this.name = 'DatabaseInUse';
   }
 }
 

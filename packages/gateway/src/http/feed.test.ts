@@ -1,0 +1,142 @@
+/**
+ * The live feed over real sockets: bounded in number, gone with its reader, cut when its reader takes nothing. The log
+ * behind it is a small object of this file, so that a test decides when it answers.
+ */
+import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import type { EventEnvelope } from '@weighbridge/protocol';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { DEFAULT_TENANT } from '../domain/caller.ts';
+import { refusalOf } from './errors.ts';
+import { feed } from './feed.ts';
+import { guard } from './policy.ts';
+
+const FEEDS_MAX = 3;
+
+let app: FastifyInstance;
+let base: string;
+let port: number;
+let nextEvents: (signal: AbortSignal) => AsyncGenerator<EventEnvelope>;
+let nextSeq: () => Promise<number>;
+let following = 0;
+const feedsChanged = new EventEmitter();
+
+async function* untilAborted(signal: AbortSignal): AsyncGenerator<EventEnvelope> {
+  if (!signal.aborted) await once(signal, 'abort');
+  yield* [];
+}
+
+before(async () => {
+  app = Fastify();
+  app.setErrorHandler((error, _request, reply) => reply.code(refusalOf(error).refusal.status).send());
+  guard(app, {
+    access: { authenticate: () => ({ tenantId: DEFAULT_TENANT, keyId: null, scopes: new Set(['read']) }) },
+    host: '127.0.0.1',
+  });
+  feed(app, {
+    feedsMax: FEEDS_MAX,
+    closing: new AbortController().signal,
+    events: {
+      lastSeq: () => nextSeq(),
+      async *follow({ signal }) {
+        following += 1;
+        feedsChanged.emit('changed');
+        try {
+          yield* nextEvents(signal);
+        } finally {
+          following -= 1;
+          feedsChanged.emit('changed');
+        }
+      },
+    },
+  });
+  base = await app.listen({ host: '127.0.0.1', port: 0 });
+  port = Number(new URL(base).port);
+});
+
+beforeEach(() => {
+  nextEvents = untilAborted;
+  nextSeq = async () => 0;
+});
+
+after(() => app.close());
+
+async function opened(send: string): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1').on('error', () => {});
+  await once(socket, 'connect');
+  socket.write(send);
+  return socket;
+}
+
+async function followers(count: number): Promise<void> {
+  while (following !== count) await once(feedsChanged, 'changed', { signal: AbortSignal.timeout(5000) });
+}
+
+describe('live feeds', () => {
+  const FEED = 'GET /api/v1/events HTTP/1.1\r\nhost: x\r\n\r\n';
+
+  /** The log answers `lastSeq` only when told: what happens while a feed waits for it is what is tested. */
+  function heldLog(): { asked: () => Promise<void>; release: () => void } {
+    const gate = Promise.withResolvers<number>();
+    const asks = new EventEmitter();
+    const first = once(asks, 'asked');
+    nextSeq = () => {
+      asks.emit('asked');
+      return gate.promise;
+    };
+    return { asked: async () => void (await first), release: () => gate.resolve(0) };
+  }
+
+  test('no more feeds than feedsMax are open, also when all ask at once', async () => {
+    const log = heldLog();
+    const sockets = await Promise.all(Array.from({ length: FEEDS_MAX * 3 }, () => opened(FEED)));
+    const heads = Promise.all(sockets.map(async (socket) => String((await once(socket, 'data'))[0]).slice(9, 12)));
+    await log.asked();
+    // A round trip on the same loop: every feed's request was taken up before its answer came.
+    await fetch(`${base}/nothing-here`);
+    log.release();
+    const statuses = (await heads).sort();
+    for (const socket of sockets) socket.destroy();
+    await followers(0);
+    assert.equal(statuses.filter((status) => status === '200').length, FEEDS_MAX);
+    assert.equal(statuses.filter((status) => status === '503').length, FEEDS_MAX * 2);
+  });
+
+  test('a reader who goes before its feed began leaves nothing behind', async () => {
+    for (let tries = 0; tries < FEEDS_MAX; tries++) {
+      const log = heldLog();
+      const closed = once(app.server, 'connection').then(([peer]) => once(peer as Socket, 'close'));
+      const socket = await opened(FEED);
+      await log.asked();
+      socket.destroy();
+      await closed;
+      log.release();
+    }
+    nextSeq = async () => 0;
+    const socket = await opened(FEED);
+    assert.match(String((await once(socket, 'data'))[0]), /^HTTP\/1\.1 200 /, 'a slot was lost');
+    socket.destroy();
+    await followers(0);
+  });
+
+  test('a reader who takes nothing is cut off, socket and all', async () => {
+    nextEvents = async function* (signal) {
+      const data = 'x'.repeat(64 * 1024);
+      for (let seq = 1; !signal.aborted; seq++) {
+        yield { type: 't', id: `evt_${seq}`, seq, ledgerId: 'led', timestamp: '', data };
+        await new Promise(setImmediate);
+      }
+    };
+    const accepted = once(app.server, 'connection');
+    const socket = await opened(FEED);
+    socket.pause();
+    const [peer] = (await accepted) as [Socket];
+    const cut = once(peer, 'close', { signal: AbortSignal.timeout(3000) });
+    await followers(1);
+    await followers(0);
+    await cut;
+    socket.destroy();
+  });
+});
