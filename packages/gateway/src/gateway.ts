@@ -7,7 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import pino, { type Logger } from 'pino';
 import { createAccess } from './access/authenticate.ts';
 import { isOwnListener } from './config/listener.ts';
-import { Dispatcher } from './dispatch/dispatch.ts';
+import { Dispatcher } from './dispatch/dispatcher.ts';
 import { Upstream } from './dispatch/upstream.ts';
 import type { GatewayConfig, GatewaySecrets } from './domain/config.ts';
 import { EventLog } from './events/log.ts';
