@@ -12,6 +12,7 @@ import { Caller } from './rig/caller.ts';
 import { differences, type Sighting } from './rig/compare.ts';
 import { GatewayProcess, scratchDirectory, scriptedConfig } from './rig/gateway-process.ts';
 import { readJournal } from './rig/journal.ts';
+import { type Cleanups, lastFirst } from './rig/last-first.ts';
 import { LedgerReader } from './rig/ledger-reader.ts';
 import { startProviderProcess } from './rig/provider-process.ts';
 import { between, pick, type Random, seeded } from './rig/random.ts';
@@ -28,12 +29,8 @@ interface Verdict {
 }
 
 /** Kills the gateway that many times under load; returns what is wrong in the end. */
-async function killRepeatedly(
-  t: { after(cleanUp: () => void | Promise<void>): void },
-  kills: number,
-  random: Random,
-  broken?: string,
-): Promise<Verdict> {
+async function killRepeatedly(context: Cleanups, kills: number, random: Random, broken?: string): Promise<Verdict> {
+  const t = lastFirst(context);
   const scratch = scratchDirectory(t);
   const provider = await startProviderProcess(join(scratch, 'journal.ndjson'));
   t.after(() => provider.end());

@@ -10,6 +10,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { Caller, callOnce } from './rig/caller.ts';
 import { GatewayProcess, scratchDirectory, scriptedConfig } from './rig/gateway-process.ts';
+import { type Cleanups, lastFirst } from './rig/last-first.ts';
 import { LedgerReader } from './rig/ledger-reader.ts';
 import { type ScriptedProvider, startScriptedProvider } from './rig/scripted-provider.ts';
 import { until } from './rig/until.ts';
@@ -17,7 +18,7 @@ import { until } from './rig/until.ts';
 /** Large enough to start on, small enough to fill at once. */
 const DISK_MIB = 8;
 
-async function smallDisk(t: { after(cleanUp: () => void | Promise<void>): void }): Promise<string> {
+async function smallDisk(t: Cleanups): Promise<string> {
   const disk = join(scratchDirectory(t), 'disk');
   mkdirSync(disk);
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MIB}m`, 'weighbridge-test', disk]);
@@ -47,7 +48,7 @@ function fill(disk: string): string {
 }
 
 async function started(
-  t: { after(cleanUp: () => void | Promise<void>): void },
+  t: Cleanups,
   stateDir: string,
 ): Promise<{ provider: ScriptedProvider; gateway: GatewayProcess }> {
   const provider = await startScriptedProvider(join(scratchDirectory(t), 'journal.ndjson'));
@@ -97,7 +98,8 @@ async function breakAndHeal(
   ledger.close();
 }
 
-test('a full disk: calls are refused before any provider, and go on by themselves when there is room', async (t) => {
+test('a full disk: calls are refused before any provider, and go on by themselves when there is room', async (context) => {
+  const t = lastFirst(context);
   const disk = await smallDisk(t);
   const { provider, gateway } = await started(t, join(disk, 'state'));
   assert.equal((await callOnce(gateway, { model: 'scripted/ok-3' })).status, 200);
@@ -112,7 +114,8 @@ test('a full disk: calls are refused before any provider, and go on by themselve
   );
 });
 
-test('a locked file: the same refusal, the same healing', async (t) => {
+test('a locked file: the same refusal, the same healing', async (context) => {
+  const t = lastFirst(context);
   const { provider, gateway } = await started(t, join(scratchDirectory(t), 'state'));
   const other = new DatabaseSync(gateway.databaseFile);
   t.after(() => other.close());
@@ -124,9 +127,11 @@ test('a locked file: the same refusal, the same healing', async (t) => {
   );
 });
 
-test('a second gateway on the same state is refused in a sentence, and one that starts while the first ends gets in', async (t) => {
+test('a second gateway on the same state is refused in a sentence, and one that starts while the first ends gets in', async (context) => {
+  const t = lastFirst(context);
   const { provider, gateway } = await started(t, join(scratchDirectory(t), 'state'));
   const second = new GatewayProcess({ stateDir: gateway.stateDir, config: scriptedConfig(provider.baseUrl) });
+  t.after(() => second.kill().catch(() => {}));
   await assert.rejects(second.start(), /another Weighbridge is using/);
   const third = new GatewayProcess({ stateDir: gateway.stateDir, config: scriptedConfig(provider.baseUrl) });
   const starting = third.start();

@@ -12,8 +12,9 @@ let gateway: GatewayProcess;
 let client: OpenAI;
 const messages = [{ role: 'user' as const, content: 'hello' }];
 
+const scratch = scratchDirectory({ after });
+
 before(async () => {
-  const scratch = scratchDirectory({ after });
   provider = await startScriptedProvider(join(scratch, 'journal.ndjson'));
   gateway = new GatewayProcess({
     stateDir: join(scratch, 'state'),
