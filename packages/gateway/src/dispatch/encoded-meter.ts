@@ -86,6 +86,8 @@ export class EncodedStreamMeter implements Meter {
   #decodedBytes = 0;
   #rawBytes = 0;
   #isBroken = false;
+  /** Given to the decoder and not yet back. */
+  readonly #looking: Buffer[] = [];
   #held: Buffer[] = [];
   #onFinished: (() => void) | null = null;
   #isTerminalSeen = false;
@@ -118,11 +120,8 @@ export class EncodedStreamMeter implements Meter {
       this.#passHoldingOne(chunk);
       return null;
     }
-    this.#decoder.write(chunk, (error) => {
-      if (error || this.#isBroken) this.#passHoldingOne(chunk);
-      else if (this.#isTerminalSeen) this.#held.push(chunk);
-      else this.#forward(chunk);
-    });
+    this.#looking.push(chunk);
+    this.#decoder.write(chunk, () => this.#looked());
     return null;
   }
 
@@ -148,6 +147,14 @@ export class EncodedStreamMeter implements Meter {
     return held;
   }
 
+  /** The oldest chunk has been decoded; a decoder that broke has handed on all of them already. */
+  #looked(): void {
+    const chunk = this.#looking.shift();
+    if (chunk === undefined) return;
+    if (this.#isTerminalSeen) this.#held.push(chunk);
+    else this.#forward(chunk);
+  }
+
   #read(decoded: Buffer): void {
     if (this.#isBroken) return;
     this.#decodedBytes += decoded.length;
@@ -170,6 +177,7 @@ export class EncodedStreamMeter implements Meter {
     if (this.#isBroken) return;
     this.#isBroken = true;
     this.#decoder?.destroy();
+    for (const chunk of this.#looking.splice(0)) this.#passHoldingOne(chunk);
     this.#finished();
   }
 

@@ -130,14 +130,18 @@ class SocketExchange implements UpstreamExchange, Undici.DispatchHandler {
   }
 }
 
-function failureOf({ code = '' }: NodeJS.ErrnoException, wasStarted: boolean, hasHead: boolean): TransportFailure {
+function failureOf(
+  { code = '', name }: NodeJS.ErrnoException,
+  wasStarted: boolean,
+  hasHead: boolean,
+): TransportFailure {
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return 'connect_timeout';
   if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED') return 'internal';
   if (!wasStarted) return 'connect_failed';
   if (code === 'UND_ERR_HEADERS_TIMEOUT') return 'first_byte_timeout';
   if (code === 'UND_ERR_BODY_TIMEOUT') return 'idle_timeout';
-  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' || code === 'HPE_INVALID_EOF_STATE') return 'truncated';
-  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW') return 'invalid_http';
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return 'truncated';
+  if (name === 'HTTPParserError' || code === 'UND_ERR_HEADERS_OVERFLOW') return 'invalid_http';
   if (code === 'UND_ERR_SOCKET' && hasHead) return 'truncated';
   if (code === 'UND_ERR_SOCKET' || code.startsWith('E')) return 'reset';
   return 'internal';

@@ -55,6 +55,7 @@ export class Run {
   readonly #tools: RunTools;
   readonly #outlet: Outlet;
   readonly #startedAt: number;
+  readonly #targets: readonly Target[];
   #targetIndex = 0;
   #attempt = 0;
   #current: Dispatch | null = null;
@@ -67,6 +68,8 @@ export class Run {
     this.#outlet = outlet;
     this.#tools = tools;
     this.#startedAt = tools.now();
+    // A fallback whose dialect is not spoken cannot help; admission has looked at the first.
+    this.#targets = start.resolved.targets.filter((target, index) => index === 0 || dialectOf(target.provider.api));
   }
 
   get view(): RunView {
@@ -93,7 +96,7 @@ export class Run {
       const result = await this.#dispatch();
       if (result.kind === 'over') return;
       if (this.#isOver()) return;
-      const targetsLeft = this.#start.resolved.targets.length - 1 - this.#targetIndex;
+      const targetsLeft = this.#targets.length - 1 - this.#targetIndex;
       const tries = { retries, retriesMax: this.#tools.retriesMax, targetsLeft };
       const next = nextStep(result.failure, tries, this.#tools.now(), this.#tools.random);
       if (next.step === 'give_up') {
@@ -125,7 +128,7 @@ export class Run {
   }
 
   get #target(): Target {
-    return this.#start.resolved.targets[this.#targetIndex]!;
+    return this.#targets[this.#targetIndex]!;
   }
 
   async #dispatch(): Promise<DispatchResult> {

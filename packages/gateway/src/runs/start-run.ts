@@ -103,7 +103,6 @@ export class Runs {
     try {
       this.#refuseUnlessOpen(call);
       const resolved = resolveCall(call, { ...this.#deps.config, catalogue: this.#deps.catalogue });
-      // A fallback of another dialect is found out when its turn comes; the first must be speakable now.
       spokenBy(resolved.targets[0]);
       const scan = scanObject(call.body);
       if (typeof scan === 'string') throw new GatewayError('invalid_json', 'The body is not one JSON object.');
