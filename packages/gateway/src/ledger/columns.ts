@@ -3,6 +3,7 @@
  * scripts fill them, so the two cannot drift apart. Loaded by the writer thread: nothing heavy may be imported here.
  */
 import type { EntriesTable, RollupsTable } from '../store/schema.ts';
+import type { Value } from '../store/store.ts';
 
 /** What an intent fills. */
 export const INTENT_COLUMNS = [
@@ -60,6 +61,16 @@ export const SETTLEMENT_COLUMNS = [
   'endedAt',
   'providerRequestId',
 ] as const satisfies readonly (keyof EntriesTable)[];
+
+/** What recovery settles with: nothing is known of such a dispatch but that it was opened. */
+export function uncertainValues(): Value[] {
+  const known: Partial<Record<(typeof SETTLEMENT_COLUMNS)[number], Value>> = {
+    outcome: 'uncertain',
+    errorKind: 'gateway_died',
+    usageSource: 'none',
+  };
+  return SETTLEMENT_COLUMNS.map((column) => known[column] ?? null);
+}
 
 /** What a correction adds to an intent's and a settlement's columns. */
 export const CORRECTION_COLUMNS = ['corrects', 'reason'] as const satisfies readonly (keyof EntriesTable)[];

@@ -10,8 +10,9 @@ import { costNanoUsd, type PricePin } from '../domain/price.ts';
 import type { Clock } from '../lib/clock.ts';
 import { siblingId } from '../lib/ids.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
-import { intentValues, settlementValues, uncertainValues } from './record.ts';
-import type { BeginInput, EntryIdentity, Settled, SettleInput } from './scripts.ts';
+import { uncertainValues } from './columns.ts';
+import { intentValues, settlementValues } from './record.ts';
+import type { BeginInput, EntryIdentity, Recovered, Settled, SettleInput } from './scripts.ts';
 
 /** Milliseconds between tries to write settlements that the database refused. */
 const RETRY_EVERY_MS = 250;
@@ -88,31 +89,10 @@ export class StoredLedger implements Ledger {
 
   /** Settles the open entries of other instances as `uncertain`. The caller has proven those instances dead. */
   async recoverDead(): Promise<number> {
-    const { store, instanceId, clock } = this.#deps;
-    const page = store.queries
-      .selectFrom('entries')
-      .select(['tenantId', 'entryId', 'provider', 'model', 'agentId', 'source'])
-      .where('outcome', 'is', null)
-      .where('instanceId', '!=', instanceId)
-      .limit(500)
-      .compile();
-    let recovered = 0;
-    while (true) {
-      const open = await store.read<EntryIdentity & { entryId: string }>(page);
-      if (open.length === 0) return recovered;
-      await Promise.all(
-        open.map(({ entryId, ...identity }) =>
-          this.#write({
-            identity,
-            entryId,
-            eventId: siblingId(entryId, 'evt'),
-            now: clock.now(),
-            values: uncertainValues(),
-          }),
-        ),
-      );
-      recovered += open.length;
-    }
+    const { store, instanceId, clock, announce } = this.#deps;
+    const recovered = await store.write<Recovered>('recoverEntries', { instanceId, now: clock.now() });
+    if (recovered.entries > 0) announce(recovered.lastSeq);
+    return recovered.entries;
   }
 
   /** Writes what is still kept, if the database takes it, and ends the instance. */

@@ -79,35 +79,6 @@ export function settlementValues(settlement: EntrySettlement, costNanoUsd: bigin
   ] satisfies SettlementValues;
 }
 
-/** What recovery writes for a dispatch whose process died: nothing is known but that it was opened. */
-export function uncertainValues(): Value[] {
-  return [
-    'uncertain',
-    null,
-    'gateway_died',
-    null,
-    null,
-    'none',
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-  ] satisfies SettlementValues;
-}
-
 const textOfRates = new WeakMap<PricePin, string>();
 
 /** The rates as JSON text; a price is shared by many calls, so its text is made once. */

@@ -3,8 +3,16 @@
  * settlements locks the counters once and touches each rollup once. They decide nothing but what one transaction must.
  */
 import { encode, mergeInto } from '../lib/histogram.ts';
+import { siblingId } from '../lib/ids.ts';
 import type { Row, Statement, Steps, Value } from '../store/store.ts';
-import { CORRECTION_COLUMNS, INTENT_COLUMNS, ROLLUP_KEY, ROLLUP_SUMS, SETTLEMENT_COLUMNS } from './columns.ts';
+import {
+  CORRECTION_COLUMNS,
+  INTENT_COLUMNS,
+  ROLLUP_KEY,
+  ROLLUP_SUMS,
+  SETTLEMENT_COLUMNS,
+  uncertainValues,
+} from './columns.ts';
 import { type Rollup, RollupFold, type RollupSource } from './rollup.ts';
 
 /** What of an entry's intent its rollup is keyed by. */
@@ -27,6 +35,18 @@ export interface SettleInput {
 
 /** Where a settlement landed; null when the entry was settled before. */
 export type Settled = { seq: number; settledAt: number } | null;
+
+/** Recovery on behalf of an instance: everything that another left open. */
+export interface RecoverInput {
+  instanceId: string;
+  now: number;
+}
+
+/** How many entries recovery settled, and the last number it gave. */
+export interface Recovered {
+  entries: number;
+  lastSeq: number;
+}
 
 /** A correction: intent columns of the entry it amends, then its reason, then signed deltas. */
 export interface CorrectInput {
@@ -107,6 +127,34 @@ export function* correctEntries(inputs: readonly CorrectInput[]): Steps<Settled[
   yield* addRollups(fold);
   yield { name: 'ledger.advanceCounters', values: [counters.seq, counters.settledAt, 1] };
   return settled;
+}
+
+/** Settles what dead instances left open, page by page, in one transaction. */
+export function* recoverEntries(inputs: readonly RecoverInput[]): Steps<Recovered[]> {
+  const recovered: Recovered[] = [];
+  for (const { instanceId, now } of inputs) {
+    const found: Recovered = { entries: 0, lastSeq: 0 };
+    while (true) {
+      const { rows } = yield { name: 'ledger.openOfOthers', values: [instanceId, 500] };
+      if (rows.length === 0) break;
+      const settled = yield* settleEntries(rows.map((row) => uncertain(row, now)));
+      found.entries += rows.length;
+      found.lastSeq = settled.at(-1)?.seq ?? found.lastSeq;
+    }
+    recovered.push(found);
+  }
+  return recovered;
+}
+
+function uncertain(row: Row, now: number): SettleInput {
+  const { entryId, ...identity } = row;
+  return {
+    identity: identity as unknown as EntryIdentity,
+    entryId: String(entryId),
+    eventId: siblingId(String(entryId), 'evt'),
+    now,
+    values: uncertainValues(),
+  };
 }
 
 /** Throws the kept rollups away and folds them again from the entries, in one transaction. */

@@ -15,6 +15,12 @@ export function ledgerStatements(db: Kysely<Tables>): Readonly<Record<string, Co
       .where('tenantId', '=', '')
       .where('entryId', '=', '')
       .where('outcome', 'is', null),
+    'ledger.openOfOthers': db
+      .selectFrom('entries')
+      .select(['tenantId', 'entryId', 'provider', 'model', 'agentId', 'source'])
+      .where('outcome', 'is', null)
+      .where('instanceId', '!=', '')
+      .limit(500),
     'ledger.insertCorrection': db
       .insertInto('entries')
       .values(placeholders([...INTENT_COLUMNS, ...CORRECTION_COLUMNS, 'seq', 'settledAt', ...SETTLEMENT_COLUMNS])),
