@@ -1,3 +1,4 @@
+/** Which references name a target, and what the demo answers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Provider } from '../domain/provider.ts';

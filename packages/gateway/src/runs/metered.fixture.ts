@@ -1,15 +1,12 @@
 /**
- * Support for this room's tests: a real ledger on a real file, real sockets to an upstream that the test scripts, and a
- * sink that keeps what a caller would have seen. Nothing of ours is imitated.
+ * Support for this room's tests: a real ledger on a real file, the room wired as the gateway wires it, and a sink that keeps
+ * what a caller would have seen. The upstream behind real sockets is test/rig/scripted-upstream.ts. Nothing of ours is imitated.
  */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DispatchDetail, DispatchRecord } from '@weighbridge/protocol';
+import { type DispatchDetail, type DispatchRecord, makeUsage } from '@weighbridge/protocol';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { Upstream } from '../dispatch/upstream.ts';
 import type { Agent } from '../domain/agent.ts';
@@ -29,65 +26,6 @@ import type { Anomaly } from '../providers/dialect.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import { Runs } from './start-run.ts';
-
-export interface Received {
-  request: IncomingMessage;
-  body: string;
-}
-
-export type Answering = (response: ServerResponse, received: Received) => void;
-
-/** A provider whose every answer the test writes itself. */
-export class ScriptedUpstream {
-  readonly received: Received[] = [];
-  readonly sockets = new Set<Socket>();
-  readonly #server: Server;
-  #answering: Answering[] = [];
-
-  private constructor(server: Server) {
-    this.#server = server;
-    server.on('connection', (socket) => {
-      this.sockets.add(socket);
-      socket.on('close', () => this.sockets.delete(socket));
-      socket.on('error', () => {});
-    });
-  }
-
-  static async start(): Promise<ScriptedUpstream> {
-    const server = createServer({ keepAliveTimeout: 60_000 });
-    const upstream = new ScriptedUpstream(server);
-    server.on('request', (request, response) => void upstream.#receive(request, response));
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    return upstream;
-  }
-
-  get baseUrl(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/v1`;
-  }
-
-  /** How the next requests are answered, in order; the last one answers all further ones. */
-  answer(...answering: Answering[]): void {
-    this.received.length = 0;
-    this.#answering = answering;
-  }
-
-  async close(): Promise<void> {
-    this.#server.closeAllConnections();
-    this.#server.close();
-    await once(this.#server, 'close');
-  }
-
-  async #receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const received = { request, body: Buffer.concat(chunks).toString() };
-    this.received.push(received);
-    const answering = this.#answering.length > 1 ? this.#answering.shift() : this.#answering[0];
-    assert.ok(answering, 'the test scripted no answer');
-    answering(response, received);
-  }
-}
 
 /** What a caller sees, and the order in which things happened. */
 export class CallerView implements AnswerSink {
@@ -323,23 +261,6 @@ export const SSE = {
   error: event({ error: { message: 'overloaded', type: 'server_error' } }),
 };
 
-export const EVENT_STREAM = { 'content-type': 'text/event-stream' };
-
-/** A whole stream at once. */
-export function stream(...events: Buffer[]): Answering {
-  return (response) => {
-    response.writeHead(200, EVENT_STREAM);
-    response.end(Buffer.concat(events));
-  };
-}
-
-export function json(status: number, body: object, headers: Record<string, string> = {}): Answering {
-  return (response) => {
-    response.writeHead(status, { 'content-type': 'application/json', ...headers });
-    response.end(JSON.stringify(body));
-  };
-}
-
 export const COMPLETION = {
   id: 'c1',
   object: 'chat.completion',
@@ -347,3 +268,14 @@ export const COMPLETION = {
   choices: [{ index: 0, message: { role: 'assistant', content: 'Hello there.' }, finish_reason: 'stop' }],
   usage: USAGE,
 };
+
+export const REPORTED = makeUsage({ input: 63, output: 20, cacheRead: 40, reasoning: 5 });
+export const STREAMED = { json: { stream: true } };
+export const ASKING = { json: { stream: true, stream_options: { include_usage: true } } };
+
+export const bytesOf = (...events: Buffer[]): string => Buffer.concat(events).toString();
+
+/** The ledger with another `settle`; getters of a class do not survive a spread. */
+export function wrapped(ledger: Ledger, settle: Ledger['settle']): Ledger {
+  return { ledgerId: ledger.ledgerId, available: true, open: (intent) => ledger.open(intent), settle };
+}

@@ -2,7 +2,7 @@
  * What a call names: agent or direct target, session, end user, tags. Pure, and the only reader of attribution headers.
  * Texts and statuses are OpenClaw's where it has them, so that its clients understand us.
  */
-import type { Agent } from '../domain/agent.ts';
+import { type Agent, RESERVED_NAMES } from '../domain/agent.ts';
 import type { Call } from '../domain/answer.ts';
 import type { Attribution } from '../domain/entry.ts';
 import { GatewayError } from '../domain/errors.ts';
@@ -24,16 +24,20 @@ export interface Resolved {
 }
 
 const AGENT_MODEL = /^(?:openclaw[/:]|agent:)(.+)$/;
-const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+/** W3C Trace Context: no all-zero ids, no version ff; only versions after 00 may carry more. */
+const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/;
+/** Who is meant by a direct call's agent header: a label of the caller's own, not one of our agents. */
+const AGENT_LABEL = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+const AGENT_HEADERS = ['x-weighbridge-agent-id', 'x-openclaw-agent-id'] as const;
 const END_USER_HEADERS = ['x-weighbridge-end-user-id', 'x-litellm-end-user-id', 'x-litellm-customer-id'] as const;
 const VALUE_CHARS_MAX = 256;
 
 /** Throws GatewayError with what is wrong about the names. */
 export function resolveCall(call: Call, known: ResolveKnowledge): Resolved {
   const { headers } = call;
-  const named = nameOf(call, known);
-  const session = sessionOf(call, named === 'direct' ? null : named);
-  const agent = named === 'direct' ? null : agentOfSession(session, named, known);
+  const named = agentOf(call, known);
+  const session = sessionOf(call, named?.id ?? labelOf(call));
+  const agent = named === null ? null : agentOfSession(session, named, known);
   const targets = agent ? targetsOfAgent(agent, headers['x-openclaw-model'], known) : [directTarget(call, known)];
   const [endUserId, endUserSource] = endUserOf(call);
   return {
@@ -42,8 +46,8 @@ export function resolveCall(call: Call, known: ResolveKnowledge): Resolved {
     attribution: {
       tenantId: call.caller.tenantId,
       keyId: call.caller.keyId,
-      agentId: agent?.id ?? null,
-      sessionKey: session?.key ?? null,
+      agentId: session.agentId,
+      sessionKey: session.key,
       sessionId: null,
       endUserId,
       endUserSource,
@@ -54,15 +58,22 @@ export function resolveCall(call: Call, known: ResolveKnowledge): Resolved {
   };
 }
 
-/** The agent a call names, or that it goes directly to a model. */
-function nameOf(call: Call, known: ResolveKnowledge): Agent | 'direct' {
-  const header = first(call.headers, ['x-weighbridge-agent-id', 'x-openclaw-agent-id']);
-  const model = call.requestedModel;
-  const inModel = AGENT_MODEL.exec(model)?.[1];
-  if (inModel !== undefined && inModel !== 'default') return agentById(inModel, known);
-  if (model !== 'openclaw' && inModel === undefined) return 'direct';
-  if (header !== null) return agentById(header, known);
-  return defaultAgent(known);
+/** The agent that a call runs, null where it goes directly to a model. The header wins over the model, as in OpenClaw. */
+function agentOf(call: Call, known: ResolveKnowledge): Agent | null {
+  const inModel = AGENT_MODEL.exec(call.requestedModel)?.[1];
+  if (inModel === undefined && call.requestedModel !== 'openclaw') return null;
+  const named = first(call.headers, AGENT_HEADERS) ?? inModel ?? 'default';
+  return named === 'default' ? defaultAgent(known) : agentById(named, known);
+}
+
+/** A direct call runs no agent, but its caller may say on whose behalf it is made. */
+function labelOf({ headers }: Call): string | null {
+  const label = first(headers, AGENT_HEADERS)?.toLowerCase() ?? null;
+  if (label === null || (AGENT_LABEL.test(label) && !RESERVED_NAMES.some((name) => name === label))) return label;
+  throw new GatewayError(
+    'invalid_request',
+    `The agent id '${shown(label)}' cannot be one: letters, digits, '.', '_' and '-', at most 64, and no reserved name.`,
+  );
 }
 
 function agentById(id: string, { agents }: ResolveKnowledge): Agent {
@@ -78,34 +89,33 @@ function defaultAgent({ agents }: ResolveKnowledge): Agent {
   throw new GatewayError(
     'invalid_request',
     agents.byId.size > 1
-      ? `Multiple agents are configured, but this operation has no explicit owner. Name one: ${names}.`
+      ? `Multiple agents are configured, but this operation has no explicit owner. Select an agent explicitly: ${names}.`
       : 'No agent is configured. Name a model as `<provider>/<model>`.',
     { param: 'model' },
   );
 }
 
-function sessionOf(call: Call, agent: Agent | null): { key: string; agentId: string | null } | null {
+/** The session of a call, and the agent it is attributed to: a whole key of another agent wins, as in OpenClaw. */
+function sessionOf(call: Call, agentId: string | null): { key: string | null; agentId: string | null } {
   const given = first(call.headers, ['x-weighbridge-session-key', 'x-openclaw-session-key']);
-  if (given !== null) {
-    if (given.length > VALUE_CHARS_MAX) {
-      throw new GatewayError('invalid_request', `The session key is longer than ${VALUE_CHARS_MAX} characters.`);
-    }
-    if (isInternalKey(given)) {
-      throw new GatewayError(
-        'invalid_request',
-        '`x-openclaw-session-key` cannot use reserved internal session namespaces.',
-      );
-    }
-    return wholeKey(given, agent?.id ?? null);
+  if (given === null)
+    return { key: call.user === null ? null : userKey(shortEnough(call.user, '`user`'), agentId), agentId };
+  if (isInternalKey(given)) {
+    throw new GatewayError(
+      'invalid_request',
+      '`x-openclaw-session-key` cannot use reserved internal session namespaces.',
+    );
   }
-  if (call.user === null) return null;
-  const agentId = agent?.id ?? null;
-  return { key: userKey(call.user.slice(0, VALUE_CHARS_MAX), agentId), agentId };
+  return wholeKey(shortEnough(given, 'The session key'), agentId);
 }
 
-/** A whole key of another agent wins over the agent that the model names, as in OpenClaw. */
-function agentOfSession(session: { agentId: string | null } | null, named: Agent, known: ResolveKnowledge): Agent {
-  const owner = session?.agentId ?? null;
+/** Cutting a name short would make two of one; so it is refused. */
+function shortEnough(value: string, what: string): string {
+  if (value.length <= VALUE_CHARS_MAX) return value;
+  throw new GatewayError('invalid_request', `${what} is longer than ${VALUE_CHARS_MAX} characters.`);
+}
+
+function agentOfSession({ agentId: owner }: { agentId: string | null }, named: Agent, known: ResolveKnowledge): Agent {
   return owner === null || owner === named.id ? named : agentById(owner, known);
 }
 
@@ -133,8 +143,8 @@ function directTarget(call: Call, known: ResolveKnowledge): Target {
 
 function endUserOf(call: Call): [string | null, Attribution['endUserSource']] {
   const header = first(call.headers, END_USER_HEADERS);
-  if (header !== null) return [header.slice(0, VALUE_CHARS_MAX), 'header'];
-  if (call.user !== null) return [call.user.slice(0, VALUE_CHARS_MAX), 'user'];
+  if (header !== null) return [shortEnough(header, 'The end user’s id'), 'header'];
+  if (call.user !== null) return [shortEnough(call.user, '`user`'), 'user'];
   return [null, null];
 }
 
@@ -168,7 +178,9 @@ function parsedObject(text: string): Record<string, unknown> | null {
 
 /** A trace that is not well-formed is dropped, as its standard asks; it never refuses a call. */
 function traceparentOf(header: string | undefined): string | null {
-  return header !== undefined && TRACEPARENT.test(header) ? header : null;
+  const match = header === undefined ? null : TRACEPARENT.exec(header);
+  if (match === null) return null;
+  return match[1] === '00' && match[2] !== undefined ? null : match[0];
 }
 
 function first(headers: Call['headers'], names: readonly string[]): string | null {
