@@ -112,7 +112,7 @@ function isOriginsOwn(name: string): boolean {
 
 /** Headers that the upstream declares hop-by-hop itself. */
 function namedByConnection(connection: string | string[] | undefined): string[] | null {
-  if (connection === undefined) return null;
+  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return null;
   return String(connection)
     .toLowerCase()
     .split(',')

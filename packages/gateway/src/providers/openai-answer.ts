@@ -28,20 +28,20 @@ class Facts {
   outputBytes = 0;
 
   /** The members that a chunk and a body have in common. Returns whether a usage was among them. */
-  take(chunk: Json, text: string): boolean {
+  take(chunk: Json, bytes: Buffer): boolean {
     this.responseId ??= textOf(chunk.id);
     this.servedModel ??= textOf(chunk.model);
     this.serviceTier = textOf(chunk.service_tier) ?? this.serviceTier;
     if (isError(chunk.error)) this.errorKind = 'provider_error';
-    let hasUsage = this.#takeUsage(chunk.usage, text, ['usage']);
-    if (isObject(chunk.x_groq)) hasUsage = this.#takeUsage(chunk.x_groq.usage, text, ['x_groq', 'usage']) || hasUsage;
+    let hasUsage = this.#takeUsage(chunk.usage, bytes, ['usage']);
+    if (isObject(chunk.x_groq)) hasUsage = this.#takeUsage(chunk.x_groq.usage, bytes, ['x_groq', 'usage']) || hasUsage;
     if (!Array.isArray(chunk.choices)) return hasUsage;
     for (let index = 0; index < chunk.choices.length; index++) {
       const choice: unknown = chunk.choices[index];
       if (!isObject(choice)) continue;
       this.stopReason = textOf(choice.finish_reason) ?? this.stopReason;
       if (choice.usage === undefined) continue;
-      hasUsage = this.#takeUsage(choice.usage, text, ['choices', index, 'usage']) || hasUsage;
+      hasUsage = this.#takeUsage(choice.usage, bytes, ['choices', index, 'usage']) || hasUsage;
     }
     return hasUsage;
   }
@@ -61,18 +61,18 @@ class Facts {
     };
   }
 
-  #takeUsage(usage: unknown, text: string, path: readonly (string | number)[]): boolean {
+  #takeUsage(usage: unknown, bytes: Buffer, path: readonly (string | number)[]): boolean {
     const counters = readCounters(usage);
     if (counters === null) return false;
     if (counters === 'malformed') {
       this.anomaly = 'usage_malformed';
-      this.#rejectedRaw = rawAt(text, path);
+      this.#rejectedRaw = rawAt(bytes, path);
       return false;
     }
     if (this.counters === null) this.counters = counters;
     else if (mergeCounters(this.counters, counters)) this.anomaly ??= 'usage_decreased';
     // The longest is the most complete; of equals the latest counts.
-    const raw = rawAt(text, path);
+    const raw = rawAt(bytes, path);
     if (raw !== null && raw.length >= (this.rawUsage?.length ?? 0)) this.rawUsage = raw;
     return true;
   }
@@ -107,7 +107,7 @@ export class ChatStreamReader implements StreamReader {
     if (chunk === null) return 'pass';
     this.#isFirst = false;
     if (isErrorEvent(bytes)) this.#facts.errorKind = 'provider_error';
-    const hasUsage = this.#facts.take(chunk, data);
+    const hasUsage = this.#facts.take(chunk, dataBytes(bytes, data));
     this.#hasStopped ||= this.#facts.stopReason !== null;
     if (hasUsage && this.#hasStopped) this.isWhole = true;
     if (this.#facts.errorKind !== null) return 'error';
@@ -125,9 +125,17 @@ export function readChatBody(body: Buffer): Reading {
     facts.outputBytes = body.length;
     return facts.reading();
   }
-  facts.take(parsed, text);
+  facts.take(parsed, body);
   if (facts.counters === null) facts.outputBytes = messageBytes(parsed.choices);
   return facts.reading();
+}
+
+/** The bytes of an event's data: a view of the frame where it is one line, as nearly always. */
+function dataBytes(frame: Buffer, data: string): Buffer {
+  const start = frame.indexOf(0x7b);
+  const end = frame.lastIndexOf(0x7d) + 1;
+  const isOneLine = frame[0] === LOWER_D && frame.indexOf(0x0a) >= end;
+  return isOneLine ? frame.subarray(start, end) : Buffer.from(data);
 }
 
 function messageBytes(choices: unknown): number {
@@ -146,8 +154,7 @@ function messageBytes(choices: unknown): number {
 }
 
 /** The value at a path as it was written: number spellings included. */
-function rawAt(text: string, path: readonly (string | number)[]): string | null {
-  const bytes = Buffer.from(text);
+function rawAt(bytes: Buffer, path: readonly (string | number)[]): string | null {
   let at = 0;
   let end = bytes.length;
   for (const step of path) {
