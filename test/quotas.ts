@@ -21,8 +21,8 @@ const LONG: typeof SHORT = {
   kills: 500,
   controlKills: 10,
   crashCallers: 12,
-  powerLossTrials: 200,
-  powerLossControlTrials: 20,
+  powerLossTrials: 40,
+  powerLossControlTrials: 6,
   hangupsEach: 100,
 };
 

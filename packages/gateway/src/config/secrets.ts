@@ -5,10 +5,13 @@
 import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
+  closeSync,
   constants,
   copyFileSync,
+  fsyncSync,
   linkSync,
   mkdirSync,
+  openSync,
   readFileSync,
   rmSync,
   statSync,
@@ -77,16 +80,31 @@ function makeTokenFile(stateDir: string, file: string): boolean {
   makeStateDir(stateDir);
   const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
   try {
-    writeFileSync(draft, `${randomBytes(TOKEN_BYTES).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+    writeFileSync(draft, `${randomBytes(TOKEN_BYTES).toString('base64url')}\n`, {
+      mode: 0o600,
+      flag: 'wx',
+      flush: true,
+    });
     // The mask of the process may have taken bits away, never added any; this is for those it took.
     chmodSync(draft, 0o600);
     nameOnce(draft, file);
+    // Without these two flushes a power loss leaves an empty token, and a gateway that does not start.
+    flushFolder(stateDir);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw unusable(stateDir, error);
   } finally {
     rmSync(draft, { force: true });
+  }
+}
+
+function flushFolder(folder: string): void {
+  const descriptor = openSync(folder, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

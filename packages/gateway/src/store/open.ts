@@ -2,7 +2,7 @@
  * Opens the store for a gateway (lock, migrate, threads) or read-only for a command while no gateway runs.
  * Rooms bring their statements and scripts; the store runs them without knowing what they mean.
  */
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { CompiledQuery } from 'kysely';
@@ -83,6 +83,14 @@ async function prepareFile(file: string): Promise<void> {
   } finally {
     db.close();
   }
+  flushFolder(dirname(file));
+}
+
+/** A file that is on disk under no name is lost all the same. */
+function flushFolder(folder: string): void {
+  const descriptor = openSync(folder, 'r');
+  fsyncSync(descriptor);
+  closeSync(descriptor);
 }
 
 function withLock(store: Store, release: () => void): Store {
