@@ -1,3 +1,4 @@
+/** The framer against eventsource-parser, cut at every byte: nothing lost, nothing changed. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createParser } from 'eventsource-parser';
@@ -119,4 +120,13 @@ test('an event without an end is refused at the limit and costs linear time', ()
   let pushed = 0;
   while (framer.push(chunk)) pushed += chunk.length;
   assert.equal(pushed, 1 << 20);
+});
+
+test('a frame has the whole of its blank line, both bytes of a CRLF, wherever it was cut', () => {
+  const bytes = Buffer.from(RECORDED.crlf);
+  for (let cut = 0; cut <= bytes.length; cut++) {
+    for (const frame of framed([bytes.subarray(0, cut), bytes.subarray(cut)]).frames) {
+      assert.ok(frame.toString().endsWith('\r\n\r\n') && !frame.toString().startsWith('\n'), `cut at ${cut}`);
+    }
+  }
 });
