@@ -1,3 +1,4 @@
+/** The scan against JSON.parse on arbitrary objects, and splices that must keep every other byte. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
