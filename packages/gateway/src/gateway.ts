@@ -3,6 +3,7 @@
  * knows every room; nothing is decided here but who gets what, and in which order things start and stop.
  */
 import type { AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import pino, { type Logger } from 'pino';
 import { createAccess } from './access/authenticate.ts';
@@ -69,8 +70,23 @@ async function startOn(
   const metered = wrapLedger(ledger);
   const upstream = new Upstream({ connectionsMax: config.limits.upstreamConnectionsMax });
   const catalogue = new Catalogue(config.providers);
-  const dispatcher = new Dispatcher({ ledger: metered, upstream, clock, ids, config });
-  const runs = new Runs({ ledger: metered, dispatcher, catalogue, clock, ids, config });
+  const dispatcher = new Dispatcher({
+    ledger: metered,
+    upstream,
+    clock,
+    ids,
+    config,
+    onAnomaly: (dispatchId, anomaly) => log.warn({ dispatchId, anomaly }, 'a provider’s answer cannot be as it says'),
+  });
+  const runs = new Runs({
+    ledger: metered,
+    dispatcher,
+    catalogue,
+    clock,
+    ids,
+    config,
+    report: (error) => log.error({ err: error }, 'a run ended with a bug of ours'),
+  });
   const closing = new AbortController();
   const server = await buildServer({
     config,
@@ -130,8 +146,9 @@ async function listen(server: FastifyInstance, config: GatewayConfig): Promise<s
   await server.listen({ host: config.host, port: config.port });
   const { port } = server.server.address() as AddressInfo;
   // With port 0 the port is known only now, and so whether a provider points back at us.
+  const own = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
   const looped = [...config.providers.values()].find(
-    (provider) => provider.kind === 'http' && isOwnListener(new URL(provider.baseUrl).origin, config.host, port),
+    ({ kind, baseUrl }) => kind === 'http' && isOwnListener(new URL(baseUrl).origin, config.host, port, own),
   );
   if (looped) {
     await server.close();

@@ -34,8 +34,6 @@ export class HttpAnswerSink implements AnswerSink {
       'x-request-id': runId,
       'x-weighbridge-dispatch-id': dispatchId,
     });
-    // The caller of a stream waits for the head; that of a body gets head and body in one write.
-    if (this.#isEventStream) this.#raw.flushHeaders();
   }
 
   write(bytes: Uint8Array): boolean {

@@ -44,7 +44,8 @@ export class SqliteStore implements Store {
   #reader: Worker | null = null;
   #available = true;
   #waiting: Waiting[] = [];
-  #inFlight: Waiting[][] | null = null;
+  /** Batches on their way to the writer, which answers in order. */
+  readonly #inFlight: Waiting[][][] = [];
   #flushing = false;
   #gathering: NodeJS.Timeout | null = null;
   #lastBatchSize = 0;
@@ -99,7 +100,8 @@ export class SqliteStore implements Store {
     if (this.#closed) return;
     this.#closed = true;
     if (this.#probe) clearTimeout(this.#probe);
-    if (this.#waiting.length > 0 || this.#inFlight) await new Promise<void>((resolve) => (this.#idle = resolve));
+    if (this.#waiting.length > 0 || this.#inFlight.length > 0)
+      await new Promise<void>((resolve) => (this.#idle = resolve));
     await Promise.all([this.#writer.terminate(), this.#reader?.terminate()]);
     for (const { reject } of this.#reads.values()) reject(new StoreUnavailable('it is closed'));
     this.#reads.clear();
@@ -117,7 +119,7 @@ export class SqliteStore implements Store {
    * load it gathers a moment longer: a commit costs the same for one call as for eight, in messages, CPU and disk.
    */
   #scheduleFlush(): void {
-    if (this.#inFlight || this.#flushing) return;
+    if (this.#inFlight.length > 0 || this.#flushing) return;
     if (this.#waiting.length < GATHER_INPUTS && this.#isUnderLoad()) {
       this.#gathering ??= setTimeout(() => this.#flush(), GATHER_MS);
       return;
@@ -135,10 +137,14 @@ export class SqliteStore implements Store {
     this.#flushing = false;
     if (this.#gathering) clearTimeout(this.#gathering);
     this.#gathering = null;
-    if (this.#inFlight || this.#waiting.length === 0) return;
+    if (this.#inFlight.length > 0 || this.#waiting.length === 0) return;
     const taken = this.#waiting.splice(0, BATCH_MAX);
     this.#lastBatchSize = taken.length;
-    this.#post(this.#grouped(taken));
+    // Intents that need not wait for the disk go first and alone: their calls go on while settlements are synced.
+    const isIntent = ({ script }: Waiting): boolean => this.#options.intents.has(script);
+    const [intents, settlements] = [taken.filter(isIntent), taken.filter((waiting) => !isIntent(waiting))];
+    if (this.#options.syncs('intent') === this.#options.syncs('settlement')) this.#post(this.#grouped(taken));
+    else for (const batch of [intents, settlements]) if (batch.length > 0) this.#post(this.#grouped(batch));
   }
 
   /** One group for each script, intents first: the statement stays warm and a room can fold equal keys. */
@@ -154,7 +160,7 @@ export class SqliteStore implements Store {
   }
 
   #post(groups: Waiting[][]): void {
-    this.#inFlight = groups;
+    this.#inFlight.push(groups);
     const batch: Batch = {
       groups: groups.map((group) => ({ script: group[0]!.script, inputs: group.map(({ input }) => input) })),
       sync: groups.some((group) =>
@@ -165,14 +171,13 @@ export class SqliteStore implements Store {
   }
 
   #answered(answer: BatchAnswer): void {
-    const groups = this.#inFlight!;
-    this.#inFlight = null;
+    const groups = this.#inFlight.shift()!;
     this.#lastAnswerAt = performance.now();
     if (answer.kind === 'done') this.#committed(groups, answer.outputs);
     else if (answer.kind === 'unavailable') this.#refused(groups, answer.reason);
     else this.#isolate(groups, answer.message);
     if (this.#waiting.length > 0) this.#scheduleFlush();
-    if (!this.#inFlight && this.#waiting.length === 0) this.#idle?.();
+    if (this.#inFlight.length === 0 && this.#waiting.length === 0) this.#idle?.();
   }
 
   #committed(groups: Waiting[][], outputs: unknown[][]): void {
