@@ -9,7 +9,15 @@ export const OUTCOMES = ['completed', 'failed', 'aborted', 'uncertain'] as const
 export type Outcome = (typeof OUTCOMES)[number];
 
 /** Where an entry came from. */
-export const ENTRY_SOURCES = ['gateway', 'proxy', 'openclaw-plugin', 'openclaw-store', 'litellm', 'otlp', 'api'] as const;
+export const ENTRY_SOURCES = [
+  'gateway',
+  'proxy',
+  'openclaw-plugin',
+  'openclaw-store',
+  'litellm',
+  'otlp',
+  'api',
+] as const;
 export type EntrySource = (typeof ENTRY_SOURCES)[number];
 
 /** Money: an integer of nano-USD as a decimal string, and the same in USD for people. */

@@ -13,7 +13,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 
 export interface AskingDeps {
   store: Store;
-  runs: { inFlight(): readonly unknown[] };
+  runs: { inFlight(): readonly { tenantId: string }[] };
   clock: Clock;
 }
 
@@ -71,9 +71,9 @@ export function asking(app: FastifyInstance, { store, runs, clock }: AskingDeps)
     },
   );
 
-  app.get('/api/v1/runs', { config, schema: RUNS }, () => ({
+  app.get('/api/v1/runs', { config, schema: RUNS }, (request) => ({
     object: 'list',
-    data: runs.inFlight(),
+    data: runs.inFlight().filter(({ tenantId }) => tenantId === callerOf(request).tenantId),
     hasMore: false,
     nextCursor: null,
   }));

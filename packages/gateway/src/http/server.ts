@@ -36,7 +36,7 @@ export interface ServerDeps {
   access: { authenticate(headers: Record<string, string | string[] | undefined>, remoteAddress: string): Caller };
   runs: {
     start(call: Call, sink: AnswerSink, callerGone: AbortSignal): Promise<void>;
-    inFlight(): readonly unknown[];
+    inFlight(): readonly { tenantId: string }[];
     readonly draining: boolean;
   };
   ledger: { readonly available: boolean };
