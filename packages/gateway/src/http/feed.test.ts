@@ -34,6 +34,7 @@ before(async () => {
   guard(app, {
     access: { authenticate: () => ({ tenantId: DEFAULT_TENANT, keyId: null, scopes: new Set(['read']) }) },
     host: '127.0.0.1',
+    isOpenToAll: false,
   });
   feed(app, {
     feedsMax: FEEDS_MAX,

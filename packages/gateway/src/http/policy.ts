@@ -23,9 +23,11 @@ export interface PolicyDeps {
   access: { authenticate(headers: FastifyRequest['headers'], remoteAddress: string): Caller };
   /** The host we were told to bind to: a name of ours besides loopback and addresses. */
   host: string;
+  /** Without a credential the name is all that tells our callers from a web page whose name now points here. */
+  isOpenToAll: boolean;
 }
 
-export function guard(app: FastifyInstance, { access, host }: PolicyDeps): void {
+export function guard(app: FastifyInstance, { access, host, isOpenToAll }: PolicyDeps): void {
   app.decorateRequest('caller', null);
   app.addHook('onRoute', (route) => {
     if (route.config?.scope === undefined) throw new Error(`the route ${route.method} ${route.url} names no scope`);
@@ -35,7 +37,7 @@ export function guard(app: FastifyInstance, { access, host }: PolicyDeps): void 
     const scope = request.routeOptions.config.scope;
     if (scope === 'open' || scope === undefined) return done();
     try {
-      refuseForeignOrigin(request, host);
+      refuseForeignOrigin(request, host, isOpenToAll);
       request.caller = access.authenticate(request.headers, request.socket.remoteAddress ?? 'unknown');
       if (!request.caller.scopes.has(scope)) throw new GatewayError('forbidden', `missing scope: ${scope}`);
       reply.header('cache-control', 'no-store');
@@ -52,10 +54,11 @@ export function callerOf(request: FastifyRequest): Caller {
 }
 
 /** A browser on another site must not act through its user's machine, nor through a name that now points here. */
-function refuseForeignOrigin(request: FastifyRequest, host: string): void {
-  const { origin, host: named = '' } = request.headers;
-  if (origin === undefined) return;
-  if (origin.toLowerCase() === `http://${named.toLowerCase()}` && isOurName(named, host)) return;
+function refuseForeignOrigin(request: FastifyRequest, host: string, isOpenToAll: boolean): void {
+  const { origin, host: named = '', 'sec-fetch-site': site } = request.headers;
+  const isForeignOrigin = origin !== undefined && origin.toLowerCase() !== `http://${named.toLowerCase()}`;
+  const mustBeOurName = origin !== undefined || isOpenToAll;
+  if (!isForeignOrigin && site !== 'cross-site' && (!mustBeOurName || isOurName(named, host))) return;
   throw new GatewayError('forbidden', 'Requests of other origins are refused; call from the gateway’s own address.');
 }
 

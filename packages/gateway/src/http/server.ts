@@ -3,11 +3,13 @@
  * nothing. Bodies arrive as bytes whatever their content type says, after the credential was checked.
  */
 
+import type { Socket } from 'node:net';
 import { WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { AnswerSink, Call } from '../domain/answer.ts';
 import type { Caller } from '../domain/caller.ts';
 import type { GatewayConfig } from '../domain/config.ts';
+import { GatewayError } from '../domain/errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Store } from '../store/store.ts';
 import { asking } from './asking.ts';
@@ -58,6 +60,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     exposeHeadRoutes: true,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
+    clientErrorHandler: refuseMalformed,
   });
   const methods = rememberMethods(app);
   // The routes that take a body read it themselves (body.ts); a path that is none of ours must not read any.
@@ -68,7 +71,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   app.setSerializerCompiler(() => (payload) => JSON.stringify(payload));
   answerErrors(app, methods);
   await openapi(app);
-  guard(app, { access: deps.access, host: config.host });
+  guard(app, { access: deps.access, host: config.host, isOpenToAll: config.auth.mode === 'none' });
 
   probes(app, { ledger: deps.ledger, runs: deps.runs, clock, version: WEIGHBRIDGE_VERSION });
   app.get('/', { config: { scope: 'open' }, schema: { hide: true } }, (_request, reply) => {
@@ -99,6 +102,22 @@ function answerErrors(app: FastifyInstance, methods: MethodsByPath): void {
     return reply.code(405).header('allow', allowed.join(', ')).send('Method Not Allowed');
   });
 }
+
+/** What is no HTTP request, too large a head, or too slow a one never reaches a route; the socket is all there is. */
+function refuseMalformed(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return;
+  const [status, message] = MALFORMED[error.code ?? ''] ?? [400, 'Malformed HTTP request'];
+  const body = JSON.stringify(bodyOf(new GatewayError('invalid_request', message)));
+  socket.end(
+    `HTTP/1.1 ${status} ${message}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+const MALFORMED: Readonly<Record<string, [number, string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'Request header fields too large'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request timeout'],
+};
 
 type MethodsByPath = (url: string) => string[];
 

@@ -302,6 +302,7 @@ describe('the ledger', () => {
       assert.equal(answer.rows[0]?.input, expected);
       assert.equal(answer.totals.costNanoUsd, cost);
     }
+    await store.write('rebuildRollups', null);
     assert.deepEqual((await verifyLedger(store)).problems, []);
   });
 

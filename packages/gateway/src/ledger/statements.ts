@@ -57,7 +57,9 @@ export function ledgerStatements(db: Kysely<Tables>): Readonly<Record<string, Co
     'ledger.clearRollups': db.deleteFrom('rollups'),
     'ledger.settledPage': db
       .selectFrom('entries')
-      .select(ROLLUP_SOURCE_COLUMNS)
+      .select(ROLLUP_SOURCE_COLUMNS.filter((column) => column !== 'costNanoUsd'))
+      // Money as text: one cost may pass 2^53.
+      .select(sql<string | null>`cast(${sql.ref('costNanoUsd')} as text)`.as('costNanoUsd'))
       .where('settledAt', 'is not', null)
       .where(({ eb, refTuple, tuple }) => eb(refTuple('tenantId', 'entryId'), '>', tuple('', '')))
       .orderBy('tenantId')
