@@ -9,6 +9,7 @@ import { priceLines } from '../domain/price.ts';
 import { siblingId } from '../lib/ids.ts';
 import type { Tables } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
+import { CORRECTION_COLUMNS, INTENT_COLUMNS, SETTLEMENT_COLUMNS } from './columns.ts';
 import { type EntryRow, ratesOf, recordOf, usageOf } from './record.ts';
 
 /** Exact matches; `outcome: 'open'` asks for what is in flight. */
@@ -51,12 +52,8 @@ export async function listDispatches(store: Store, question: DispatchesQuestion)
 
 /** One dispatch by `dsp_…` or `ent_…`, with its price lines, the usage as sent, and its corrections. */
 export async function findDispatch(store: Store, tenantId: string, id: string): Promise<DispatchDetail | null> {
-  const [row] = await store.read<EntryRow & { priceRates: string | null; rawUsage: string | null }>(
-    selectEntries(store.queries)
-      .select(['priceRates', 'rawUsage'])
-      .where('tenantId', '=', tenantId)
-      .where('entryId', '=', siblingId(id, 'ent'))
-      .compile(),
+  const [row] = await store.read<EntryRow>(
+    selectEntries(store.queries).where('tenantId', '=', tenantId).where('entryId', '=', siblingId(id, 'ent')).compile(),
   );
   if (!row) return null;
   const corrections = await store.read<EntryRow>(
@@ -96,61 +93,16 @@ export async function recordsByEntryId(
   return new Map(rows.map((row) => [row.entryId, recordOf(row)]));
 }
 
+/** Everything of an entry but its money, which is read as text: a cost may pass 2^53. */
 const RECORD_COLUMNS = [
-  'tenantId',
-  'entryId',
-  'dispatchId',
-  'runId',
-  'kind',
-  'corrects',
-  'reason',
-  'attempt',
-  'instanceId',
-  'keyId',
-  'agentId',
-  'sessionKey',
-  'sessionId',
-  'endUserId',
-  'endUserSource',
-  'tags',
-  'metadata',
-  'provider',
-  'model',
-  'requestedModel',
-  'api',
-  'stream',
-  'source',
-  'traceparent',
-  'startedAt',
-  'priceId',
-  'priceSource',
-  'seq',
-  'settledAt',
-  'outcome',
-  'httpStatus',
-  'errorKind',
-  'stopReason',
-  'serviceTier',
-  'usageSource',
-  'input',
-  'output',
-  'cacheRead',
-  'cacheWrite',
-  'cacheWrite1h',
-  'reasoning',
-  'audioInput',
-  'audioOutput',
-  'imageInput',
-  'imageOutput',
-  'serverTools',
-  'latencyMs',
-  'timeToFirstTokenMs',
-  'endedAt',
-  'providerRequestId',
-] as const;
+  ...INTENT_COLUMNS,
+  ...CORRECTION_COLUMNS,
+  'seq' as const,
+  'settledAt' as const,
+  ...SETTLEMENT_COLUMNS,
+].filter((column) => column !== 'costNanoUsd');
 
 function selectEntries(db: Kysely<Tables>) {
-  // Money as text: a cost may pass 2^53.
   return db
     .selectFrom('entries')
     .select([...RECORD_COLUMNS, sql<string | null>`cast(${sql.ref('costNanoUsd')} as text)`.as('costNanoUsd')]);
