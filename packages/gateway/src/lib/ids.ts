@@ -18,7 +18,7 @@ export class IdSource {
   readonly #now: () => number;
   readonly #random: (bytes: number) => Uint8Array;
 
-  constructor(now: () => number = Date.now, random: (bytes: number) => Uint8Array = randomBytes) {
+  constructor(now: () => number = Date.now, random: (bytes: number) => Uint8Array = pooledBytes) {
     this.#now = now;
     this.#random = random;
   }
@@ -51,6 +51,20 @@ export class IdSource {
       if (digit < 32) return;
     }
   }
+}
+
+const POOL_BYTES = 4096;
+let pool = Buffer.alloc(0);
+let poolAt = 0;
+
+/** Random bytes from a pool: asking the system for sixteen at a time costs more than the rest of an id. */
+function pooledBytes(bytes: number): Uint8Array {
+  if (poolAt + bytes > pool.length) {
+    pool = randomBytes(POOL_BYTES);
+    poolAt = 0;
+  }
+  poolAt += bytes;
+  return pool.subarray(poolAt - bytes, poolAt);
 }
 
 /** The same suffix under another prefix: an entry and its event carry their dispatch's. */

@@ -1,5 +1,5 @@
 /** A string that must not reach a log, an event, an error or a page: every printing form of it is `[secret]`. */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { inspect } from 'node:util';
 
 export class Secret {
@@ -35,5 +35,5 @@ export class Secret {
 }
 
 function digestOf(value: string): Buffer {
-  return createHash('sha256').update(value).digest();
+  return hash('sha256', value, 'buffer');
 }
