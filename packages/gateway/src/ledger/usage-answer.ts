@@ -10,6 +10,7 @@ import { type Histogram, mergeInto, percentiles } from '../lib/histogram.ts';
 import type { Store } from '../store/store.ts';
 import type { DispatchFilters } from './questions.ts';
 import { BUCKET_MS, noSums, RollupFold, type RollupSource, type RollupSums } from './rollup.ts';
+import { ROLLUP_SOURCE_COLUMNS } from './statements.ts';
 
 export interface UsageQuestion {
   tenantId: string;
@@ -154,24 +155,7 @@ async function partsOfEntries(store: Store, question: UsageQuestion): Promise<Pa
   let query = store.queries
     .selectFrom('entries')
     .select([
-      'tenantId',
-      'provider',
-      'model',
-      'agentId',
-      'source',
-      'kind',
-      'reason',
-      'usageSource',
-      'outcome',
-      'settledAt',
-      'input',
-      'output',
-      'cacheRead',
-      'cacheWrite',
-      'cacheWrite1h',
-      'reasoning',
-      'latencyMs',
-      'timeToFirstTokenMs',
+      ...ROLLUP_SOURCE_COLUMNS.filter((column) => column !== 'costNanoUsd'),
       'sessionKey',
       'endUserId',
       sql<string | null>`cast(${sql.ref('costNanoUsd')} as text)`.as('costNanoUsd'),
