@@ -128,7 +128,10 @@ export class StoredLedger implements Ledger {
   async #settleBare(input: SettleInput, error: Error): Promise<void> {
     this.#deps.report(error);
     const bare: SettleInput = { ...input, values: uncertainValues() };
-    await this.#write(bare).catch(() => this.#keep(bare));
+    await this.#write(bare).catch((refused: Error) => {
+      if (refused instanceof StoreUnavailable) this.#keep(bare);
+      else this.#deps.report(refused);
+    });
   }
 
   #keep(input: SettleInput): void {
@@ -145,12 +148,19 @@ export class StoredLedger implements Ledger {
     }
   }
 
+  /** Full or locked still: it stays kept. Refused for good: it is settled bare, as it would have been at first. */
+  async #keptRefused(input: SettleInput, error: Error): Promise<void> {
+    if (error instanceof StoreUnavailable) return;
+    this.#unsettled.delete(input.entryId);
+    await this.#settleBare(input, error);
+  }
+
   async #settleKept(): Promise<void> {
     await Promise.all(
       [...this.#unsettled.values()].map((input) =>
         this.#write(input).then(
           () => this.#unsettled.delete(input.entryId),
-          () => false,
+          (error: Error) => this.#keptRefused(input, error),
         ),
       ),
     );

@@ -87,6 +87,7 @@ export class SqliteStore implements Store {
   }
 
   read<R = Row>(query: CompiledQuery): Promise<R[]> {
+    if (this.#closed) return Promise.reject(new StoreUnavailable('it is closed'));
     const id = ++this.#lastRead;
     return new Promise((resolve, reject) => {
       this.#reads.set(id, { resolve: resolve as (rows: Row[]) => void, reject });
@@ -110,7 +111,7 @@ export class SqliteStore implements Store {
   #startReader(): Worker {
     const reader = startThread(new URL('./reader-thread.ts', import.meta.url), { file: this.#options.file });
     reader.on('message', (answer: ReadAnswer) => this.#readAnswered(answer));
-    reader.on('error', (error) => this.#broken(error));
+    reader.on('error', (error) => this.#readerDied(reader, error));
     return reader;
   }
 
@@ -219,6 +220,14 @@ export class SqliteStore implements Store {
     this.#reads.delete(answer.id);
     if ('rows' in answer) read.resolve(answer.rows);
     else read.reject(new Error(answer.error));
+  }
+
+  /** A question too large for its thread fails, and those beside it; the calls go on, and the next question starts anew. */
+  #readerDied(reader: Worker, error: Error): void {
+    if (this.#reader === reader) this.#reader = null;
+    const failure = new Error('the question was too large to answer; narrow its period', { cause: error });
+    for (const { reject } of this.#reads.values()) reject(failure);
+    this.#reads.clear();
   }
 
   /** A thread that dies is a bug of ours: without a writer nothing can be promised, so the process must not go on. */
