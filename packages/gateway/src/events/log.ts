@@ -42,6 +42,7 @@ export class EventLog {
   readonly #deps: EventLogDeps;
   readonly #wakes = new EventEmitter();
   #announced = 0;
+  #missed = 0;
 
   constructor(deps: EventLogDeps) {
     this.#deps = deps;
@@ -55,6 +56,12 @@ export class EventLog {
     this.#wakes.emit('appended');
   }
 
+  /** Wakes the followers to look for themselves: something may have been appended that nobody announced. */
+  wake(): void {
+    this.#missed += 1;
+    this.#wakes.emit('appended');
+  }
+
   async lastSeq(): Promise<number> {
     const query = this.#deps.store.queries.selectFrom('ledger').select('lastSeq').compile();
     const [row] = await this.#deps.store.read<{ lastSeq: number }>(query);
@@ -65,7 +72,7 @@ export class EventLog {
   async *follow(question: FollowQuestion): AsyncGenerator<EventEnvelope> {
     let cursor = question.afterSeq;
     while (!question.signal.aborted) {
-      const seenBefore = this.#announced;
+      const seenBefore = this.#announced + this.#missed;
       const { events, scannedTo } = await this.page(question, cursor);
       for (const event of events) {
         if (question.signal.aborted) return;
@@ -75,7 +82,7 @@ export class EventLog {
         cursor = scannedTo;
         continue;
       }
-      if (this.#announced !== seenBefore) continue;
+      if (this.#announced + this.#missed !== seenBefore) continue;
       await this.#nextAppend(question.signal);
     }
   }

@@ -1,16 +1,64 @@
-/** The event room's own transaction: moving a follower's cursor. Loaded by the store's writer thread. */
-import type { Steps } from '../store/store.ts';
+/** The event room's own transactions: who runs a follower, and how far it got. Loaded by the store's writer thread. */
+import { ask, each, type Steps } from '../store/steps.ts';
 
-export interface CursorInput {
+export interface FollowerName {
   tenantId: string;
   name: string;
+}
+
+export interface ClaimInput extends FollowerName {
+  /** Who wants to run it. */
+  holder: string;
+  leaseMs: number;
+}
+
+/** What a holder needs: where the follower stands, and the number that proves the lease when its cursor moves. */
+export type Claim = { seq: number; fence: number } | null;
+
+export interface CursorInput extends FollowerName {
+  fence: number;
   seq: number;
   now: number;
 }
 
-export function* moveCursors(inputs: readonly CursorInput[]): Steps<null[]> {
-  for (const { tenantId, name, seq, now } of inputs) {
-    yield { name: 'events.moveCursor', values: [tenantId, name, seq, now] };
+export function* claimFollowers(inputs: readonly ClaimInput[]): Steps<Claim[]> {
+  yield* each(
+    'events.addFollower',
+    inputs.map(({ tenantId, name }) => [tenantId, name, 0, 0, 0]),
+  );
+  const claims: Claim[] = [];
+  for (const { tenantId, name, holder, leaseMs } of inputs) {
+    const [row] = yield* ask('events.claimFollower', [holder, 1, holder, leaseMs, tenantId, name, holder]);
+    claims.push(row ? { seq: Number(row.seq), fence: Number(row.fence) } : null);
   }
+  return claims;
+}
+
+/** False: the lease went to another, and the cursor stays where that one puts it. */
+export function* moveCursors(inputs: readonly CursorInput[]): Steps<boolean[]> {
+  // Of several moves of one cursor in a batch only the furthest counts: one statement must not change a row twice.
+  const furthest = new Map<string, CursorInput>();
+  for (const input of inputs) {
+    const key = nameOf(input);
+    if (input.seq > (furthest.get(key)?.seq ?? -1)) furthest.set(key, input);
+  }
+  const moves = [...furthest.values()];
+  const moved = yield* each(
+    'events.moveCursor',
+    moves.map(({ tenantId, name, fence, seq, now }) => [seq, now, tenantId, name, fence]),
+  );
+  const holds = new Map(moves.map((input, i) => [nameOf(input), moved[i] !== null]));
+  return inputs.map((input) => holds.get(nameOf(input))!);
+}
+
+export function* releaseFollowers(inputs: readonly (FollowerName & { fence: number })[]): Steps<null[]> {
+  yield* each(
+    'events.releaseFollower',
+    inputs.map(({ tenantId, name, fence }) => [0, tenantId, name, fence]),
+  );
   return inputs.map(() => null);
+}
+
+function nameOf({ tenantId, name, fence }: FollowerName & { fence: number }): string {
+  return JSON.stringify([tenantId, name, fence]);
 }

@@ -1,21 +1,32 @@
 /** The statements of the event log's tables. `events.append` is used by any room's script, inside its own transaction. */
-import type { Compilable, Kysely } from 'kysely';
-import type { Tables } from '../store/schema.ts';
+import { sql } from 'kysely';
+import { asked, databaseNow, insertRows, type StatementShape, updateRows } from '../store/statement.ts';
 
-export function eventStatements(db: Kysely<Tables>): Readonly<Record<string, Compilable>> {
-  return {
-    'events.append': db
-      .insertInto('events')
-      .values({ seq: 0, tenantId: '', id: '', type: '', at: 0, subject: '', payload: null }),
-    'events.moveCursor': db
-      .insertInto('followers')
-      .values({ tenantId: '', name: '', seq: 0, updatedAt: 0 })
-      .onConflict((conflict) =>
-        conflict
-          .columns(['tenantId', 'name'])
-          .doUpdateSet((eb) => ({ seq: eb.ref('excluded.seq'), updatedAt: eb.ref('excluded.updatedAt') }))
-          // A cursor only moves forward: an old save that arrives late changes nothing.
-          .whereRef('excluded.seq', '>', 'followers.seq'),
-      ),
-  };
-}
+export const EVENT_STATEMENTS: Readonly<Record<string, StatementShape>> = {
+  'events.append': insertRows('events', ['seq', 'tenantId', 'id', 'type', 'at', 'subject', 'payload']),
+  'events.addFollower': insertRows('followers', ['tenantId', 'name', 'seq', 'updatedAt', 'fence'], {
+    keep: ['tenantId', 'name'],
+  }),
+  // Free, run out, or held by who asks. A new holder gets a new fence, so that the old one can move nothing any more.
+  'events.claimFollower': asked((db, engine) => {
+    const now = databaseNow(engine);
+    return db
+      .updateTable('followers')
+      .set((eb) => ({
+        fence: eb
+          .case()
+          .when('holder', '=', '')
+          .then(eb.ref('fence'))
+          .else(eb('fence', '+', 1))
+          .end(),
+        holder: '',
+        leaseUntil: sql<number>`${now} + ${0}`,
+      }))
+      .where('tenantId', '=', '')
+      .where('name', '=', '')
+      .where((eb) => eb.or([eb('leaseUntil', 'is', null), eb('leaseUntil', '<', now), eb('holder', '=', '')]))
+      .returning(['seq', 'fence']);
+  }),
+  'events.moveCursor': updateRows('followers', ['seq', 'updatedAt'], ['tenantId', 'name', 'fence']),
+  'events.releaseFollower': updateRows('followers', ['leaseUntil'], ['tenantId', 'name', 'fence']),
+};

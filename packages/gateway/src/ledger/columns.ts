@@ -64,11 +64,15 @@ export const SETTLEMENT_COLUMNS = [
 
 /** What recovery settles with: nothing is known of such a dispatch but that it was opened. */
 export function uncertainValues(): Value[] {
-  const known: Partial<Record<(typeof SETTLEMENT_COLUMNS)[number], Value>> = {
-    outcome: 'uncertain',
-    errorKind: 'gateway_died',
-    usageSource: 'none',
-  };
+  return settledWith({ outcome: 'uncertain', errorKind: 'gateway_died', usageSource: 'none' });
+}
+
+/** For an intent that the database may or may not have taken before it went away: no provider was called. */
+export function neverSentValues(): Value[] {
+  return settledWith({ outcome: 'failed', errorKind: 'ledger_unavailable', usageSource: 'none' });
+}
+
+function settledWith(known: Partial<Record<(typeof SETTLEMENT_COLUMNS)[number], Value>>): Value[] {
   return SETTLEMENT_COLUMNS.map((column) => known[column] ?? null);
 }
 

@@ -6,16 +6,14 @@
 
 import type { EntryIntent, EntrySettlement } from '../domain/entry.ts';
 import { GatewayError } from '../domain/errors.ts';
-import { costNanoUsd, type PricePin } from '../domain/price.ts';
+import { costNanoUsd } from '../domain/price.ts';
 import type { Clock } from '../lib/clock.ts';
 import { siblingId } from '../lib/ids.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
-import { uncertainValues } from './columns.ts';
+import { neverSentValues, uncertainValues } from './columns.ts';
+import { lateCorrection } from './correction.ts';
 import { intentValues, settlementValues } from './record.ts';
-import type { BeginInput, EntryIdentity, Recovered, Settled, SettleInput } from './scripts.ts';
-
-/** Milliseconds between tries to write settlements that the database refused. */
-const RETRY_EVERY_MS = 250;
+import type { BeginInput, EntryIdentity, Recovered, RecoverInput, Settled, SettleInput } from './scripts.ts';
 
 export interface Ledger {
   readonly ledgerId: string;
@@ -33,22 +31,32 @@ export interface LedgerDeps {
   instanceId: string;
   /** Told after each commit that appended to the event log. */
   announce: (seq: number) => void;
-  /** Told of what must not happen: a settlement that the database refuses for good. */
+  /** Told of what must not happen: a settlement that the database refuses for good, or that is lost at the end. */
   report: (error: Error) => void;
+}
+
+/** A settlement with the intent it belongs to. */
+interface Pending {
+  intent: EntryIntent;
+  input: SettleInput;
+  /** False: the intent was refused, so no provider was called. */
+  sent: boolean;
 }
 
 export class StoredLedger implements Ledger {
   readonly ledgerId: string;
   readonly #deps: LedgerDeps;
-  /** Dispatches in flight, by dispatch id: what the settlement needs of the intent. */
-  readonly #inFlight = new Map<string, { identity: EntryIdentity; price: PricePin | null }>();
-  readonly #unsettled = new Map<string, SettleInput>();
-  #retry: NodeJS.Timeout | null = null;
-  #closed = false;
+  /** What was opened here and is not settled, by dispatch id. */
+  readonly #inFlight = new Map<string, EntryIntent>();
+  /** Settlements that the database refused, by entry id. */
+  readonly #kept = new Map<string, Pending>();
 
   private constructor(ledgerId: string, deps: LedgerDeps) {
     this.ledgerId = ledgerId;
     this.#deps = deps;
+    deps.store.onAvailability((reason) => {
+      if (reason === null) void this.#settleKept();
+    });
   }
 
   /** Enters this process among the ledger's instances. `newLedgerId` names a ledger that has no name yet. */
@@ -66,102 +74,127 @@ export class StoredLedger implements Ledger {
     return this.#deps.store.available;
   }
 
+  /** How many settlements wait for the database to take them. */
+  get keptSettlements(): number {
+    return this.#kept.size;
+  }
+
   async open(intent: EntryIntent): Promise<void> {
-    this.#inFlight.set(intent.dispatchId, { identity: identityOf(intent), price: intent.price });
+    this.#inFlight.set(intent.dispatchId, intent);
     try {
       await this.#deps.store.write('openEntries', intentValues(intent, this.#deps.instanceId));
     } catch (error) {
       this.#inFlight.delete(intent.dispatchId);
+      // Whether a server that went away has it is not known. If it has, it must not look as if it were in flight.
+      if (error instanceof StoreUnavailable) {
+        this.#keep({ intent, input: this.#settleInput(intent, neverSentValues()), sent: false });
+      }
       throw refusal(error);
     }
   }
 
   async settle(settlement: EntrySettlement): Promise<void> {
-    const input = this.#settleInput(settlement);
+    const intent = this.#inFlight.get(settlement.dispatchId);
+    if (!intent) throw new Error(`dispatch ${settlement.dispatchId} was settled without being opened, or twice`);
+    this.#inFlight.delete(settlement.dispatchId);
+    const { price } = intent;
+    const cost = price && settlement.usage ? costNanoUsd(settlement.usage, price.rates) : null;
+    const pending = { intent, input: this.#settleInput(intent, settlementValues(settlement, cost)), sent: true };
     try {
-      await this.#write(input);
+      await this.#write(pending);
     } catch (error) {
-      if (error instanceof StoreUnavailable) this.#keep(input);
-      else await this.#settleBare(input, error as Error);
+      if (error instanceof StoreUnavailable) this.#keep(pending);
+      else await this.#settleBare(pending, error as Error);
       throw refusal(error);
     }
   }
 
-  /** Settles the open entries of other instances as `uncertain`. The caller has proven those instances dead. */
+  /**
+   * Settles the open entries of dead instances as `uncertain`. Where this process has the database to itself every other
+   * is dead; else those whose lease ran out, and the caller must have held its own for long enough to judge.
+   */
   async recoverDead(): Promise<number> {
     const { store, instanceId, clock, announce } = this.#deps;
-    const recovered = await store.write<Recovered>('recoverEntries', { instanceId, now: clock.now() });
+    const input: RecoverInput = { instanceId, exclusive: store.exclusive, now: clock.now() };
+    const recovered = await store.write<Recovered>('recoverEntries', input);
     if (recovered.entries > 0) announce(recovered.lastSeq);
     return recovered.entries;
   }
 
   /** Writes what is still kept, if the database takes it, and ends the instance. */
   async close(): Promise<void> {
-    this.#closed = true;
-    if (this.#retry) clearTimeout(this.#retry);
     await this.#settleKept();
+    for (const { input } of this.#kept.values()) {
+      this.#deps.report(
+        new Error(`the settlement of ${input.entryId} could not be written before the end; it will be uncertain`),
+      );
+    }
     const { store, instanceId, clock } = this.#deps;
     await store.write('endInstance', { instanceId, now: clock.now() }).catch(() => {});
   }
 
-  #settleInput(settlement: EntrySettlement): SettleInput {
-    const opened = this.#inFlight.get(settlement.dispatchId);
-    if (!opened) throw new Error(`dispatch ${settlement.dispatchId} was settled without being opened, or twice`);
-    this.#inFlight.delete(settlement.dispatchId);
-    const { identity, price } = opened;
-    const cost = price && settlement.usage ? costNanoUsd(settlement.usage, price.rates) : null;
+  #settleInput(intent: EntryIntent, values: SettleInput['values']): SettleInput {
     return {
-      identity,
-      entryId: siblingId(settlement.dispatchId, 'ent'),
-      eventId: siblingId(settlement.dispatchId, 'evt'),
+      identity: identityOf(intent),
+      entryId: siblingId(intent.dispatchId, 'ent'),
+      eventId: siblingId(intent.dispatchId, 'evt'),
       now: this.#deps.clock.now(),
-      values: settlementValues(settlement, cost),
+      values,
     };
   }
 
-  async #write(input: SettleInput): Promise<void> {
-    const settled = await this.#deps.store.write<Settled>('settleEntries', input);
-    if (settled) this.#deps.announce(settled.seq);
+  async #write(pending: Pending): Promise<void> {
+    const { store, announce } = this.#deps;
+    const settled = await store.write<Settled>('settleEntries', pending.input);
+    if (settled === 'missing') await this.#writeLost(pending);
+    else if (settled === 'uncertain') await this.#writeLate(pending);
+    else if (settled !== 'settled') announce(settled.seq);
+  }
+
+  /** A server that failed over to a copy that was behind has lost the intent; the entry is made again, and settled. */
+  async #writeLost({ intent, input, sent }: Pending): Promise<void> {
+    const { store, instanceId, announce } = this.#deps;
+    if (!sent) return;
+    await store.write('openEntries', intentValues(intent, instanceId));
+    const settled = await store.write<Settled>('settleEntries', input);
+    if (typeof settled === 'object') announce(settled.seq);
+  }
+
+  /** Others held this process for dead and recorded the dispatch as uncertain. What it used is added by a correction. */
+  async #writeLate(pending: Pending): Promise<void> {
+    const { store, instanceId, announce } = this.#deps;
+    const correction = lateCorrection(pending.intent, pending.input, instanceId);
+    if (correction === null) return;
+    const settled = await store.write<Settled>('correctEntries', correction);
+    if (typeof settled === 'object') announce(settled.seq);
   }
 
   /** The database refuses these values for good: a bug of ours. The dispatch still gets its entry, as uncertain. */
-  async #settleBare(input: SettleInput, error: Error): Promise<void> {
+  async #settleBare(pending: Pending, error: Error): Promise<void> {
     this.#deps.report(error);
-    const bare: SettleInput = { ...input, values: uncertainValues() };
+    const bare: Pending = { ...pending, input: { ...pending.input, values: uncertainValues() } };
     await this.#write(bare).catch((refused: Error) => {
       if (refused instanceof StoreUnavailable) this.#keep(bare);
       else this.#deps.report(refused);
     });
   }
 
-  #keep(input: SettleInput): void {
-    this.#unsettled.set(input.entryId, input);
-    if (this.#retry || this.#closed) return;
-    this.#retry = setTimeout(() => void this.#tryKept(), RETRY_EVERY_MS);
-  }
-
-  async #tryKept(): Promise<void> {
-    this.#retry = null;
-    await this.#settleKept();
-    if (this.#unsettled.size > 0 && !this.#retry && !this.#closed) {
-      this.#retry = setTimeout(() => void this.#tryKept(), RETRY_EVERY_MS);
-    }
-  }
-
-  /** Full or locked still: it stays kept. Refused for good: it is settled bare, as it would have been at first. */
-  async #keptRefused(input: SettleInput, error: Error): Promise<void> {
-    if (error instanceof StoreUnavailable) return;
-    this.#unsettled.delete(input.entryId);
-    await this.#settleBare(input, error);
+  /** Tried again as soon as the database takes writes. */
+  #keep(pending: Pending): void {
+    this.#kept.set(pending.input.entryId, pending);
+    // It may have healed between the refusal and now.
+    if (this.available) void this.#settleKept();
   }
 
   async #settleKept(): Promise<void> {
+    const kept = [...this.#kept.entries()];
+    this.#kept.clear();
     await Promise.all(
-      [...this.#unsettled.values()].map((input) =>
-        this.#write(input).then(
-          () => this.#unsettled.delete(input.entryId),
-          (error: Error) => this.#keptRefused(input, error),
-        ),
+      kept.map(([entryId, pending]) =>
+        this.#write(pending).catch(async (error: Error) => {
+          if (error instanceof StoreUnavailable) this.#kept.set(entryId, pending);
+          else await this.#settleBare(pending, error);
+        }),
       ),
     );
   }

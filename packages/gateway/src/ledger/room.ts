@@ -1,11 +1,11 @@
 /** What the ledger brings to the store: its statements, its scripts, and which of them write intents. */
 import type { RoomWrites } from '../store/compile.ts';
-import { ledgerStatements } from './statements.ts';
+import { LEDGER_STATEMENTS } from './statements.ts';
 
 export const LEDGER_WRITES: RoomWrites = {
-  statements: ledgerStatements,
+  statements: LEDGER_STATEMENTS,
   scripts: new URL('./scripts.ts', import.meta.url),
 };
 
 /** Scripts whose commits may ride on the operating system's cache (`ledger.durability: "power"`). */
-export const INTENT_SCRIPTS = ['openEntries', 'beginInstance', 'endInstance'] as const;
+export const INTENT_SCRIPTS = ['openEntries', 'beginInstance', 'endInstance', 'beat'] as const;

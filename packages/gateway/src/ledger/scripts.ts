@@ -4,7 +4,8 @@
  */
 import { encode, mergeInto } from '../lib/histogram.ts';
 import { siblingId } from '../lib/ids.ts';
-import type { Row, Statement, Steps, Value } from '../store/store.ts';
+import { type Answer, ask, each, type Steps, telling, together } from '../store/steps.ts';
+import type { Row, Value } from '../store/store.ts';
 import {
   CORRECTION_COLUMNS,
   INTENT_COLUMNS,
@@ -13,7 +14,7 @@ import {
   SETTLEMENT_COLUMNS,
   uncertainValues,
 } from './columns.ts';
-import { type Rollup, RollupFold, type RollupSource } from './rollup.ts';
+import { keyOf, keyText, type Rollup, RollupFold, type RollupKey, type RollupSource } from './rollup.ts';
 
 /** What of an entry's intent its rollup is keyed by. */
 export interface EntryIdentity {
@@ -33,12 +34,13 @@ export interface SettleInput {
   values: Value[];
 }
 
-/** Where a settlement landed; null when the entry was settled before. */
-export type Settled = { seq: number; settledAt: number } | null;
+/** Where a settlement landed, or why it did not: the entry was settled before, declared dead before, or is not there. */
+export type Settled = { seq: number; settledAt: number } | 'settled' | 'uncertain' | 'missing';
 
-/** Recovery on behalf of an instance: everything that another left open. */
+/** Recovery on behalf of an instance. `exclusive`: every other is dead; else only those whose lease has run out. */
 export interface RecoverInput {
   instanceId: string;
+  exclusive: boolean;
   now: number;
 }
 
@@ -64,82 +66,75 @@ export interface BeginInput {
   now: number;
 }
 
+/** Entries of the dead settled in one round. */
+const RECOVERED_AT_ONCE = 500;
+
 const at = positions([...SETTLEMENT_COLUMNS]);
 const intentAt = positions([...INTENT_COLUMNS]);
 const correctionAt = positions([...CORRECTION_COLUMNS]);
 
 export function* openEntries(inputs: readonly Value[][]): Steps<null[]> {
-  for (const values of inputs) yield { name: 'ledger.insertIntent', values };
+  yield* each('ledger.insertIntent', inputs);
   return inputs.map(() => null);
 }
 
 export function* settleEntries(inputs: readonly SettleInput[]): Steps<Settled[]> {
   const counters = yield* lockCounters(inputs);
+  const sources = inputs.map((input) => rollupSource(input, counters.settledAt));
+  // Numbers are given before it is known who is still open: where an entry was not, its number stays unused.
+  const [changed, kept] = yield* together(
+    { name: 'ledger.settleIfOpen', rows: inputs.map((input, i) => settleRow(input, counters, i)) },
+    { name: 'ledger.readRollup', rows: rollupKeys(sources) },
+  );
   const fold = new RollupFold();
-  const settled: Settled[] = [];
-  for (const input of inputs) {
-    const seq = counters.seq + 1;
-    const { tenantId } = input.identity;
-    // Asks for the count of changed rows, not for the row: RETURNING would cost a third of the statement.
-    const { changed } = yield {
-      name: 'ledger.settleIfOpen',
-      values: [seq, counters.settledAt, ...input.values, tenantId, input.entryId],
-    };
-    if (changed === 0) {
-      settled.push(null);
-      continue;
-    }
-    counters.seq = seq;
-    yield appendEvent(seq, tenantId, input.eventId, 'model.usage', counters.settledAt, input.entryId);
-    fold.add(rollupSource(input.identity, 'usage', null, input.values, counters.settledAt));
-    settled.push({ seq, settledAt: counters.settledAt });
-  }
-  yield* addRollups(fold);
-  yield { name: 'ledger.advanceCounters', values: [counters.seq, counters.settledAt, 1] };
-  return settled;
+  const events: Value[][] = [];
+  const settled: Settled[] = inputs.map((input, i) => {
+    if (changed![i] === null) return 'settled';
+    const place = { seq: counters.seq + 1 + i, settledAt: counters.settledAt };
+    events.push(eventRow(place, input.identity.tenantId, input.eventId, 'model.usage', input.entryId));
+    fold.add(sources[i]!);
+    return place;
+  });
+  yield* append(counters, events, fold, kept!);
+  return yield* explained(inputs, settled);
 }
 
 export function* correctEntries(inputs: readonly CorrectInput[]): Steps<Settled[]> {
   const counters = yield* lockCounters(inputs);
+  const sources = inputs.map((input) => correctionSource(input, counters.settledAt));
+  const [changed, kept] = yield* together(
+    { name: 'ledger.insertCorrection', rows: inputs.map((input, i) => correctionRow(input, counters, i)) },
+    { name: 'ledger.readRollup', rows: rollupKeys(sources) },
+  );
   const fold = new RollupFold();
-  const settled: Settled[] = [];
-  for (const input of inputs) {
-    counters.seq += 1;
-    const { seq, settledAt } = counters;
-    yield {
-      name: 'ledger.insertCorrection',
-      values: [...input.intent, ...input.correction, seq, settledAt, ...input.settlement],
-    };
-    const tenantId = String(input.intent[intentAt('tenantId')]);
-    const entryId = String(input.intent[intentAt('entryId')]);
-    yield appendEvent(seq, tenantId, input.eventId, 'model.usage.corrected', settledAt, entryId);
-    const identity: EntryIdentity = {
-      tenantId,
-      provider: input.intent[intentAt('provider')] as string,
-      model: input.intent[intentAt('model')] as string,
-      agentId: input.intent[intentAt('agentId')] as string | null,
-      source: input.intent[intentAt('source')] as string,
-    };
-    const reason = input.correction[correctionAt('reason')] as string;
-    fold.add(rollupSource(identity, 'correction', reason, input.settlement, settledAt));
-    settled.push({ seq, settledAt });
-  }
-  yield* addRollups(fold);
-  yield { name: 'ledger.advanceCounters', values: [counters.seq, counters.settledAt, 1] };
+  const events: Value[][] = [];
+  const settled = inputs.map((input, i): Settled => {
+    if (changed![i] === null) return 'settled';
+    const place = { seq: counters.seq + 1 + i, settledAt: counters.settledAt };
+    const [tenantId, entryId] = [intentOf(input, 'tenantId') as string, intentOf(input, 'entryId') as string];
+    events.push(eventRow(place, tenantId, input.eventId, 'model.usage.corrected', entryId));
+    fold.add(sources[i]!);
+    return place;
+  });
+  yield* append(counters, events, fold, kept!);
   return settled;
 }
 
 /** Settles what dead instances left open, page by page, in one transaction. */
 export function* recoverEntries(inputs: readonly RecoverInput[]): Steps<Recovered[]> {
   const recovered: Recovered[] = [];
-  for (const { instanceId, now } of inputs) {
+  for (const { instanceId, exclusive, now } of inputs) {
     const found: Recovered = { entries: 0, lastSeq: 0 };
     while (true) {
-      const { rows } = yield { name: 'ledger.openOfOthers', values: [instanceId, 500] };
+      const open = exclusive ? 'ledger.openOfOthers' : 'ledger.openOfExpired';
+      const rows = yield* ask(open, [instanceId, RECOVERED_AT_ONCE]);
       if (rows.length === 0) break;
       const settled = yield* settleEntries(rows.map((row) => uncertain(row, now)));
-      found.entries += rows.length;
-      found.lastSeq = settled.at(-1)?.seq ?? found.lastSeq;
+      for (const place of settled) {
+        if (typeof place === 'string') continue;
+        found.entries += 1;
+        found.lastSeq = place.seq;
+      }
     }
     recovered.push(found);
   }
@@ -159,17 +154,19 @@ function uncertain(row: Row, now: number): SettleInput {
 
 /** Throws the kept rollups away and folds them again from the entries, in one transaction. */
 export function* rebuildRollups(inputs: readonly null[]): Steps<number[]> {
-  yield { name: 'ledger.clearRollups', values: [] };
+  // The counters' lock keeps other gateways from settling meanwhile.
+  yield* ask('ledger.lockCounters', [1]);
+  yield* ask('ledger.clearRollups');
   const fold = new RollupFold();
   let after: Value[] = ['', ''];
   while (true) {
-    const { rows: page }: { rows: readonly Row[] } = yield { name: 'ledger.settledPage', values: [...after, 1000] };
+    const page = yield* ask('ledger.settledPage', [...after, 1000]);
     for (const row of page) fold.add(row as unknown as RollupSource);
     const last = page.at(-1);
     if (!last) break;
     after = [last.tenantId!, last.entryId!];
   }
-  yield* addRollups(fold);
+  yield* each('ledger.addToRollup', [...fold.rollups.values()].map(rollupRow));
   return inputs.map(() => fold.rollups.size);
 }
 
@@ -177,42 +174,108 @@ export function* rebuildRollups(inputs: readonly null[]): Steps<number[]> {
 export function* beginInstance(inputs: readonly BeginInput[]): Steps<{ ledgerId: string; lastSeq: number }[]> {
   const names: { ledgerId: string; lastSeq: number }[] = [];
   for (const { ledgerId, instanceId, pid, now } of inputs) {
-    yield { name: 'ledger.name', values: [1, ledgerId, 0, 0] };
-    yield { name: 'ledger.beginInstance', values: [instanceId, pid, now] };
-    const { rows } = yield { name: 'ledger.readName', values: [] };
-    names.push({ ledgerId: String(rows[0]!.ledgerId), lastSeq: Number(rows[0]!.lastSeq) });
+    yield* each('ledger.name', [[1, ledgerId, 0, 0]]);
+    yield* each('ledger.beginInstance', [[instanceId, pid, now]]);
+    const [row] = yield* ask('ledger.readName');
+    names.push({ ledgerId: String(row!.ledgerId), lastSeq: Number(row!.lastSeq) });
   }
   return names;
 }
 
 export function* endInstance(inputs: readonly { instanceId: string; now: number }[]): Steps<null[]> {
-  for (const { instanceId, now } of inputs) yield { name: 'ledger.endInstance', values: [now, instanceId] };
+  const rows = inputs.map(({ instanceId, now }) => [now, 0, instanceId]);
+  yield* each('ledger.endInstance', rows);
   return inputs.map(() => null);
 }
 
-/** `settledAt` is the commit's time and never goes back, whatever the clock does. */
-function* lockCounters(inputs: readonly { now: number }[]): Steps<{ seq: number; settledAt: number }> {
-  const { rows } = yield { name: 'ledger.lockCounters', values: [1] };
-  let settledAt = Number(rows[0]!.lastSettledAt);
+/** Says that an instance lives, for another `leaseMs` of the database's clock. */
+export function* beat(inputs: readonly { instanceId: string; leaseMs: number }[]): Steps<null[]> {
+  for (const { instanceId, leaseMs } of inputs) yield* ask('ledger.beat', [leaseMs, null, instanceId]);
+  return inputs.map(() => null);
+}
+
+interface Counters {
+  /** The last number given. */
+  seq: number;
+  /** The commit's time; it never goes back, whatever the clock does. */
+  settledAt: number;
+}
+
+function* lockCounters(inputs: readonly { now: number }[]): Steps<Counters> {
+  const [row] = yield* ask('ledger.lockCounters', [1]);
+  let settledAt = Number(row!.lastSettledAt);
   for (const { now } of inputs) if (now > settledAt) settledAt = now;
-  return { seq: Number(rows[0]!.lastSeq), settledAt };
+  return { seq: Number(row!.lastSeq), settledAt };
 }
 
-function* addRollups(fold: RollupFold): Steps<void> {
-  for (const rollup of fold.rollups.values()) {
-    const key = ROLLUP_KEY.map((column) => rollup.key[column]);
-    const { rows } = yield { name: 'ledger.readRollup', values: key };
-    const kept = rows[0];
-    if (kept) {
-      mergeInto(rollup.latencies, kept.latencies as Uint8Array);
-      mergeInto(rollup.firstTokens, kept.firstTokens as Uint8Array);
-    }
-    yield { name: 'ledger.addToRollup', values: [...key, ...rollupValues(rollup)] };
-  }
+/** The rest of every transaction that gives numbers: events, rollups, counters, and word to the followers. */
+function* append(counters: Counters, events: Value[][], fold: RollupFold, kept: Answer): Steps<void> {
+  const lastSeq = events.at(-1)?.[0];
+  if (lastSeq === undefined) return;
+  for (const row of kept) if (row !== null) mergeKept(fold, row);
+  yield* together(
+    { name: 'events.append', rows: events },
+    { name: 'ledger.addToRollup', rows: [...fold.rollups.values()].map(rollupRow) },
+    { name: 'ledger.advanceCounters', rows: [[lastSeq, counters.settledAt, 1]] },
+    telling(String(lastSeq)),
+  );
 }
 
-function rollupValues(rollup: Rollup): Value[] {
+/** An entry that could not be settled is looked at: who settled it, or is it lost with a server's last moments? */
+function* explained(inputs: readonly SettleInput[], settled: Settled[]): Steps<Settled[]> {
+  const unsettled = inputs.filter((_, i) => settled[i] === 'settled');
+  const found = yield* each(
+    'ledger.findOutcome',
+    unsettled.map(({ identity, entryId }) => [identity.tenantId, entryId]),
+  );
+  const reasons = new Map(unsettled.map(({ entryId }, i) => [entryId, reasonOf(found[i]!)]));
+  return settled.map((place, i) => reasons.get(inputs[i]!.entryId) ?? place);
+}
+
+function reasonOf(row: Row | null): Settled {
+  if (row === null) return 'missing';
+  return row.outcome === 'uncertain' ? 'uncertain' : 'settled';
+}
+
+function settleRow({ identity, entryId, values }: SettleInput, counters: Counters, index: number): Value[] {
+  return [counters.seq + 1 + index, counters.settledAt, ...values, identity.tenantId, entryId];
+}
+
+function correctionRow({ intent, correction, settlement }: CorrectInput, counters: Counters, index: number): Value[] {
+  return [...intent, ...correction, counters.seq + 1 + index, counters.settledAt, ...settlement];
+}
+
+function intentOf({ intent }: CorrectInput, column: (typeof INTENT_COLUMNS)[number]): Value {
+  return intent[intentAt(column)]!;
+}
+
+function eventRow(
+  { seq, settledAt }: { seq: number; settledAt: number },
+  tenantId: string,
+  id: string,
+  type: string,
+  subject: string,
+): Value[] {
+  return [seq, tenantId, id, type, settledAt, subject, null];
+}
+
+/** Each rollup that these entries touch, once. */
+function rollupKeys(sources: readonly RollupSource[]): Value[][] {
+  const keys = new Map(sources.map((source) => [keyText(keyOf(source)), keyOf(source)]));
+  return [...keys.values()].map((key) => ROLLUP_KEY.map((column) => key[column]));
+}
+
+/** Histograms are merged here, because no engine can; every other column adds up in the statement. */
+function mergeKept(fold: RollupFold, row: Row): void {
+  const rollup = fold.rollups.get(keyText(row as unknown as RollupKey));
+  if (!rollup) return;
+  mergeInto(rollup.latencies, row.latencies as Uint8Array);
+  mergeInto(rollup.firstTokens, row.firstTokens as Uint8Array);
+}
+
+function rollupRow(rollup: Rollup): Value[] {
   return [
+    ...ROLLUP_KEY.map((column) => rollup.key[column]),
     ...ROLLUP_SUMS.map((column) => rollup.sums[column]),
     encode(rollup.latencies),
     encode(rollup.firstTokens),
@@ -220,18 +283,23 @@ function rollupValues(rollup: Rollup): Value[] {
   ];
 }
 
-function appendEvent(
-  seq: number,
-  tenantId: string,
-  id: string,
-  type: string,
-  occurredAt: number,
-  subject: string,
-): Statement {
-  return { name: 'events.append', values: [seq, tenantId, id, type, occurredAt, subject, null] };
+function correctionSource(input: CorrectInput, settledAt: number): RollupSource {
+  const identity: EntryIdentity = {
+    tenantId: intentOf(input, 'tenantId') as string,
+    provider: intentOf(input, 'provider') as string,
+    model: intentOf(input, 'model') as string,
+    agentId: intentOf(input, 'agentId') as string | null,
+    source: intentOf(input, 'source') as string,
+  };
+  const reason = input.correction[correctionAt('reason')] as string;
+  return sourceOf(identity, 'correction', reason, input.settlement, settledAt);
 }
 
-function rollupSource(
+function rollupSource({ identity, values }: SettleInput, settledAt: number): RollupSource {
+  return sourceOf(identity, 'usage', null, values, settledAt);
+}
+
+function sourceOf(
   identity: EntryIdentity,
   kind: 'usage' | 'correction',
   reason: string | null,

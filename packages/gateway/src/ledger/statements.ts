@@ -1,82 +1,13 @@
 /**
- * The ledger's statements, compiled once for the engine in use. Values shown here are placeholders: only the text and
- * the order of the parameters count, and the order is that of `columns.ts`.
+ * The ledger's statements, described once for both engines. A row of values has the order of its columns here, and
+ * those orders are the lists of `columns.ts`.
  */
-import { type Compilable, type Kysely, sql } from 'kysely';
-import type { Tables } from '../store/schema.ts';
+import { sql } from 'kysely';
+import { asked, databaseNow, findRows, insertRows, type StatementShape, updateRows } from '../store/statement.ts';
 import { CORRECTION_COLUMNS, INTENT_COLUMNS, ROLLUP_KEY, ROLLUP_SUMS, SETTLEMENT_COLUMNS } from './columns.ts';
 
-export function ledgerStatements(db: Kysely<Tables>): Readonly<Record<string, Compilable>> {
-  return {
-    'ledger.insertIntent': db.insertInto('entries').values(placeholders([...INTENT_COLUMNS])),
-    'ledger.settleIfOpen': db
-      .updateTable('entries')
-      .set(placeholders(['seq', 'settledAt', ...SETTLEMENT_COLUMNS]))
-      .where('tenantId', '=', '')
-      .where('entryId', '=', '')
-      .where('outcome', 'is', null),
-    'ledger.openOfOthers': db
-      .selectFrom('entries')
-      .select(['tenantId', 'entryId', 'provider', 'model', 'agentId', 'source'])
-      .where('outcome', 'is', null)
-      .where('instanceId', '!=', '')
-      .limit(500),
-    'ledger.insertCorrection': db
-      .insertInto('entries')
-      .values(placeholders([...INTENT_COLUMNS, ...CORRECTION_COLUMNS, 'seq', 'settledAt', ...SETTLEMENT_COLUMNS])),
-    // Locks the counter row for the rest of the transaction, so that seq is given in commit order on every engine.
-    'ledger.lockCounters': db
-      .updateTable('ledger')
-      .set((eb) => ({ lastSeq: eb.ref('lastSeq') }))
-      .where('one', '=', 1)
-      .returning(['lastSeq', 'lastSettledAt']),
-    'ledger.advanceCounters': db
-      .updateTable('ledger')
-      .set(placeholders(['lastSeq', 'lastSettledAt']))
-      .where('one', '=', 1),
-    'ledger.readRollup': db
-      .selectFrom('rollups')
-      .select(['latencies', 'firstTokens'])
-      .where(({ and, eb }) => and(ROLLUP_KEY.map((column) => eb(column, '=', '')))),
-    'ledger.addToRollup': db
-      .insertInto('rollups')
-      .values(placeholders([...ROLLUP_KEY, ...ROLLUP_SUMS, 'latencies', 'firstTokens', 'lastSettledAt']))
-      .onConflict((conflict) =>
-        conflict.columns([...ROLLUP_KEY]).doUpdateSet((eb) => ({
-          ...Object.fromEntries(
-            ROLLUP_SUMS.map((column) => [
-              column,
-              sql`${sql.ref(`rollups.${column}`)} + ${sql.ref(`excluded.${column}`)}`,
-            ]),
-          ),
-          latencies: eb.ref('excluded.latencies'),
-          firstTokens: eb.ref('excluded.firstTokens'),
-          lastSettledAt: eb.ref('excluded.lastSettledAt'),
-        })),
-      ),
-    'ledger.clearRollups': db.deleteFrom('rollups'),
-    'ledger.settledPage': db
-      .selectFrom('entries')
-      .select(ROLLUP_SOURCE_COLUMNS.filter((column) => column !== 'costNanoUsd'))
-      // Money as text: one cost may pass 2^53.
-      .select(sql<string | null>`cast(${sql.ref('costNanoUsd')} as text)`.as('costNanoUsd'))
-      .where('settledAt', 'is not', null)
-      .where(({ eb, refTuple, tuple }) => eb(refTuple('tenantId', 'entryId'), '>', tuple('', '')))
-      .orderBy('tenantId')
-      .orderBy('entryId')
-      .limit(1000),
-    'ledger.name': db
-      .insertInto('ledger')
-      .values(placeholders(['one', 'ledgerId', 'lastSeq', 'lastSettledAt']))
-      .onConflict((conflict) => conflict.column('one').doNothing()),
-    'ledger.readName': db.selectFrom('ledger').select(['ledgerId', 'lastSeq']),
-    'ledger.beginInstance': db.insertInto('instances').values(placeholders(['instanceId', 'pid', 'startedAt'])),
-    'ledger.endInstance': db
-      .updateTable('instances')
-      .set(placeholders(['endedAt']))
-      .where('instanceId', '=', ''),
-  };
-}
+/** The columns that recovery needs of an entry it settles. */
+const IDENTITY_COLUMNS = ['tenantId', 'entryId', 'provider', 'model', 'agentId', 'source'] as const;
 
 /** What rollups are folded from, with the key to page by. */
 export const ROLLUP_SOURCE_COLUMNS = [
@@ -102,7 +33,75 @@ export const ROLLUP_SOURCE_COLUMNS = [
   'timeToFirstTokenMs',
 ] as const;
 
-/** A row with every column named and no value meant: Kysely turns each into one parameter, in this order. */
-function placeholders(columns: readonly string[]): never {
-  return Object.fromEntries(columns.map((column) => [column, 0])) as never;
-}
+export const LEDGER_STATEMENTS: Readonly<Record<string, StatementShape>> = {
+  // A repeat of an insert whose commit was never confirmed finds its own row and keeps it.
+  'ledger.insertIntent': insertRows('entries', INTENT_COLUMNS, { keep: ['tenantId', 'entryId'] }),
+  'ledger.settleIfOpen': updateRows(
+    'entries',
+    ['seq', 'settledAt', ...SETTLEMENT_COLUMNS],
+    ['tenantId', 'entryId'],
+    'outcome',
+  ),
+  'ledger.findOutcome': findRows('entries', ['tenantId', 'entryId'], ['outcome']),
+  'ledger.insertCorrection': insertRows(
+    'entries',
+    [...INTENT_COLUMNS, ...CORRECTION_COLUMNS, 'seq', 'settledAt', ...SETTLEMENT_COLUMNS],
+    { keep: ['tenantId', 'entryId'] },
+  ),
+  'ledger.openOfOthers': asked((db) =>
+    db
+      .selectFrom('entries')
+      .select(IDENTITY_COLUMNS)
+      .where('outcome', 'is', null)
+      .where('instanceId', '!=', '')
+      .limit(500),
+  ),
+  'ledger.openOfExpired': asked((db, engine) =>
+    db
+      .selectFrom('entries')
+      .select(IDENTITY_COLUMNS)
+      .where('outcome', 'is', null)
+      .where('instanceId', 'in', (inner) =>
+        inner
+          .selectFrom('instances')
+          .select('instanceId')
+          .where('instanceId', '!=', '')
+          .where((eb) => eb.or([eb('leaseUntil', 'is', null), eb('leaseUntil', '<', databaseNow(engine))])),
+      )
+      .limit(500),
+  ),
+  // Locks the counter row for the rest of the transaction, so that seq is given in commit order.
+  'ledger.lockCounters': asked((db, engine) => {
+    const counters = db.selectFrom('ledger').select(['lastSeq', 'lastSettledAt']).where('one', '=', 1);
+    return engine === 'sqlite' ? counters : counters.forUpdate();
+  }),
+  'ledger.advanceCounters': updateRows('ledger', ['lastSeq', 'lastSettledAt'], ['one']),
+  'ledger.readRollup': findRows('rollups', ROLLUP_KEY, [...ROLLUP_KEY, 'latencies', 'firstTokens']),
+  'ledger.addToRollup': insertRows(
+    'rollups',
+    [...ROLLUP_KEY, ...ROLLUP_SUMS, 'latencies', 'firstTokens', 'lastSettledAt'],
+    { key: ROLLUP_KEY, add: ROLLUP_SUMS, replace: ['latencies', 'firstTokens', 'lastSettledAt'] },
+  ),
+  'ledger.clearRollups': asked((db) => db.deleteFrom('rollups')),
+  'ledger.settledPage': asked((db) =>
+    db
+      .selectFrom('entries')
+      .select(ROLLUP_SOURCE_COLUMNS.filter((column) => column !== 'costNanoUsd'))
+      .select(sql<string | null>`cast(${sql.ref('costNanoUsd')} as text)`.as('costNanoUsd'))
+      .where('settledAt', 'is not', null)
+      .where(({ eb, refTuple, tuple }) => eb(refTuple('tenantId', 'entryId'), '>', tuple('', '')))
+      .orderBy('tenantId')
+      .orderBy('entryId')
+      .limit(1000),
+  ),
+  'ledger.name': insertRows('ledger', ['one', 'ledgerId', 'lastSeq', 'lastSettledAt'], { keep: ['one'] }),
+  'ledger.readName': asked((db) => db.selectFrom('ledger').select(['ledgerId', 'lastSeq'])),
+  'ledger.beginInstance': insertRows('instances', ['instanceId', 'pid', 'startedAt'], { keep: ['instanceId'] }),
+  'ledger.endInstance': updateRows('instances', ['endedAt', 'leaseUntil'], ['instanceId']),
+  'ledger.beat': asked((db, engine) =>
+    db
+      .updateTable('instances')
+      .set({ leaseUntil: sql`${databaseNow(engine)} + ${0}`, endedAt: null })
+      .where('instanceId', '=', ''),
+  ),
+};

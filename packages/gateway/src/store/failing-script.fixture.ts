@@ -1,7 +1,8 @@
-/** A script for the store's test: writes a row that must not survive, then throws. */
-import type { Steps } from './store.ts';
+/** A script that writes and then fails, for the test that nothing of it stays. */
+import { each, type Steps } from './steps.ts';
 
-export function* writeThenThrow(): Steps<null[]> {
-  yield { name: 'probe.write', values: [2, new Uint8Array(1)] };
-  throw new Error('on purpose');
+export function* writeThenThrow(inputs: readonly ('good' | 'bad')[]): Steps<null[]> {
+  yield* each('store.probe', [[1, new Uint8Array()]]);
+  if (inputs.includes('bad')) throw new Error('thrown on purpose');
+  return inputs.map(() => null);
 }

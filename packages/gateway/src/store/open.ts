@@ -1,13 +1,14 @@
 /**
- * Opens the store for a gateway (lock, migrate, threads) or read-only for a command while no gateway runs.
- * Rooms bring their statements and scripts; the store runs them without knowing what they mean.
+ * Opens the store for a gateway (lock, migrate, threads or connections) or read-only for a command while no gateway
+ * runs. Rooms bring their statements and scripts; the store runs them without knowing what they mean.
  */
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { CompiledQuery } from 'kysely';
 import type { Durability } from '../domain/config.ts';
-import { compileStatements, type RoomWrites, sqlite } from './compile.ts';
+import { COMPILERS, compileStatements, type RoomWrites } from './compile.ts';
+import { STORE_WRITES } from './room.ts';
 import { openForReading, openForWriting } from './sqlite/connection.ts';
 import { lockDatabase } from './sqlite/lock.ts';
 import { migrate } from './sqlite/migrate.ts';
@@ -24,25 +25,15 @@ export interface StoreOptions {
   lockWaitMs?: number;
 }
 
-const OWN_WRITES: RoomWrites = {
-  statements: (db) => ({
-    'probe.write': db
-      .insertInto('probe')
-      .values({ one: 1, filler: new Uint8Array() })
-      .onConflict((conflict) => conflict.column('one').doUpdateSet((eb) => ({ filler: eb.ref('excluded.filler') }))),
-  }),
-  scripts: new URL('./scripts.ts', import.meta.url),
-};
-
 export async function openStore(options: StoreOptions): Promise<Store> {
   mkdirSync(dirname(options.file), { recursive: true, mode: 0o700 });
   const lock = await lockDatabase(options.file, options.lockWaitMs);
   try {
     await prepareFile(options.file);
-    const rooms = [OWN_WRITES, ...options.rooms];
+    const rooms = [STORE_WRITES, ...options.rooms];
     const store = await SqliteStore.open({
       file: options.file,
-      statements: compileStatements(sqlite, rooms),
+      statements: compileStatements('sqlite', rooms),
       scripts: rooms.map((room) => room.scripts.href),
       syncs: (write) => syncs(options.durability, write),
       intents: new Set(options.intents),
@@ -60,10 +51,15 @@ export async function openReadOnlyStore(options: { databaseFile: string }): Prom
   if (!existsSync(file)) throw new StoreUnavailable(`there is no ledger at ${file} yet; start one with \`serve\``);
   const db: DatabaseSync = openForReading(file);
   return {
-    queries: sqlite,
+    engine: 'sqlite',
+    queries: COMPILERS.sqlite,
     available: false,
+    exclusive: false,
+    oldestWaitMs: 0,
     write: () => Promise.reject(new StoreUnavailable('it was opened read-only')),
     read: async <R = Row>(query: CompiledQuery) => db.prepare(query.sql).all(...(query.parameters as Value[])) as R[],
+    onAvailability: () => {},
+    onTold: () => {},
     close: async () => db.close(),
   };
 }
@@ -73,7 +69,6 @@ export function syncs(durability: Durability, write: WriteClass): boolean {
   if (durability === 'strict') return true;
   return durability === 'power' && write === 'settlement';
 }
-
 async function prepareFile(file: string): Promise<void> {
   // Made with its mode before SQLite sees it: the log and index files beside it inherit the mode.
   closeSync(openSync(file, 'a', 0o600));

@@ -109,6 +109,8 @@ export interface InstancesTable {
   pid: number;
   startedAt: number;
   endedAt: number | null;
+  /** Until when others must take it for living, by the database's clock; null where the file's lock tells. */
+  leaseUntil: number | null;
 }
 
 /** Owner: events. The log: `seq` rises in commit order. `payload` null: the event's data is the entry `subject`. */
@@ -128,6 +130,11 @@ export interface FollowersTable {
   name: string;
   seq: number;
   updatedAt: number;
+  /** Who runs it now, and until when by the database's clock. */
+  holder: string | null;
+  leaseUntil: number | null;
+  /** Rises with each new holder: a cursor is moved only under the newest. */
+  fence: number;
 }
 
 /** Owner: store. What the store writes to learn whether it can write again after a failure. */

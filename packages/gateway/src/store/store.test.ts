@@ -80,10 +80,10 @@ test('while another process holds the database, writes are refused as unavailabl
 });
 
 test('a script that fails takes nothing of its transaction with it', async () => {
-  const rooms = [{ statements: () => ({}), scripts: new URL('./failing-script.fixture.ts', import.meta.url) }];
+  const rooms = [{ statements: {}, scripts: new URL('./failing-script.fixture.ts', import.meta.url) }];
   const given = options({ rooms });
   const store = await opened(given);
-  const [bad, good] = await Promise.allSettled([store.write('writeThenThrow', null), store.write('probe', null)]);
+  const [bad, good] = await Promise.allSettled([store.write('writeThenThrow', 'bad'), store.write('probe', null)]);
   assert.equal(bad.status, 'rejected');
   assert.equal(good.status, 'fulfilled');
   const rows = await store.read(store.queries.selectFrom('probe').select('one').orderBy('one').compile());

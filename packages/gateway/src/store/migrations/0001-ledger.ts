@@ -3,7 +3,7 @@
  * WITHOUT ROWID), because ids ascend and one tree is cheaper than a table and an index.
  */
 import { type CreateTableBuilder, type Kysely, sql } from 'kysely';
-import type { Engine } from '../compile.ts';
+import type { Engine } from '../store.ts';
 
 export async function up(db: Kysely<unknown>, engine: Engine): Promise<void> {
   const clustered = <T extends string, C extends string>(table: CreateTableBuilder<T, C>) =>

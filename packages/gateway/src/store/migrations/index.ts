@@ -1,8 +1,10 @@
 /** All migrations, oldest first. A landed migration is never edited: a change of schema is a new file and a new line here. */
 import type { Kysely } from 'kysely';
-import type { Engine } from '../compile.ts';
+import type { Engine } from '../store.ts';
 import { up as ledger } from './0001-ledger.ts';
+import { up as sharedDatabase } from './0003-shared-database.ts';
 
 export const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, engine: Engine) => Promise<void>>> = {
   '0001-ledger': ledger,
+  '0003-shared-database': sharedDatabase,
 };

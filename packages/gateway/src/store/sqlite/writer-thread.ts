@@ -4,21 +4,25 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Result, Row, Script, Statement } from '../store.ts';
+import type { Batch, BatchAnswer } from '../commit-queue.ts';
+import { loadScripts, runScript } from '../run-script.ts';
+import type { Answer, Step } from '../steps.ts';
+import type { Row, Value } from '../store.ts';
 import { openForWriting } from './connection.ts';
-import type { Batch, BatchAnswer, WriterSetup } from './messages.ts';
+import type { WriterSetup } from './messages.ts';
 
 /** SQLite's primary result codes for "not now": busy, locked, no memory, read-only, I/O error, corrupt, full, cannot open. */
 const PASSING_CODES = new Set([5, 6, 7, 8, 10, 11, 13, 14]);
+/** What a changed row answers where nobody asks for its values. */
+const CHANGED: Row = {};
+
+type Execute = (values: Value[]) => Row | null;
 
 const port = parentPort!;
 const setup = workerData as WriterSetup;
 const db: DatabaseSync = openForWriting(setup.file);
-const scripts = new Map<string, Script<unknown, unknown>>();
-for (const url of setup.scripts) {
-  for (const [name, script] of Object.entries(await import(url))) scripts.set(name, script as Script<unknown, unknown>);
-}
-const prepared = new Map<string, { statement: StatementSync; hasRows: boolean }>();
+const scripts = await loadScripts(setup.scripts);
+const prepared = new Map<string, { statement: StatementSync; asks: boolean; execute: Execute }>();
 let syncing = true;
 
 port.on('message', (batch: Batch) => port.postMessage(runBatch(batch)));
@@ -28,7 +32,7 @@ function runBatch(batch: Batch): BatchAnswer {
   try {
     setSync(batch.sync);
     db.exec('begin immediate');
-    const outputs = batch.groups.map((group) => runScript(group.script, group.inputs));
+    const outputs = batch.groups.map(({ script, inputs }) => runScript(scripts, script, inputs, execute));
     db.exec('commit');
     return { kind: 'done', outputs };
   } catch (error) {
@@ -37,26 +41,22 @@ function runBatch(batch: Batch): BatchAnswer {
   }
 }
 
-function runScript(name: string, inputs: unknown[]): unknown[] {
-  const script = scripts.get(name);
-  if (!script) throw new Error(`no script is named ${name}`);
-  const steps = script(inputs);
-  let step = steps.next();
-  while (!step.done) step = steps.next(execute(step.value));
-  return step.value;
+function execute({ name, rows }: Step): Answer {
+  const { statement, asks, execute } = prepared.get(name) ?? prepare(name);
+  if (asks) return statement.all(...(rows[0] as Value[])) as Row[];
+  return rows.map((values) => execute(values as Value[]));
 }
 
-function execute({ name, values }: Statement): Result {
-  const { statement, hasRows } = prepared.get(name) ?? prepare(name);
-  if (hasRows) return { rows: statement.all(...values) as Row[], changed: 0 };
-  return { rows: [], changed: Number(statement.run(...values).changes) };
-}
-
-function prepare(name: string): { statement: StatementSync; hasRows: boolean } {
-  const text = setup.statements[name];
-  if (text === undefined) throw new Error(`no statement is named ${name}`);
-  const statement = db.prepare(text);
-  const entry = { statement, hasRows: statement.columns().length > 0 };
+function prepare(name: string): { statement: StatementSync; asks: boolean; execute: Execute } {
+  const known = setup.statements[name];
+  if (known === undefined) throw new Error(`no statement is named ${name}`);
+  const statement = db.prepare(known.text);
+  const finds = statement.columns().length > 0;
+  // The count of changed rows tells enough: RETURNING would cost a third of the statement.
+  const execute: Execute = finds
+    ? (values) => (statement.get(...values) as Row | undefined) ?? null
+    : (values) => (statement.run(...values).changes > 0 ? CHANGED : null);
+  const entry = { statement, asks: known.returns.kind === 'rows', execute };
   prepared.set(name, entry);
   return entry;
 }

@@ -1,0 +1,57 @@
+/**
+ * The main thread's end of the reader thread, which is started by the first question: a gateway that only meters does
+ * without. A question too large for its thread fails, and those beside it; the calls go on, and the next starts anew.
+ */
+import type { Worker } from 'node:worker_threads';
+import type { CompiledQuery } from 'kysely';
+import { type Row, StoreUnavailable, type Value } from '../store.ts';
+import type { ReadAnswer } from './messages.ts';
+import { startThread } from './thread.ts';
+
+export class Reader {
+  readonly #file: string;
+  #thread: Worker | null = null;
+  readonly #reads = new Map<number, { resolve(rows: Row[]): void; reject(error: Error): void }>();
+  #lastId = 0;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  read(query: CompiledQuery): Promise<Row[]> {
+    const id = ++this.#lastId;
+    return new Promise((resolve, reject) => {
+      this.#reads.set(id, { resolve, reject });
+      this.#thread ??= this.#start();
+      this.#thread.postMessage({ id, sql: query.sql, parameters: query.parameters as Value[] });
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#thread?.terminate();
+    this.#failAll(new StoreUnavailable('it is closed'));
+  }
+
+  #start(): Worker {
+    const thread = startThread(new URL('./reader-thread.ts', import.meta.url), { file: this.#file });
+    thread.on('message', (answer: ReadAnswer) => this.#answered(answer));
+    thread.on('error', (error) => {
+      if (this.#thread === thread) this.#thread = null;
+      this.#failAll(new Error('the question was too large to answer; narrow its period', { cause: error }));
+    });
+    return thread;
+  }
+
+  #answered(answer: ReadAnswer): void {
+    const read = this.#reads.get(answer.id);
+    if (!read) return;
+    this.#reads.delete(answer.id);
+    if ('rows' in answer) read.resolve(answer.rows);
+    else read.reject(new Error(answer.error));
+  }
+
+  #failAll(error: Error): void {
+    for (const { reject } of this.#reads.values()) reject(error);
+    this.#reads.clear();
+  }
+}
