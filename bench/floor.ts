@@ -17,7 +17,7 @@ const upstream = new URL(process.argv[2]!);
 const agent = new Agent({ keepAlive: true, maxSockets: 256 });
 const ids = new IdSource();
 const store = await openStore({
-  file: process.argv[3]!,
+  database: { kind: 'sqlite', file: process.argv[3]! },
   durability: 'power',
   rooms: [EVENT_WRITES, LEDGER_WRITES],
   intents: [...INTENT_SCRIPTS],

@@ -46,7 +46,7 @@ export async function startGateway(
 ): Promise<Gateway> {
   const { clock = systemClock, ids = new IdSource(), log = standardLog() } = overrides;
   const store = await openStore({
-    file: config.databaseFile,
+    database: { kind: 'sqlite', file: config.databaseFile },
     durability: config.ledger.durability,
     rooms: [EVENT_WRITES, LEDGER_WRITES],
     intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS],

@@ -136,7 +136,7 @@ async function ledgerCheck({ databaseFile }: GatewayConfig): Promise<Check> {
   if (!existsSync(databaseFile)) return { subject, verdict: 'note', text: `${databaseFile} does not exist yet` };
   try {
     const { openReadOnlyStore } = await import('../store/open.ts');
-    const store = await openReadOnlyStore({ databaseFile });
+    const store = await openReadOnlyStore({ kind: 'sqlite', file: databaseFile });
     const [row] = await store.read<{ lastSeq: number }>(store.queries.selectFrom('ledger').select('lastSeq').compile());
     await store.close();
     return { subject, verdict: 'ok', text: `${databaseFile}, ${row?.lastSeq ?? 0} events` };

@@ -145,9 +145,11 @@ async function sourceOfLedger(config: GatewayConfig): Promise<Source> {
     import('../ledger/questions.ts'),
     import('../ledger/usage-answer.ts'),
   ]);
-  const store: Store = await openReadOnlyStore(config).catch((error: unknown) => {
-    throw failureOf(error, `the ledger at ${config.databaseFile}`);
-  });
+  const store: Store = await openReadOnlyStore({ kind: 'sqlite', file: config.databaseFile }).catch(
+    (error: unknown) => {
+      throw failureOf(error, `the ledger at ${config.databaseFile}`);
+    },
+  );
   return {
     name: `the ledger at ${config.databaseFile} (no gateway runs)`,
     models: async () =>

@@ -55,7 +55,7 @@ const state = { draining: false };
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weighbridge-door-'));
   store = await openStore({
-    file: join(folder, 'w.sqlite'),
+    database: { kind: 'sqlite', file: join(folder, 'w.sqlite') },
     durability: 'process',
     rooms: [EVENT_WRITES, LEDGER_WRITES],
     intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS],

@@ -125,7 +125,7 @@ export class Rig {
   static async open(baseUrl: string, options: RigOptions = {}): Promise<Rig> {
     const folder = await mkdtemp(join(tmpdir(), 'wb-runs-'));
     const store = await openStore({
-      file: join(folder, 'ledger.sqlite'),
+      database: { kind: 'sqlite', file: join(folder, 'ledger.sqlite') },
       durability: 'process',
       rooms: [EVENT_WRITES, LEDGER_WRITES],
       intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS],

@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { CompiledQuery } from 'kysely';
 import type { Durability } from '../domain/config.ts';
+import type { Secret } from '../lib/secret.ts';
 import { COMPILERS, compileStatements, type RoomWrites } from './compile.ts';
 import { STORE_WRITES } from './room.ts';
 import { openForReading, openForWriting } from './sqlite/connection.ts';
@@ -15,24 +16,43 @@ import { migrate } from './sqlite/migrate.ts';
 import { SqliteStore } from './sqlite/sqlite-store.ts';
 import { type Row, type Store, StoreUnavailable, type Value, type WriteClass } from './store.ts';
 
+/** Where the ledger is kept. */
+export type Database = { kind: 'sqlite'; file: string } | { kind: 'postgres'; url: Secret };
+
 export interface StoreOptions {
-  file: string;
+  database: Database;
   durability: Durability;
   rooms: readonly RoomWrites[];
   /** Names of scripts that write intents. */
   intents: readonly string[];
-  /** Milliseconds to wait for a gateway that is just ending. */
+  /** SQLite: milliseconds to wait for a gateway that is just ending. */
   lockWaitMs?: number;
+  /** PostgreSQL: how long writes wait for a server that is away before they are refused, milliseconds. */
+  holdMs?: number;
 }
 
-export async function openStore(options: StoreOptions): Promise<Store> {
-  mkdirSync(dirname(options.file), { recursive: true, mode: 0o700 });
-  const lock = await lockDatabase(options.file, options.lockWaitMs);
+const HOLD_MS = 5_000;
+
+export function openStore(options: StoreOptions): Promise<Store> {
+  const { database } = options;
+  return database.kind === 'sqlite' ? openSqlite(database.file, options) : openPostgres(database.url, options);
+}
+
+/** A store that answers questions and refuses to write, beside a gateway or without one. */
+export async function openReadOnlyStore(database: Database): Promise<Store> {
+  if (database.kind === 'sqlite') return openReadOnlySqlite(database.file);
+  const { openReadOnlyPostgres } = await import('./postgres/read-only.ts');
+  return openReadOnlyPostgres(database.url.reveal());
+}
+
+async function openSqlite(file: string, options: StoreOptions): Promise<Store> {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const lock = await lockDatabase(file, options.lockWaitMs);
   try {
-    await prepareFile(options.file);
+    await prepareFile(file);
     const rooms = [STORE_WRITES, ...options.rooms];
     const store = await SqliteStore.open({
-      file: options.file,
+      file,
       statements: compileStatements('sqlite', rooms),
       scripts: rooms.map((room) => room.scripts.href),
       syncs: (write) => syncs(options.durability, write),
@@ -45,9 +65,27 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   }
 }
 
-/** A store that answers questions about a file nobody serves now. Writing through it is refused. */
-export async function openReadOnlyStore(options: { databaseFile: string }): Promise<Store> {
-  const file = options.databaseFile;
+async function openPostgres(url: Secret, options: StoreOptions): Promise<Store> {
+  // Loaded only here: a gateway on SQLite starts without it.
+  const [{ migrate }, { PostgresStore }, { loadScripts }] = await Promise.all([
+    import('./postgres/migrate.ts'),
+    import('./postgres/postgres-store.ts'),
+    import('./run-script.ts'),
+  ]);
+  const rooms = [STORE_WRITES, ...options.rooms];
+  await migrate(url.reveal());
+  return PostgresStore.open({
+    url: url.reveal(),
+    statements: compileStatements('postgres', rooms),
+    scripts: await loadScripts(rooms.map((room) => room.scripts.href)),
+    intents: new Set(options.intents),
+    // A server that crashes forgets what was not synced, intents too: here only `process` goes without.
+    synced: options.durability !== 'process',
+    holdMs: options.holdMs ?? HOLD_MS,
+  });
+}
+
+function openReadOnlySqlite(file: string): Store {
   if (!existsSync(file)) throw new StoreUnavailable(`there is no ledger at ${file} yet; start one with \`serve\``);
   const db: DatabaseSync = openForReading(file);
   return {
@@ -64,7 +102,7 @@ export async function openReadOnlyStore(options: { databaseFile: string }): Prom
   };
 }
 
-/** Which commits wait for the disk: `strict` all, `power` the settlements, `process` none. */
+/** Which commits of SQLite wait for the disk: `strict` all, `power` the settlements, `process` none. */
 export function syncs(durability: Durability, write: WriteClass): boolean {
   if (durability === 'strict') return true;
   return durability === 'power' && write === 'settlement';

@@ -20,8 +20,9 @@ afterEach(async () => {
   for (const store of open.splice(0)) await store.close();
 });
 
-function options(over: Partial<StoreOptions> = {}): StoreOptions {
-  return { file: join(folder, 'state', `${++files}.sqlite`), durability: 'power', rooms: [], intents: [], ...over };
+function options(over: Partial<StoreOptions> = {}): StoreOptions & { database: { file: string } } {
+  const database = { kind: 'sqlite' as const, file: join(folder, 'state', `${++files}.sqlite`) };
+  return { durability: 'power', rooms: [], intents: [], ...over, database };
 }
 
 async function opened(given: StoreOptions): Promise<Store> {
@@ -36,7 +37,7 @@ test('the state directory is 0700 and every file of the database 0600', async ()
   await store.write('probe', null);
   assert.equal(statSync(join(folder, 'state')).mode & 0o777, 0o700);
   for (const suffix of ['', '-wal', '-shm', '.lock']) {
-    assert.equal(statSync(given.file + suffix).mode & 0o777, 0o600, suffix);
+    assert.equal(statSync(given.database.file + suffix).mode & 0o777, 0o600, suffix);
   }
 });
 
@@ -53,7 +54,7 @@ test('a second gateway on the same file is refused, and taken once the first let
 test('a lock goes with its owner, however it dies', async () => {
   const given = options();
   await (await openStore(given)).close();
-  const lock = JSON.stringify(`${given.file}.lock`);
+  const lock = JSON.stringify(`${given.database.file}.lock`);
   const owner = spawn(process.execPath, [
     '--input-type=module',
     '-e',
@@ -69,7 +70,7 @@ test('a lock goes with its owner, however it dies', async () => {
 test('while another process holds the database, writes are refused as unavailable, and taken again without a restart', async () => {
   const given = options();
   const store = await opened(given);
-  const other = new DatabaseSync(given.file);
+  const other = new DatabaseSync(given.database.file);
   other.exec('begin immediate');
   await assert.rejects(store.write('probe', null), StoreUnavailable);
   assert.equal(store.available, false);
@@ -96,7 +97,7 @@ test('a script that fails takes nothing of its transaction with it', async () =>
 test('a database of a newer version is refused, not guessed at', async () => {
   const given = options();
   await (await openStore(given)).close();
-  const db = new DatabaseSync(given.file);
+  const db = new DatabaseSync(given.database.file);
   db.exec("insert into kysely_migration (name, timestamp) values ('9999-future', '')");
   db.close();
   await assert.rejects(openStore(given), /newer Weighbridge/);
@@ -108,7 +109,7 @@ test('closing writes what still waits', async () => {
   const written = store.write('probe', null);
   await store.close();
   await written;
-  const reader = await openReadOnlyStore({ databaseFile: given.file });
+  const reader = await openReadOnlyStore(given.database);
   assert.equal((await reader.read(reader.queries.selectFrom('probe').select('one').compile())).length, 1);
   await assert.rejects(reader.write('probe', null), StoreUnavailable);
   await reader.close();

@@ -8,3 +8,10 @@ export const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, engine: E
   '0001-ledger': ledger,
   '0003-shared-database': sharedDatabase,
 };
+
+/** Throws when the database holds a migration that this version does not know. */
+export function refuseUnknown(applied: readonly string[]): void {
+  const unknown = applied.find((name) => MIGRATIONS[name] === undefined);
+  if (unknown === undefined) return;
+  throw new Error(`the database was written by a newer Weighbridge (migration ${unknown}); start that version instead`);
+}

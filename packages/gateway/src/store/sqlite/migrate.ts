@@ -14,18 +14,12 @@ import {
   SqliteQueryCompiler,
 } from 'kysely';
 import { Migrator } from 'kysely/migration';
-import { MIGRATIONS } from '../migrations/index.ts';
+import { MIGRATIONS, refuseUnknown } from '../migrations/index.ts';
 
 export async function migrate(db: DatabaseSync): Promise<void> {
   const applied = appliedMigrations(db);
-  const known = Object.keys(MIGRATIONS);
-  const unknown = applied.find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new Error(
-      `the database was written by a newer Weighbridge (migration ${unknown}); start that version instead`,
-    );
-  }
-  if (applied.length === known.length) return;
+  refuseUnknown(applied);
+  if (applied.length === Object.keys(MIGRATIONS).length) return;
 
   const kysely = new Kysely<unknown>({ dialect: dialectOf(db) });
   const migrations = Object.fromEntries(

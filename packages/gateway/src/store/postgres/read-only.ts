@@ -1,0 +1,34 @@
+/** Questions to PostgreSQL, for a gateway's store and for commands that only ask. */
+import type { CompiledQuery } from 'kysely';
+import type pg from 'pg';
+import { COMPILERS } from '../compile.ts';
+import { type Row, type Store, StoreUnavailable, type Value } from '../store.ts';
+import { readerPool, storable } from './connection.ts';
+import { mayPass } from './failures.ts';
+
+export async function readRows<R = Row>(pool: pg.Pool, query: CompiledQuery): Promise<R[]> {
+  try {
+    const { rows } = await pool.query(query.sql, (query.parameters as Value[]).map(storable));
+    return rows as R[];
+  } catch (error) {
+    if (mayPass(error)) throw new StoreUnavailable((error as Error).message);
+    throw error;
+  }
+}
+
+/** A store that answers questions and refuses to write. */
+export function openReadOnlyPostgres(url: string): Store {
+  const pool = readerPool(url);
+  return {
+    engine: 'postgres',
+    queries: COMPILERS.postgres,
+    available: false,
+    exclusive: false,
+    oldestWaitMs: 0,
+    write: () => Promise.reject(new StoreUnavailable('it was opened read-only')),
+    read: (query) => readRows(pool, query),
+    onAvailability: () => {},
+    onTold: () => {},
+    close: () => pool.end(),
+  };
+}
