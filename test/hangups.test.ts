@@ -46,7 +46,7 @@ async function withRig(
     createToken: true,
   });
   const gateway = await startGateway(config, secrets);
-  const ledger = new LedgerReader(config.databaseFile);
+  const ledger = new LedgerReader(join(config.stateDir, 'weighbridge.sqlite'));
   const find = (dispatchId: string) => ledger.entries().find((entry) => entry.dispatchId === dispatchId);
   try {
     await work({

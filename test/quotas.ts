@@ -6,6 +6,8 @@
 const SHORT = {
   /** SIGKILLs of the gateway under load. */
   kills: 30,
+  /** On PostgreSQL with two gateways: SIGKILLs of either and restarts of the server, in turn. */
+  sharedKills: 12,
   /** SIGKILLs of each negative control; the comparison must have found violations by then. */
   controlKills: 4,
   /** Callers that keep the load up. */
@@ -19,6 +21,7 @@ const SHORT = {
 
 const LONG: typeof SHORT = {
   kills: 500,
+  sharedKills: 200,
   controlKills: 10,
   crashCallers: 12,
   powerLossTrials: 40,

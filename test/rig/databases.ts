@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Database } from '../../packages/gateway/src/domain/config.ts';
 import { Secret } from '../../packages/gateway/src/lib/secret.ts';
-import type { Database } from '../../packages/gateway/src/store/open.ts';
 import type { Engine } from '../../packages/gateway/src/store/store.ts';
 import { testDatabase } from './postgres-server.ts';
 

@@ -2,7 +2,8 @@
  * Reads a gateway's database file with plain SQL of its own, past every room of the gateway, so that what is compared with
  * the provider's journal is what is on disk and not what the program says is on disk.
  */
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { runOn } from './postgres-server.ts';
 
 export interface StoredEntry {
   entryId: string;
@@ -27,8 +28,27 @@ export interface StoredEntry {
 export class LedgerReader {
   readonly #db: DatabaseSync;
 
-  constructor(file: string) {
-    this.#db = new DatabaseSync(file, { readOnly: true, timeout: 5000 });
+  constructor(file: string | DatabaseSync) {
+    this.#db = typeof file === 'string' ? new DatabaseSync(file, { readOnly: true, timeout: 5000 }) : file;
+  }
+
+  /** Reads a copy of what a PostgreSQL server holds, so that one set of checks judges both engines. */
+  static async ofServer(url: string): Promise<LedgerReader> {
+    const copy = new DatabaseSync(':memory:');
+    for (const table of ['entries', 'rollups', 'events', 'instances']) {
+      const rows = await runOn<Record<string, SQLInputValue>>(url, `select * from ${table}`);
+      const columns = await runOn<{ name: string; type: string }>(
+        url,
+        `select column_name as name, data_type as type from information_schema.columns
+         where table_schema = current_schema() and table_name = '${table}' order by ordinal_position`,
+      );
+      copy.exec(`create table ${table} (${columns.map(({ name, type }) => `"${name}" ${type}`).join(', ')})`);
+      const insert = copy.prepare(`insert into ${table} values (${columns.map(() => '?').join(', ')})`);
+      copy.exec('begin');
+      for (const row of rows) insert.run(...columns.map(({ name }) => row[name]!));
+      copy.exec('commit');
+    }
+    return new LedgerReader(copy);
   }
 
   entries(): StoredEntry[] {

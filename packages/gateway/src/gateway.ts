@@ -14,6 +14,7 @@ import type { GatewayConfig, GatewaySecrets } from './domain/config.ts';
 import { EventLog } from './events/log.ts';
 import { CURSOR_SCRIPTS, EVENT_WRITES } from './events/room.ts';
 import { buildServer } from './http/server.ts';
+import { Heartbeat } from './ledger/heartbeat.ts';
 import { type Ledger, StoredLedger } from './ledger/ledger.ts';
 import { recordsByEntryId } from './ledger/questions.ts';
 import { INTENT_SCRIPTS, LEDGER_WRITES } from './ledger/room.ts';
@@ -46,7 +47,8 @@ export async function startGateway(
 ): Promise<Gateway> {
   const { clock = systemClock, ids = new IdSource(), log = standardLog() } = overrides;
   const store = await openStore({
-    database: { kind: 'sqlite', file: config.databaseFile },
+    database: config.database,
+    holdMs: config.ledger.holdMs,
     durability: config.ledger.durability,
     rooms: [EVENT_WRITES, LEDGER_WRITES],
     intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS],
@@ -65,8 +67,11 @@ async function startOn(
   secrets: GatewaySecrets,
   { clock, ids, log, wrapLedger = (ledger) => ledger }: Overrides & { clock: Clock; ids: IdSource; log: Logger },
 ): Promise<Gateway> {
-  const stored = await beginLedger(store, clock, ids, log);
-  const { ledger, events } = stored;
+  store.onAvailability((reason) => {
+    if (reason !== null) log.error({ reason }, 'the database takes no writes; calls are refused until it does');
+    else log.info('the database takes writes again');
+  });
+  const { ledger, events, heartbeat } = await beginLedger(store, config, clock, ids, log);
   const metered = wrapLedger(ledger);
   const upstream = new Upstream({ connectionsMax: config.limits.upstreamConnectionsMax });
   const catalogue = new Catalogue(config.providers);
@@ -108,38 +113,58 @@ async function startOn(
       closing.abort();
       await server.close();
       await upstream.close();
+      await heartbeat?.stop();
       await ledger.close();
       await store.close();
     },
   };
 }
 
-/** The ledger and its event log. Entries of gateways that died are settled before anybody is let in. */
+interface Begun {
+  ledger: StoredLedger;
+  events: EventLog;
+  /** Where others share the database; null where this process has it to itself. */
+  heartbeat: Heartbeat | null;
+}
+
+/** The ledger and its event log. Entries of gateways that are known to be dead are settled before anybody is let in. */
 async function beginLedger(
   store: Store,
+  config: GatewayConfig,
   clock: Clock,
   ids: IdSource,
   log: Logger,
-): Promise<{ ledger: StoredLedger; events: EventLog }> {
+): Promise<Begun> {
   const render = (tenantId: string, entryIds: readonly string[]) => recordsByEntryId(store, tenantId, entryIds);
   const events = new EventLog({
     store,
     ledgerId: () => ledger.ledgerId,
     renderers: { 'model.usage': render, 'model.usage.corrected': render },
   });
+  store.onTold((payload) => (payload === null ? events.wake() : events.announce(Number(payload))));
+  const instanceId = ids.next('ins');
   const ledger: StoredLedger = await StoredLedger.begin(
     {
       store,
       clock,
-      instanceId: ids.next('ins'),
+      instanceId,
       announce: (seq) => events.announce(seq),
-      report: (error) => log.error({ err: error }, 'the ledger refused a settlement; it was written as uncertain'),
+      report: (error) => log.error({ err: error }, 'a settlement was not written as it came'),
     },
     ids.next('led'),
   );
-  const recovered = await ledger.recoverDead();
-  if (recovered > 0) log.warn({ recovered }, 'dispatches of a gateway that died were settled as uncertain');
-  return { ledger, events };
+  const onRecovered = (entries: number): void =>
+    log.warn({ recovered: entries }, 'dispatches of a gateway that died were settled as uncertain');
+  if (store.exclusive) {
+    const recovered = await ledger.recoverDead();
+    if (recovered > 0) onRecovered(recovered);
+    return { ledger, events, heartbeat: null };
+  }
+  const leaseMs = config.ledger.instanceLeaseMs;
+  const recoverDead = (): Promise<number> => ledger.recoverDead();
+  const heartbeat = new Heartbeat({ store, clock, instanceId, leaseMs, recoverDead, onRecovered });
+  await heartbeat.start();
+  return { ledger, events, heartbeat };
 }
 
 async function listen(server: FastifyInstance, config: GatewayConfig): Promise<string> {

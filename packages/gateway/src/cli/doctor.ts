@@ -9,7 +9,7 @@ import type { Flags } from '../config/decide.ts';
 import { ConfigError } from '../config/findings.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { openToOthers } from '../config/secrets.ts';
-import type { GatewayConfig } from '../domain/config.ts';
+import { databaseName, type GatewayConfig } from '../domain/config.ts';
 import type { Provider } from '../domain/provider.ts';
 import { portOwner } from './port-owner.ts';
 import { type RunningRecord, readRunning } from './running.ts';
@@ -131,20 +131,23 @@ async function notRunning({ host, port }: GatewayConfig, stale: RunningRecord | 
   return { subject: 'gateway', verdict: 'note', text: `does not run${died}` };
 }
 
-async function ledgerCheck({ databaseFile }: GatewayConfig): Promise<Check> {
+async function ledgerCheck({ database }: GatewayConfig): Promise<Check> {
   const subject = 'ledger';
-  if (!existsSync(databaseFile)) return { subject, verdict: 'note', text: `${databaseFile} does not exist yet` };
+  const name = databaseName(database);
+  if (database.kind === 'sqlite' && !existsSync(database.file)) {
+    return { subject, verdict: 'note', text: `${name} does not exist yet` };
+  }
   try {
     const { openReadOnlyStore } = await import('../store/open.ts');
-    const store = await openReadOnlyStore({ kind: 'sqlite', file: databaseFile });
+    const store = await openReadOnlyStore(database);
     const [row] = await store.read<{ lastSeq: number }>(store.queries.selectFrom('ledger').select('lastSeq').compile());
     await store.close();
-    return { subject, verdict: 'ok', text: `${databaseFile}, ${row?.lastSeq ?? 0} events` };
+    return { subject, verdict: 'ok', text: `${name}, ${row?.lastSeq ?? 0} events` };
   } catch (error) {
     return {
       subject,
       verdict: 'failure',
-      text: `${databaseFile}: ${error instanceof Error ? error.message : 'cannot be read'}`,
+      text: `${name}: ${error instanceof Error ? error.message : 'cannot be read'}`,
     };
   }
 }

@@ -51,7 +51,7 @@ async function house(t: TestContext): Promise<House> {
   t.after(() => rmSync(stateDir, { recursive: true, force: true }));
   const { config, secrets } = await loadConfig({ flags: { stateDir }, variables: {}, createToken: true });
   const store = await openStore({
-    database: { kind: 'sqlite', file: config.databaseFile },
+    database: config.database,
     durability: 'process',
     rooms: [EVENT_WRITES, LEDGER_WRITES],
     intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS],

@@ -12,7 +12,7 @@ import type { Command } from 'commander';
 import { isLoopbackHost } from '../config/listener.ts';
 import { loadConfig } from '../config/load.ts';
 import { DEFAULT_TENANT } from '../domain/caller.ts';
-import type { GatewayConfig } from '../domain/config.ts';
+import { databaseName, type GatewayConfig } from '../domain/config.ts';
 import { GatewayError } from '../domain/errors.ts';
 import type { DispatchFilters } from '../ledger/questions.ts';
 import type { Store } from '../store/store.ts';
@@ -137,21 +137,21 @@ function sourceOfGateway(client: WeighbridgeClient): Source {
 }
 
 async function sourceOfLedger(config: GatewayConfig): Promise<Source> {
-  if (!existsSync(config.databaseFile)) {
-    throw new Failure(`nothing is recorded yet: there is no ledger at ${config.databaseFile}; \`serve\` makes one.`);
+  const { database } = config;
+  if (database.kind === 'sqlite' && !existsSync(database.file)) {
+    throw new Failure(`nothing is recorded yet: there is no ledger at ${database.file}; \`serve\` makes one.`);
   }
+  const name = databaseName(database);
   const [{ openReadOnlyStore }, { findDispatch, listDispatches }, { usageAnswer }] = await Promise.all([
     import('../store/open.ts'),
     import('../ledger/questions.ts'),
     import('../ledger/usage-answer.ts'),
   ]);
-  const store: Store = await openReadOnlyStore({ kind: 'sqlite', file: config.databaseFile }).catch(
-    (error: unknown) => {
-      throw failureOf(error, `the ledger at ${config.databaseFile}`);
-    },
-  );
+  const store: Store = await openReadOnlyStore(database).catch((error: unknown) => {
+    throw failureOf(error, `the ledger at ${name}`);
+  });
   return {
-    name: `the ledger at ${config.databaseFile} (no gateway runs)`,
+    name: `the ledger at ${name} (no gateway runs)`,
     models: async () =>
       [...config.providers.values()].flatMap(({ id, models }) => models.map((model) => `${id}/${model.id}`)),
     usage: ({ fromMs, toMs, groupBy, ...filters }) =>

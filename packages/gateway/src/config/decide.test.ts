@@ -1,6 +1,8 @@
 /** What a configuration means and what is refused, with inline files: no disk, no environment of the machine. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
+import { databaseName } from '../domain/config.ts';
 import type { Decision, Flags } from './decide.ts';
 import { decide } from './decide.ts';
 import { readEnvironment } from './environment.ts';
@@ -295,11 +297,20 @@ test('headers that frame or identify the request cannot be set', () => {
   assert.equal(problems({ models: { providers: { mine: broken } } }).length, 1);
 });
 
-test('PostgreSQL asked for is refused, not ignored', () => {
-  assert.equal(
-    problems(undefined, { variables: { WEIGHBRIDGE_DATABASE_URL: 'postgres://u:p@h/d' } })[0]?.path,
-    'WEIGHBRIDGE_DATABASE_URL',
-  );
+test('WEIGHBRIDGE_DATABASE_URL chooses PostgreSQL, and its password is in no text that is made of the config', () => {
+  const url = 'postgres://meter:hunter2@db.example:5433/ledger';
+  const { config } = decided(undefined, { variables: { WEIGHBRIDGE_DATABASE_URL: url } });
+  assert.equal(config.database.kind, 'postgres');
+  assert.equal(databaseName(config.database), 'postgres://db.example:5433/ledger');
+  assert.doesNotMatch(`${inspect(config, { depth: null })}${JSON.stringify(config)}`, /hunter2/);
+});
+
+test('an address that is not PostgreSQL’s is refused without being repeated', () => {
+  for (const url of ['mysql://u:hunter2@h/d', 'postgres://u:hunter2@h', 'hunter2']) {
+    const [problem] = problems(undefined, { variables: { WEIGHBRIDGE_DATABASE_URL: url } });
+    assert.equal(problem?.path, 'WEIGHBRIDGE_DATABASE_URL');
+    assert.doesNotMatch(JSON.stringify(problem), /hunter2/);
+  }
 });
 
 test('$include is refused, not skipped', () => {

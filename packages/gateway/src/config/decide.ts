@@ -3,7 +3,7 @@
  * config, and everything that is wrong is thrown at once as a ConfigError. Files and secrets on disk are secrets.ts.
  */
 import { join } from 'node:path';
-import type { AuthMode, GatewayConfig } from '../domain/config.ts';
+import type { AuthMode, Database, GatewayConfig } from '../domain/config.ts';
 import type { Provider } from '../domain/provider.ts';
 import { Secret } from '../lib/secret.ts';
 import { decideAgents } from './agents.ts';
@@ -60,14 +60,7 @@ export function decide(input: DecideInput): Decision {
   const port = decidePort(tree, input, findings);
   const given = decideGiven(tree, input, findings);
   const mode = decideAuthMode(tree, given, host, findings);
-  if (input.environment.databaseUrl) {
-    report(
-      findings,
-      'WEIGHBRIDGE_DATABASE_URL',
-      'PostgreSQL is not in this version.',
-      'Unset it: the ledger is a file in the state directory.',
-    );
-  }
+  const database = decideDatabase(input, findings);
   const providers = decideProviders(tree, input.environment, findings);
   refuseOurselves(providers, host, port, input, findings);
   const agents = decideAgents(tree, providers, findings);
@@ -77,7 +70,7 @@ export function decide(input: DecideInput): Decision {
     host,
     port,
     stateDir: input.stateDir,
-    databaseFile: join(input.stateDir, 'weighbridge.sqlite'),
+    database,
     auth: {
       mode,
       rateLimit: {
@@ -90,7 +83,11 @@ export function decide(input: DecideInput): Decision {
     endpoints,
     providers,
     agents,
-    ledger: { durability: setting(tree, 'ledger.durability') ?? 'power' },
+    ledger: {
+      durability: setting(tree, 'ledger.durability') ?? 'power',
+      instanceLeaseMs: setting(tree, 'ledger.instanceLeaseMs'),
+      holdMs: setting(tree, 'ledger.holdMs'),
+    },
     metering: {
       onCallerGone: setting(tree, 'metering.onCallerGone') ?? 'drain',
       drain: {
@@ -103,6 +100,23 @@ export function decide(input: DecideInput): Decision {
     warnings: [...findings.warnings, ...generalWarnings(tree, endpoints, findings)],
   };
   return { config, given };
+}
+
+function decideDatabase({ environment, stateDir }: DecideInput, findings: Findings): Database {
+  const given = environment.databaseUrl;
+  if (given === null) return { kind: 'sqlite', file: join(stateDir, 'weighbridge.sqlite') };
+  const parsed = URL.parse(given.value.reveal());
+  const isPostgres = parsed !== null && /^postgres(ql)?:$/.test(parsed.protocol);
+  // The address holds a password: what is wrong with it is said without it.
+  if (!isPostgres || parsed.pathname.length < 2) {
+    report(
+      findings,
+      given.variable,
+      'is not the address of a PostgreSQL database.',
+      'Write postgres://USER:PASSWORD@HOST:PORT/DATABASE, or unset it to keep the ledger in a file.',
+    );
+  }
+  return { kind: 'postgres', url: given.value };
 }
 
 function decideHost(tree: FileTree | null, flags: Flags, findings: Findings): string {

@@ -25,7 +25,7 @@ export interface Environment {
   port: FromVariable<string> | null;
   token: FromVariable<Secret> | null;
   password: FromVariable<Secret> | null;
-  databaseUrl: boolean;
+  databaseUrl: FromVariable<Secret> | null;
   vendors: ReadonlyMap<string, VendorVariables>;
 }
 
@@ -37,7 +37,7 @@ export function readEnvironment(variables: Variables): Environment {
     port: first(variables, ['WEIGHBRIDGE_PORT']),
     token: firstSecret(variables, ['WEIGHBRIDGE_TOKEN', 'OPENCLAW_GATEWAY_TOKEN']),
     password: firstSecret(variables, ['WEIGHBRIDGE_PASSWORD', 'OPENCLAW_GATEWAY_PASSWORD']),
-    databaseUrl: first(variables, ['WEIGHBRIDGE_DATABASE_URL']) !== null,
+    databaseUrl: firstSecret(variables, ['WEIGHBRIDGE_DATABASE_URL']),
     vendors: new Map(
       VENDORS.map((vendor) => [
         vendor.id,

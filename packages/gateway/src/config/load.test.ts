@@ -67,7 +67,7 @@ test('a syntax error names the file and the place, not the text around it', asyn
 test('the ledger lies in the state directory', async (t) => {
   const stateDir = temporary(t);
   const { config } = await loadConfig({ flags: { stateDir }, variables: {} });
-  assert.equal(config.databaseFile, join(stateDir, 'weighbridge.sqlite'));
+  assert.deepEqual(config.database, { kind: 'sqlite', file: join(stateDir, 'weighbridge.sqlite') });
 });
 
 test('docs/config.md is what the tables say', () => {

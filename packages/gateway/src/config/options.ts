@@ -193,6 +193,18 @@ export const OPTIONS = {
     '`power`: an answered call survives power loss; `strict`: a call in flight does too; `process`: only a crash of the program is survived.',
   ),
 
+  'ledger.instanceLeaseMs': ms(
+    15_000,
+    HOUR_MS,
+    'On PostgreSQL: how long after its last sign of life a gateway is taken for dead and its open calls are recorded as uncertain.',
+    500,
+  ),
+  'ledger.holdMs': ms(
+    5_000,
+    HOUR_MS,
+    'On PostgreSQL: how long calls wait for a server that is away (a restart, a fail-over) before they are refused with 503.',
+  ),
+
   'metering.onCallerGone': choice(
     'drain',
     ['drain', 'abort'],

@@ -9,12 +9,14 @@ import type { Provider } from './provider.ts';
 export type Durability = 'strict' | 'power' | 'process';
 export type AuthMode = 'token' | 'password' | 'none';
 
+/** Where the ledger is kept. A URL holds a password, so it is a secret. */
+export type Database = { kind: 'sqlite'; file: string } | { kind: 'postgres'; url: Secret };
+
 export interface GatewayConfig {
   host: string;
   port: number;
   stateDir: string;
-  /** SQLite file; PostgreSQL comes with the next issue. */
-  databaseFile: string;
+  database: Database;
   auth: {
     mode: AuthMode;
     rateLimit: { maxAttempts: number; windowMs: number; lockoutMs: number; sourcesMax: number };
@@ -23,7 +25,13 @@ export interface GatewayConfig {
   /** By provider id; `demo` only while no other is configured. */
   providers: ReadonlyMap<string, Provider>;
   agents: { byId: ReadonlyMap<string, Agent>; defaultId: string | null };
-  ledger: { durability: Durability };
+  ledger: {
+    durability: Durability;
+    /** On a shared database: how long after its last sign of life a gateway is taken for dead. */
+    instanceLeaseMs: number;
+    /** How long calls wait for a database server that is away before they are refused. */
+    holdMs: number;
+  };
   metering: {
     onCallerGone: 'drain' | 'abort';
     drain: { timeoutMs: number; tokensMax: number; concurrentMax: number };
@@ -50,4 +58,11 @@ export interface GatewayConfig {
 export interface GatewaySecrets {
   token: Secret | null;
   password: Secret | null;
+}
+
+/** For people: the file, or the server and its database without user and password. */
+export function databaseName(database: Database): string {
+  if (database.kind === 'sqlite') return database.file;
+  const { host, pathname } = new URL(database.url.reveal());
+  return `postgres://${host}${pathname}`;
 }

@@ -5,6 +5,7 @@
 import type { ErrorBody } from '@weighbridge/protocol';
 import type { FastifyError } from 'fastify';
 import { GatewayError } from '../domain/errors.ts';
+import { StoreUnavailable } from '../store/store.ts';
 
 export function bodyOf(error: GatewayError): ErrorBody {
   return { error: { message: error.message, type: error.refusal.type, code: error.code, param: error.param } };
@@ -17,6 +18,11 @@ export function headersOf(error: GatewayError): Record<string, string> {
 /** Anything thrown while a request was handled, as a refusal. Foreign messages stay out of 500s. */
 export function refusalOf(error: unknown): GatewayError {
   if (error instanceof GatewayError) return error;
+  if (error instanceof StoreUnavailable) {
+    return new GatewayError('ledger_unavailable', 'The ledger cannot be asked now; ask again in a moment.', {
+      retryAfterSeconds: 1,
+    });
+  }
   const { code, statusCode, validation, message } = error as Partial<FastifyError>;
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new GatewayError('payload_too_large', 'Payload too large');
   if (validation) return new GatewayError('invalid_request', `Invalid request: ${message}.`);

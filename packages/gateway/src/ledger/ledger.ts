@@ -50,6 +50,7 @@ export class StoredLedger implements Ledger {
   readonly #inFlight = new Map<string, EntryIntent>();
   /** Settlements that the database refused, by entry id. */
   readonly #kept = new Map<string, Pending>();
+  #settlingKept: Promise<void> | null = null;
 
   private constructor(ledgerId: string, deps: LedgerDeps) {
     this.ledgerId = ledgerId;
@@ -186,16 +187,28 @@ export class StoredLedger implements Ledger {
     if (this.available) void this.#settleKept();
   }
 
-  async #settleKept(): Promise<void> {
+  #settleKept(): Promise<void> {
+    this.#settlingKept ??= this.#writeKept().finally(() => {
+      this.#settlingKept = null;
+      // One may have been kept meanwhile.
+      if (this.available && this.#kept.size > 0) void this.#settleKept();
+    });
+    return this.#settlingKept;
+  }
+
+  async #writeKept(): Promise<void> {
     const kept = [...this.#kept.entries()];
-    this.#kept.clear();
     await Promise.all(
-      kept.map(([entryId, pending]) =>
-        this.#write(pending).catch(async (error: Error) => {
-          if (error instanceof StoreUnavailable) this.#kept.set(entryId, pending);
-          else await this.#settleBare(pending, error);
-        }),
-      ),
+      kept.map(async ([entryId, pending]) => {
+        try {
+          await this.#write(pending);
+          this.#kept.delete(entryId);
+        } catch (error) {
+          if (error instanceof StoreUnavailable) return;
+          this.#kept.delete(entryId);
+          await this.#settleBare(pending, error as Error);
+        }
+      }),
     );
   }
 }

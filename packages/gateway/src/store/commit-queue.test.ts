@@ -61,7 +61,7 @@ test('a batch that the database does not take is refused as a whole, and the nex
 
 test('writes beyond the bound are refused at once, while the oldest one’s wait can be seen', async () => {
   const { promise: heals, resolve: heal } = Promise.withResolvers<void>();
-  const { queue } = queueBefore(async (batch) => {
+  const { queue, outcomes } = queueBefore(async (batch) => {
     await heals;
     return done(batch);
   });
@@ -69,6 +69,7 @@ test('writes beyond the bound are refused at once, while the oldest one’s wait
   await new Promise(setImmediate);
   const waiting = Array.from({ length: 16_384 }, (_, i) => queue.write('a', i));
   await assert.rejects(queue.write('a', -1), /wait for it already/);
+  assert.equal(outcomes.length, 1);
   assert.ok(queue.oldestWaitMs > 0);
   heal();
   await Promise.all([first, ...waiting, queue.idle()]);

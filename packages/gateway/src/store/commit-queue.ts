@@ -68,7 +68,9 @@ export class CommitQueue {
 
   write<Output>(script: string, input: unknown): Promise<Output> {
     if (this.#waiting.length >= WAITING_MAX) {
-      return Promise.reject(this.#options.unavailable(`${WAITING_MAX} writes wait for it already`));
+      const reason = `${WAITING_MAX} writes wait for it already`;
+      this.#options.onOutcome(reason);
+      return Promise.reject(this.#options.unavailable(reason));
     }
     return new Promise((resolve, reject) => {
       const since = performance.now();

@@ -6,7 +6,7 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { CompiledQuery } from 'kysely';
-import type { Durability } from '../domain/config.ts';
+import type { Database, Durability } from '../domain/config.ts';
 import type { Secret } from '../lib/secret.ts';
 import { COMPILERS, compileStatements, type RoomWrites } from './compile.ts';
 import { STORE_WRITES } from './room.ts';
@@ -15,9 +15,6 @@ import { lockDatabase } from './sqlite/lock.ts';
 import { migrate } from './sqlite/migrate.ts';
 import { SqliteStore } from './sqlite/sqlite-store.ts';
 import { type Row, type Store, StoreUnavailable, type Value, type WriteClass } from './store.ts';
-
-/** Where the ledger is kept. */
-export type Database = { kind: 'sqlite'; file: string } | { kind: 'postgres'; url: Secret };
 
 export interface StoreOptions {
   database: Database;
