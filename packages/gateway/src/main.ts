@@ -26,8 +26,9 @@ const { runCli } = await import('./cli/program.ts');
 process.exitCode = await runCli(process.argv.slice(2), {
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
+  write: (text) => new Promise((resolve) => void process.stdout.write(text, () => resolve())),
   isTerminal: process.stdout.isTTY === true,
-  showsSecrets: process.stderr.isTTY === true,
+  stderrIsTerminal: process.stderr.isTTY === true,
   variables: process.env,
   onInterrupt: (listener) => void process.once('SIGINT', listener),
   // The roof is above the verbs: they get it from here.

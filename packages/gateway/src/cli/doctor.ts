@@ -1,6 +1,6 @@
 /**
  * `doctor`: one line for each thing that a gateway needs, what is on, what is off and why. It changes nothing: no token is
- * made, no ledger created. Exit code 1 when something would keep a gateway from working.
+ * made, no ledger created. Exit code 3 when something would keep a gateway from working.
  */
 import { existsSync, statSync } from 'node:fs';
 import { WeighbridgeClient } from '@weighbridge/client';
@@ -40,7 +40,7 @@ export function define(command: Command, surroundings: Surroundings, finish: (ex
     .action(async ({ json, ...flags }: Flags & { json?: boolean }) => {
       const checks = await examine(flags, surroundings);
       surroundings.stdout(json ? `${JSON.stringify({ object: 'list', data: checks })}\n` : checksText(checks));
-      finish(checks.some(({ verdict }) => verdict === 'failure') ? EXIT.failed : EXIT.ok);
+      finish(checks.some(({ verdict }) => verdict === 'failure') ? EXIT.differs : EXIT.ok);
     });
 }
 

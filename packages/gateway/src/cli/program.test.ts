@@ -32,11 +32,14 @@ async function run(args: string[], { variables = {}, startGateway = notNeeded }:
     stdout: (text) => {
       ran.stdout += text;
     },
+    write: async (text) => {
+      ran.stdout += text;
+    },
     stderr: (text) => {
       ran.stderr += text;
     },
     isTerminal: false,
-    showsSecrets: false,
+    stderrIsTerminal: false,
     variables,
     onInterrupt: () => {},
     startGateway,
@@ -163,7 +166,7 @@ test('doctor fails with every problem of the configuration, and says what is off
   const file = join(stateDir, 'weighbridge.json5');
   writeFileSync(file, '{ limits: { runsMx: 1 }, gateway: { port: -1 } }');
   const bad = await run(['doctor', '--state-dir', stateDir]);
-  assert.equal(bad.code, 1);
+  assert.equal(bad.code, 3);
   assert.equal(bad.stdout.match(/^FAILURE/gm)?.length, 2);
   writeFileSync(file, '{}');
   const good = await run(['doctor', '--state-dir', stateDir, '--json']);

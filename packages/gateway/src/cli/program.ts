@@ -19,6 +19,7 @@ const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<Verb
   token: { summary: 'print the callers’ token', load: () => import('./token.ts') },
   models: { summary: 'the configured models and what they were used for', load: () => import('./models.ts') },
   usage: { summary: 'sums of usage and cost, by model, agent, …', load: () => import('./usage.ts') },
+  ledger: { summary: 'verify, rebuild, export, back up or import the ledger', load: () => import('./ledger.ts') },
   dispatches: {
     summary: 'single dispatches, newest first; `dispatches show ID`',
     load: () => import('./dispatches.ts'),
@@ -26,7 +27,8 @@ const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<Verb
 };
 
 const EXIT_CODES = `
-Exit codes: 0 done; 1 it failed (doctor: something is wrong); 2 wrong arguments or a configuration that is refused.`;
+Exit codes: 0 done; 1 it failed; 2 wrong arguments or a configuration that is refused; 3 it looked and found something
+wrong (doctor, ledger verify).`;
 
 /** Runs one command line and says how it ended; never rejects. */
 export async function runCli(args: readonly string[], surroundings: Surroundings): Promise<number> {

@@ -28,7 +28,7 @@ const PROGRAM = `
     stdout: (text) => process.stdout.write(text),
     stderr: (text) => process.stderr.write(text),
     isTerminal: false,
-    showsSecrets: false,
+    stderrIsTerminal: false,
     variables: {},
     onInterrupt: () => {},
     startGateway,

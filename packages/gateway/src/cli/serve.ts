@@ -77,7 +77,7 @@ function tellBefore({ config, secrets, file, token }: LoadedConfig, surroundings
   for (const warning of config.warnings) say(`warning: ${warning}`);
   if (config.auth.mode === 'none') say('warning: auth.mode is none, every program of this machine may call');
   if (token?.file !== null && token?.file !== undefined) {
-    if (token.created && surroundings.showsSecrets) say(`token, made just now: ${secrets.token?.reveal()}`);
+    if (token.created && surroundings.stderrIsTerminal) say(`token, made just now: ${secrets.token?.reveal()}`);
     say(`token: in ${token.file}`);
   }
   if (config.providers.has('demo')) {

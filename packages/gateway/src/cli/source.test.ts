@@ -163,11 +163,14 @@ async function run(
     stdout: (text) => {
       stdout += text;
     },
+    write: async (text) => {
+      stdout += text;
+    },
     stderr: (text) => {
       stderr += text;
     },
     isTerminal: false,
-    showsSecrets: false,
+    stderrIsTerminal: false,
     variables,
     onInterrupt: (listener) => interrupts.push(listener),
     startGateway: () => assert.fail('no verb here starts a gateway'),
@@ -288,9 +291,10 @@ test('models --watch shows a call when it is settled, and ends with Ctrl-C', asy
       shown.initial.resolve();
       if (line.includes('openai/gpt-5')) shown.call.resolve();
     },
+    write: async (line) => assert.fail(line),
     stderr: (line) => assert.fail(line),
     isTerminal: false,
-    showsSecrets: false,
+    stderrIsTerminal: false,
     variables: {},
     onInterrupt: (listener) => interrupts.push(listener),
     startGateway: () => assert.fail('no verb here starts a gateway'),

@@ -80,6 +80,31 @@ export async function findDispatch(store: Store, tenantId: string, id: string): 
   };
 }
 
+/** Settled entries and corrections of every tenant by their numbers: what an export holds. */
+export async function settledAfter(
+  store: Store,
+  question: { seq: number; fromMs: number; toMs: number; limit: number },
+): Promise<(DispatchRecord & { seq: number })[]> {
+  const events = await store.read<{ seq: number; tenantId: string; subject: string }>(
+    store.queries
+      .selectFrom('events')
+      .select(['seq', 'tenantId', 'subject'])
+      .where('seq', '>', question.seq)
+      .where('type', 'in', ['model.usage', 'model.usage.corrected'])
+      .where('at', '>=', question.fromMs)
+      .where('at', '<', question.toMs)
+      .orderBy('seq')
+      .limit(question.limit)
+      .compile(),
+  );
+  const records = new Map<string, DispatchRecord>();
+  for (const [tenantId, own] of Map.groupBy(events, (event) => event.tenantId)) {
+    const subjects = own.map(({ subject }) => subject);
+    for (const [entryId, record] of await recordsByEntryId(store, tenantId, subjects)) records.set(entryId, record);
+  }
+  return events.map(({ seq, subject }) => ({ seq, ...records.get(subject)! }));
+}
+
 /** Records by entry id: what the event log shows as the data of `model.usage`. */
 export async function recordsByEntryId(
   store: Store,

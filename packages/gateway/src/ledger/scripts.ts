@@ -177,6 +177,9 @@ export function* beginInstance(inputs: readonly BeginInput[]): Steps<{ ledgerId:
     yield* each('ledger.name', [[1, ledgerId, 0, 0]]);
     yield* each('ledger.beginInstance', [[instanceId, pid, now]]);
     const [row] = yield* ask('ledger.readName');
+    if (row!.importing === 1) {
+      throw new Error('an import into this database is not finished; run `ledger import` again to go on with it');
+    }
     names.push({ ledgerId: String(row!.ledgerId), lastSeq: Number(row!.lastSeq) });
   }
   return names;

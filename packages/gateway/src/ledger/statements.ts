@@ -95,7 +95,7 @@ export const LEDGER_STATEMENTS: Readonly<Record<string, StatementShape>> = {
       .limit(1000),
   ),
   'ledger.name': insertRows('ledger', ['one', 'ledgerId', 'lastSeq', 'lastSettledAt'], { keep: ['one'] }),
-  'ledger.readName': asked((db) => db.selectFrom('ledger').select(['ledgerId', 'lastSeq'])),
+  'ledger.readName': asked((db) => db.selectFrom('ledger').select(['ledgerId', 'lastSeq', 'importing'])),
   'ledger.beginInstance': insertRows('instances', ['instanceId', 'pid', 'startedAt'], { keep: ['instanceId'] }),
   'ledger.endInstance': updateRows('instances', ['endedAt', 'leaseUntil'], ['instanceId']),
   'ledger.beat': asked((db, engine) =>

@@ -1,6 +1,6 @@
 /**
  * Proves that the ledger agrees with itself: rollups equal a rebuild from the entries, every settled entry has exactly
- * one event under its own number, numbers rise with settlement time. Meant for a ledger that nobody writes meanwhile.
+ * one event under its own number, numbers rise with settlement time. Needs a ledger that nobody writes meanwhile, or a snapshot of one.
  */
 
 import { sql } from 'kysely';
@@ -22,16 +22,24 @@ export interface Verification {
   problems: string[];
 }
 
-export async function verifyLedger(store: Store): Promise<Verification> {
+export type VerifyProgress = (done: number, total: number) => void;
+
+export async function verifyLedger(store: Store, onProgress: VerifyProgress = () => {}): Promise<Verification> {
   const problems: string[] = [];
   const report = (problem: string): void => void (problems.length < 20 && problems.push(problem));
-  const { fold, entries, open } = await foldEntries(store);
+  const { fold, entries, open } = await foldEntries(store, onProgress);
   const rollups = await compareRollups(store, fold, report);
   const events = await checkEvents(store, report);
   return { ok: problems.length === 0, entries, open, rollups, events, problems };
 }
 
-async function foldEntries(store: Store): Promise<{ fold: RollupFold; entries: number; open: number }> {
+async function foldEntries(
+  store: Store,
+  onProgress: VerifyProgress,
+): Promise<{ fold: RollupFold; entries: number; open: number }> {
+  const [all] = await store.read<{ n: number }>(
+    store.queries.selectFrom('entries').select(sql<number>`count(*)`.as('n')).compile(),
+  );
   const fold = new RollupFold();
   let entries = 0;
   let open = 0;
@@ -58,6 +66,7 @@ async function foldEntries(store: Store): Promise<{ fold: RollupFold; entries: n
       if (row.outcome === null) open += 1;
       else fold.add({ ...row, costNanoUsd: bigintOf(row.costNanoUsd) } as unknown as RollupSource);
     }
+    onProgress(Math.min(entries, all!.n), all!.n);
     after = { tenantId: String(last.tenantId), entryId: String(last.entryId) };
   }
 }

@@ -11,7 +11,7 @@ import type { Secret } from '../lib/secret.ts';
 import { COMPILERS, compileStatements, type RoomWrites } from './compile.ts';
 import { STORE_WRITES } from './room.ts';
 import { openForReading, openForWriting } from './sqlite/connection.ts';
-import { lockDatabase } from './sqlite/lock.ts';
+import { type FileLock, lockDatabase } from './sqlite/lock.ts';
 import { migrate } from './sqlite/migrate.ts';
 import { SqliteStore } from './sqlite/sqlite-store.ts';
 import { type Row, type Store, StoreUnavailable, type Value, type WriteClass } from './store.ts';
@@ -40,6 +40,13 @@ export async function openReadOnlyStore(database: Database): Promise<Store> {
   if (database.kind === 'sqlite') return openReadOnlySqlite(database.file);
   const { openReadOnlyPostgres } = await import('./postgres/read-only.ts');
   return openReadOnlyPostgres(database.url.reveal());
+}
+
+/** The same, but every question sees the database as it was at the first, whatever is written meanwhile. */
+export async function openSnapshot(database: Database): Promise<Store> {
+  if (database.kind === 'sqlite') return openReadOnlySqlite(database.file, 'begin');
+  const { openPostgresSnapshot } = await import('./postgres/read-only.ts');
+  return openPostgresSnapshot(database.url.reveal());
 }
 
 async function openSqlite(file: string, options: StoreOptions): Promise<Store> {
@@ -82,9 +89,10 @@ async function openPostgres(url: Secret, options: StoreOptions): Promise<Store> 
   });
 }
 
-function openReadOnlySqlite(file: string): Store {
+function openReadOnlySqlite(file: string, first?: 'begin'): Store {
   if (!existsSync(file)) throw new StoreUnavailable(`there is no ledger at ${file} yet; start one with \`serve\``);
   const db: DatabaseSync = openForReading(file);
+  if (first !== undefined) db.exec(first);
   return {
     engine: 'sqlite',
     queries: COMPILERS.sqlite,
@@ -97,6 +105,11 @@ function openReadOnlySqlite(file: string): Store {
     onTold: () => {},
     close: async () => db.close(),
   };
+}
+
+/** Keeps every gateway off a file while something else is done with it. */
+export function lockFile(file: string): Promise<FileLock> {
+  return lockDatabase(file, 0);
 }
 
 /** Which commits of SQLite wait for the disk: `strict` all, `power` the settlements, `process` none. */

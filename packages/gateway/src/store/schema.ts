@@ -101,6 +101,8 @@ export interface LedgerTable {
   ledgerId: string;
   lastSeq: number;
   lastSettledAt: number;
+  /** 1 while another ledger is being moved in here. */
+  importing: Generated<number>;
 }
 
 /** Owner: ledger. Every process that ever opened entries here. */

@@ -1,0 +1,103 @@
+/** `ledger export`: lines to stdout or into a new file. `ledger verify --file`: the check of such lines. */
+import { createReadStream, existsSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import type { Command } from 'commander';
+import type { Store } from '../store/store.ts';
+import { countText, momentMs } from './format.ts';
+import { type LedgerFlags, withSnapshot } from './ledger-database.ts';
+import { progressBar } from './progress.ts';
+import { EXIT, Failure, type Surroundings } from './surroundings.ts';
+
+type ExportFlags = LedgerFlags & { format: string; from?: string; to?: string; out?: string };
+
+const FORMATS = ['ndjson', 'csv'];
+
+export function define(command: Command, surroundings: Surroundings, finish: (exitCode: number) => void): void {
+  command
+    .option('--format <format>', FORMATS.join(' or '), 'ndjson')
+    .option('--from <when>', 'settled since: ISO 8601 time, or how long ago: 30m, 24h, 7d, 2w (default: the beginning)')
+    .option('--to <when>', 'settled before: the same (default: now)')
+    .option('--out <file>', 'a new file instead of stdout')
+    .action(async (flags: ExportFlags) => {
+      await exportLines(flags, surroundings);
+      finish(EXIT.ok);
+    });
+}
+
+async function exportLines(flags: ExportFlags, surroundings: Surroundings): Promise<void> {
+  if (!FORMATS.includes(flags.format)) throw new Failure(`--format must be ${FORMATS.join(' or ')}.`, EXIT.usage);
+  const now = Date.now();
+  const question = {
+    fromMs: momentOf(flags.from, '--from', now) ?? 0,
+    toMs: momentOf(flags.to, '--to', now) ?? now + 1,
+  };
+  const { csvLines, ndjsonLines } = await import('../ledger/export.ts');
+  const bar = progressBar(surroundings);
+  let count = 0;
+  await withSnapshot(flags, surroundings, async (store) => {
+    const { ledgerId, entries } = await sizeOf(store);
+    const onProgress = (done: number): void => {
+      count = done;
+      bar.show('exporting', done, entries);
+    };
+    const lines =
+      flags.format === 'csv'
+        ? csvLines(store, question, onProgress)
+        : ndjsonLines(store, ledgerId, question, onProgress);
+    await writeLines(lines, flags.out, surroundings).finally(bar.end);
+  });
+  if (flags.out === undefined) return;
+  const answer = { object: 'export', file: flags.out, format: flags.format, entries: count };
+  surroundings.stdout(
+    flags.json ? `${JSON.stringify(answer)}\n` : `${countText(count)} entries written to ${flags.out}.\n`,
+  );
+}
+
+async function writeLines(
+  lines: AsyncIterable<string>,
+  out: string | undefined,
+  surroundings: Surroundings,
+): Promise<void> {
+  if (out === undefined) {
+    for await (const text of lines) await surroundings.write(text);
+    return;
+  }
+  if (existsSync(out)) throw new Failure(`${out} exists already; nothing is written over.`);
+  const file = await open(out, 'wx', 0o600);
+  try {
+    for await (const text of lines) await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function sizeOf(store: Store): Promise<{ ledgerId: string; entries: number }> {
+  const { queries } = store;
+  const [ledger] = await store.read<{ ledgerId: string; lastSeq: number }>(
+    queries.selectFrom('ledger').select(['ledgerId', 'lastSeq']).compile(),
+  );
+  if (!ledger) throw new Failure('nothing is recorded yet.');
+  return { ledgerId: ledger.ledgerId, entries: ledger.lastSeq };
+}
+
+function momentOf(text: string | undefined, flag: string, now: number): number | null {
+  if (text === undefined) return null;
+  const ms = momentMs(text, now);
+  if (ms !== null) return ms;
+  throw new Failure(`${flag} must be an ISO 8601 time or how long ago (30m, 24h, 7d, 2w).`, EXIT.usage);
+}
+
+/** True when the export is as it was written. */
+export async function verifyFile(file: string, json: boolean, { stdout }: Surroundings): Promise<boolean> {
+  if (!existsSync(file)) throw new Failure(`there is no file ${file}.`);
+  const { checkExport } = await import('../ledger/export.ts');
+  const check = await checkExport(createInterface({ input: createReadStream(file), crlfDelay: 0 }));
+  const isRight = check.problem === null;
+  const text = isRight
+    ? `${file} is as it was written: ${countText(check.entries)} entries of ${check.ledgerId}.\n`
+    : `${file} is NOT as it was written: ${check.problem}.\n`;
+  stdout(json ? `${JSON.stringify({ object: 'exportCheck', ok: isRight, ...check })}\n` : text);
+  return isRight;
+}

@@ -1,0 +1,164 @@
+/** Moving a ledger from a file to a server: everything is there, a broken import goes on, a changed copy is found. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { makeUsage } from '@weighbridge/protocol';
+import { freshDatabase } from '../../../../test/rig/databases.ts';
+import type { Database } from '../domain/config.ts';
+import { CURSOR_SCRIPTS, EVENT_WRITES } from '../events/room.ts';
+import { systemClock } from '../lib/clock.ts';
+import { IdSource } from '../lib/ids.ts';
+import { openReadOnlyStore, openStore } from '../store/open.ts';
+import type { Store } from '../store/store.ts';
+import { IMPORT_WRITES, importLedger } from './import.ts';
+import { StoredLedger } from './ledger.ts';
+import { listDispatches } from './questions.ts';
+import { INTENT_SCRIPTS, LEDGER_WRITES } from './room.ts';
+import { usageAnswer } from './usage-answer.ts';
+import { verifyLedger } from './verify.ts';
+
+const ids = new IdSource();
+
+function open(database: Database): Promise<Store> {
+  return openStore({
+    database,
+    durability: 'process',
+    rooms: [EVENT_WRITES, LEDGER_WRITES, IMPORT_WRITES],
+    intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS],
+  });
+}
+
+function begin(store: Store): Promise<StoredLedger> {
+  const deps = { store, clock: systemClock, instanceId: ids.next('ins'), announce: () => {}, report: assert.fail };
+  return StoredLedger.begin(deps, ids.next('led'));
+}
+
+async function call(ledger: StoredLedger, n: number): Promise<void> {
+  const dispatchId = ids.next('dsp');
+  await ledger.open({
+    dispatchId,
+    runId: ids.next('run'),
+    attempt: 1,
+    attribution: {
+      tenantId: 'default',
+      keyId: null,
+      agentId: n % 2 === 0 ? 'main' : null,
+      sessionKey: `agent:main:${n}`,
+      sessionId: null,
+      endUserId: 'zoë \u{1F600}',
+      endUserSource: 'header',
+      tags: ['a'],
+      metadata: { n },
+      traceparent: null,
+    },
+    provider: 'openai',
+    model: `m${n % 3}`,
+    requestedModel: 'm',
+    api: 'openai-completions',
+    stream: true,
+    source: 'gateway',
+    startedAt: Date.now(),
+    price: null,
+  });
+  if (n % 10 === 9) return;
+  await ledger.settle({
+    dispatchId,
+    tenantId: 'default',
+    outcome: 'completed',
+    httpStatus: 200,
+    errorKind: null,
+    stopReason: 'stop',
+    serviceTier: null,
+    usage: makeUsage({ input: n, output: 1 }),
+    usageSource: 'reported',
+    rawUsage: '{"prompt_tokens":1}',
+    latencyMs: n,
+    timeToFirstTokenMs: 1,
+    endedAt: Date.now(),
+    providerRequestId: null,
+  });
+}
+
+/** A file with 2,500 calls, a tenth of them cut off by a crash. */
+async function filledFile(): Promise<Database> {
+  const database = await freshDatabase('sqlite');
+  const store = await open(database);
+  const ledger = await begin(store);
+  await Promise.all(Array.from({ length: 2500 }, (_, n) => call(ledger, n)));
+  await store.write('claimFollowers', { tenantId: 'default', name: 'hook', holder: 'x', leaseMs: 1 });
+  await store.write('moveCursors', { tenantId: 'default', name: 'hook', fence: 1, seq: 77, now: 1 });
+  await store.close();
+  return database;
+}
+
+test('a ledger moves from a file to a server with every row, number and cursor, and goes on there', async () => {
+  const from = await openReadOnlyStore(await filledFile());
+  const to = await open(await freshDatabase('postgres'));
+  const steps = new Set<string>();
+  const imported = await importLedger(from, to, ({ step, done, total }) => {
+    steps.add(step);
+    assert.ok(done <= total);
+  });
+  assert.deepEqual([...steps], ['copying', 'summing', 'comparing']);
+  assert.deepEqual(imported.rows, { entries: 2500, events: 2250, followers: 1, instances: 1 });
+  assert.deepEqual((await verifyLedger(to)).problems, []);
+  const question = { tenantId: 'default', fromMs: 0, toMs: Date.now() + 1, groupBy: ['model' as const], filters: {} };
+  assert.deepEqual(await usageAnswer(to, question), await usageAnswer(from, question));
+  const page = { tenantId: 'default', limit: 100, cursor: null, filters: {} };
+  assert.deepEqual(await listDispatches(to, page), await listDispatches(from, page));
+
+  const ledger = await begin(to);
+  assert.equal(ledger.ledgerId, imported.ledgerId);
+  assert.equal(await ledger.recoverDead(), 250);
+  await call(ledger, 1);
+  const claim = await to.write('claimFollowers', { tenantId: 'default', name: 'hook', holder: 'y', leaseMs: 1 });
+  assert.deepEqual(claim, { seq: 77, fence: 1 });
+  assert.deepEqual((await verifyLedger(to)).problems, []);
+  await Promise.all([from.close(), to.close()]);
+});
+
+test('an import that breaks off goes on where it was, and no gateway starts on half a ledger', async () => {
+  const from = await openReadOnlyStore(await filledFile());
+  const to = await open(await freshDatabase('postgres'));
+  const broken = importLedger(from, to, ({ done }) => {
+    if (done >= 2000) throw new Error('broken off');
+  });
+  await assert.rejects(broken, /broken off/);
+  await assert.rejects(begin(to), /an import into this database is not finished/);
+  const imported = await importLedger(from, to, () => {});
+  assert.equal(imported.found, 2000);
+  assert.equal(imported.rows.entries, 2500);
+  assert.deepEqual((await verifyLedger(to)).problems, []);
+  await Promise.all([from.close(), to.close()]);
+});
+
+test('a copy that differs is never taken for the ledger', async () => {
+  const from = await openReadOnlyStore(await filledFile());
+  const to = await open(await freshDatabase('postgres'));
+  let isComparing = false;
+  // One token more in the second reading, as if somebody had written to the source meanwhile.
+  const changed: Store = {
+    ...from,
+    read: async (query) => {
+      const rows = await from.read<Record<string, unknown>>(query);
+      if (isComparing && typeof rows[0]?.input === 'number') rows[0].input += 1;
+      return rows as never;
+    },
+  };
+  const differing = importLedger(changed, to, ({ step }) => {
+    isComparing = step !== 'copying';
+  });
+  await assert.rejects(differing, /the copy differs from its source/);
+  await assert.rejects(begin(to), /an import into this database is not finished/);
+  await Promise.all([from.close(), to.close()]);
+});
+
+test('a database that holds a ledger is not written over', async () => {
+  const from = await openReadOnlyStore(await filledFile());
+  const to = await open(await freshDatabase('postgres'));
+  await begin(to);
+  await assert.rejects(
+    importLedger(from, to, () => {}),
+    /holds the ledger led_.* already/,
+  );
+  await Promise.all([from.close(), to.close()]);
+});

@@ -1,0 +1,42 @@
+/** Copies a database file that may be in use, page by page, checks the copy, and gives the ledger in it another name. */
+import { closeSync, fsyncSync, openSync } from 'node:fs';
+import { backup, DatabaseSync } from 'node:sqlite';
+import { openForReading } from './connection.ts';
+
+/** Pages copied before others get their turn. */
+const PAGES_AT_ONCE = 1000;
+
+export async function copyDatabase(
+  from: string,
+  to: string,
+  newLedgerId: string,
+  onProgress: (done: number, total: number) => void,
+): Promise<{ ledgerId: string }> {
+  // Made with its mode before SQLite sees it.
+  closeSync(openSync(to, 'wx', 0o600));
+  const source = openForReading(from);
+  try {
+    await backup(source, to, {
+      rate: PAGES_AT_ONCE,
+      progress: ({ totalPages, remainingPages }) => onProgress(totalPages - remainingPages, totalPages),
+    });
+  } finally {
+    source.close();
+  }
+  const copy = new DatabaseSync(to);
+  try {
+    // One file that can be moved: nothing of it may wait in a log beside it.
+    copy.exec('pragma journal_mode = delete');
+    const [result] = copy.prepare('pragma integrity_check').all();
+    if (result?.integrity_check !== 'ok') throw new Error(`the copy is damaged: ${result?.integrity_check}`);
+    const row = copy.prepare('select "ledgerId" from ledger').get();
+    if (!row) throw new Error('nothing is recorded yet');
+    copy.prepare('update ledger set "ledgerId" = ?').run(newLedgerId);
+    return { ledgerId: String(row.ledgerId) };
+  } finally {
+    copy.close();
+    const descriptor = openSync(to, 'r');
+    fsyncSync(descriptor);
+    closeSync(descriptor);
+  }
+}
