@@ -237,6 +237,8 @@ function decideEndpoints(tree: FileTree | null): GatewayConfig['endpoints'] {
 function decideLimits(tree: FileTree | null): GatewayConfig['limits'] {
   return {
     bodyBytesMax: setting(tree, 'limits.bodyBytesMax'),
+    headTimeoutMs: setting(tree, 'limits.headTimeoutMs'),
+    requestTimeoutMs: setting(tree, 'limits.requestTimeoutMs'),
     jsonDepthMax: setting(tree, 'limits.jsonDepthMax'),
     eventBytesMax: setting(tree, 'limits.eventBytesMax'),
     answerBytesMax: setting(tree, 'limits.answerBytesMax'),

@@ -215,6 +215,8 @@ export const OPTIONS = {
   'metering.drain.concurrentMax': count(32, 10_000, 'Drains at once; a further hang-up is aborted at once.', 0),
 
   'limits.bodyBytesMax': bytes(20_971_520, GIB, 'Longest request body; 413 beyond. OpenClaw’s figure.'),
+  'limits.headTimeoutMs': ms(15_000, HOUR_MS, 'How long a caller may take to send a request’s head; 408 beyond.', 1),
+  'limits.requestTimeoutMs': ms(60_000, HOUR_MS, 'The same for a whole request with its body; 408 beyond.', 1),
   'limits.jsonDepthMax': count(128, 10_000, 'Deepest nesting of a request’s JSON; 400 beyond.'),
   'limits.eventBytesMax': bytes(16_777_216, GIB, 'Longest SSE event of a provider; the dispatch fails beyond.'),
   'limits.answerBytesMax': bytes(67_108_864, GIB, 'Longest answer of a provider that is not streamed.'),

@@ -38,6 +38,9 @@ export interface GatewayConfig {
   };
   limits: {
     bodyBytesMax: number;
+    /** A caller's time for the head of a request, and for all of it. */
+    headTimeoutMs: number;
+    requestTimeoutMs: number;
     jsonDepthMax: number;
     /** One SSE event of an upstream, bytes. */
     eventBytesMax: number;

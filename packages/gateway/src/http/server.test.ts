@@ -39,7 +39,7 @@ const config = {
     byId: new Map([['main', { id: 'main', model: 'p/m', fallbacks: [], instructions: null }]]),
     defaultId: 'main',
   },
-  limits: { bodyBytesMax: BODY_BYTES_MAX, jsonDepthMax: 64, feedsMax: 0 },
+  limits: { bodyBytesMax: BODY_BYTES_MAX, headTimeoutMs: 400, requestTimeoutMs: 800, jsonDepthMax: 64, feedsMax: 0 },
 } as unknown as GatewayConfig;
 
 let folder: string;
@@ -241,6 +241,14 @@ describe('broken and hostile peers', () => {
     const wide = `GET /healthz HTTP/1.1\r\nhost: x\r\nx-wide: ${'w'.repeat(40_000)}\r\n\r\n`;
     assert.match(await exchange(wide), /^HTTP\/1\.1 431 /);
     assert.equal((await fetch(`${base}/healthz`)).status, 200);
+  });
+
+  test('a head or a body that never ends is cut with 408, each after its own time', async () => {
+    const head = 'POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n';
+    const unended = [head, `${head}authorization: Bearer ${TOKEN}\r\ncontent-length: 9\r\n\r\n{"half`];
+    const answers = await Promise.all(unended.map((sent) => exchange(sent)));
+    for (const answer of answers) assert.match(answer, /^HTTP\/1\.1 408 [\s\S]*"code":"invalid_request"/);
+    assert.equal(starts, 0);
   });
 
   test('a body over the limit gets 413, declared or chunked', async () => {

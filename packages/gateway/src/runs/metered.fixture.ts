@@ -220,6 +220,8 @@ function configOf(
     },
     limits: {
       bodyBytesMax: 1 << 20,
+      headTimeoutMs: 1000,
+      requestTimeoutMs: 1000,
       jsonDepthMax: 64,
       eventBytesMax: 1 << 20,
       answerBytesMax: 1 << 20,
