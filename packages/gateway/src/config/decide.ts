@@ -10,6 +10,7 @@ import { decideAgents } from './agents.ts';
 import type { Environment } from './environment.ts';
 import type { Findings } from './findings.ts';
 import { ConfigError, noFindings, report } from './findings.ts';
+import { type SettingInForce, settingsInForce } from './in-force.ts';
 import { isLoopbackHost, isOwnListener } from './listener.ts';
 import { OPTIONS } from './options.ts';
 import { decideProviders } from './providers.ts';
@@ -51,6 +52,8 @@ export interface GivenSecret {
 export interface Decision {
   config: GatewayConfig;
   given: { token: GivenSecret | null; password: GivenSecret | null };
+  /** Every option, its value and where it came from. */
+  settings: readonly SettingInForce[];
 }
 
 export function decide(input: DecideInput): Decision {
@@ -99,7 +102,7 @@ export function decide(input: DecideInput): Decision {
     limits: decideLimits(tree),
     warnings: [...findings.warnings, ...generalWarnings(tree, endpoints, findings)],
   };
-  return { config, given };
+  return { config, given, settings: settingsInForce({ ...input, tree }) };
 }
 
 function decideDatabase({ environment, stateDir }: DecideInput, findings: Findings): Database {

@@ -97,7 +97,9 @@ export function configDocument(): string {
 function sectionText({ title, prefixes, text }: Section): string {
   const rows = Object.entries<Option>(OPTIONS)
     .filter(([path]) => prefixes.some((prefix) => path.startsWith(prefix)))
-    .map(([path, option]) => row([`\`${path}\``, kindText(option), defaultText(option), setBy(option), option.reason]));
+    .map(([path, option]) =>
+      row([`\`${path}\``, kindText(option), defaultText(option), setBy(option), reasonText(option)]),
+    );
   return [
     `## ${title}\n`,
     `${text}\n`,
@@ -149,6 +151,10 @@ function defaultText(option: Option): string {
     return `\`${option.default}\` (without a file \`${option.defaultWithoutFile}\`)`;
   }
   return `\`${option.default}\``;
+}
+
+function reasonText({ reason, needsRestart }: Option): string {
+  return needsRestart ? `${reason} *Needs a restart.*` : reason;
 }
 
 function setBy({ environment, flag }: Option): string {

@@ -9,6 +9,7 @@ import { decide } from './decide.ts';
 import type { Variables } from './environment.ts';
 import { readEnvironment } from './environment.ts';
 import { readConfigFile, stateDirOf } from './file.ts';
+import type { SettingInForce } from './in-force.ts';
 import type { TokenOrigin } from './secrets.ts';
 import { holdSecrets } from './secrets.ts';
 
@@ -18,6 +19,8 @@ export interface LoadedConfig {
   /** The config file in use; null for the built-in configuration. */
   file: string | null;
   token: TokenOrigin | null;
+  /** Every option, its value and where it came from. */
+  settings: readonly SettingInForce[];
 }
 
 export interface LoadRequest {
@@ -36,12 +39,13 @@ export async function loadConfig(request: LoadRequest = {}): Promise<LoadedConfi
   const localAddresses = Object.values(networkInterfaces()).flatMap((list) =>
     (list ?? []).map(({ address }) => address),
   );
-  const { config, given } = decide({ flags, environment, file, stateDir, localAddresses });
+  const { config, given, settings } = decide({ flags, environment, file, stateDir, localAddresses });
   const held = holdSecrets(config.auth.mode, given, stateDir, createToken);
   return {
     config: { ...config, warnings: [...config.warnings, ...held.warnings] },
     secrets: held.secrets,
     file: file?.path ?? null,
     token: held.token,
+    settings,
   };
 }

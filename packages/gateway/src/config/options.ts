@@ -14,6 +14,8 @@ interface Common {
   /** The environment variable and the flag that win over the file. */
   environment: string | null;
   flag: string | null;
+  /** A reload cannot change it: it holds until the next start. */
+  needsRestart: boolean;
 }
 
 export interface IntegerOption extends Common {
@@ -40,9 +42,10 @@ export interface OtherOption extends Common {
 }
 export type Option = IntegerOption | BooleanOption | ChoiceOption | OtherOption;
 
-type Extra = Partial<Pick<Common, 'unit' | 'environment' | 'flag'>>;
+type Extra = Partial<Pick<Common, 'unit' | 'environment' | 'flag' | 'needsRestart'>>;
 
-const NONE = { unit: null, environment: null, flag: null };
+const NONE = { unit: null, environment: null, flag: null, needsRestart: false };
+const RESTART = { needsRestart: true };
 
 function integer<Default extends number | null>(
   value: Default,
@@ -53,8 +56,8 @@ function integer<Default extends number | null>(
   return { kind: 'integer' as const, default: value, min: range[0], max: range[1], reason, ...NONE, ...extra };
 }
 
-function boolean(value: boolean, reason: string, defaultWithoutFile = value): BooleanOption {
-  return { kind: 'boolean', default: value, defaultWithoutFile, reason, ...NONE };
+function boolean(value: boolean, reason: string, defaultWithoutFile = value, extra?: Extra): BooleanOption {
+  return { kind: 'boolean', default: value, defaultWithoutFile, reason, ...NONE, ...extra };
 }
 
 function choice<const Choice extends string>(
@@ -73,9 +76,11 @@ function other(kind: OtherOption['kind'], reason: string, extra?: Extra): OtherO
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const GIB = 1_073_741_824;
-const ms = (value: number, max: number, reason: string, min = 0) => integer(value, [min, max], reason, { unit: 'ms' });
+const ms = (value: number, max: number, reason: string, min = 0, extra?: Extra) =>
+  integer(value, [min, max], reason, { unit: 'ms', ...extra });
 const count = (value: number, max: number, reason: string, min = 1) => integer(value, [min, max], reason);
-const bytes = (value: number, max: number, reason: string) => integer(value, [1, max], reason, { unit: 'bytes' });
+const bytes = (value: number, max: number, reason: string, min = 1, extra?: Extra) =>
+  integer(value, [min, max], reason, { unit: 'bytes', ...extra });
 const rate = (reason: string) => other('rate', reason, { unit: 'USD per 1M tokens' });
 
 /** The dialects by the names a config file may use; the second is OpenClaw's name for the first. */
@@ -100,15 +105,19 @@ export const OPTIONS = {
   'gateway.port': integer(18_760, [0, 65_535], 'Port of the one listener; 0 picks a free one.', {
     environment: 'WEIGHBRIDGE_PORT',
     flag: '--port',
+    ...RESTART,
   }),
   'gateway.bind': choice(
     'loopback',
     ['loopback', 'lan', 'auto', 'custom', 'tailnet'],
     'Where to listen: `loopback` and `auto` are 127.0.0.1, `lan` is 0.0.0.0, `custom` needs `gateway.host`; `tailnet` is refused, give the address.',
-    { flag: '--bind' },
+    { flag: '--bind', ...RESTART },
   ),
-  'gateway.host': other('text', 'Address to listen on; wins over `gateway.bind`.', { flag: '--host' }),
-  'gateway.customBindHost': other('text', 'OpenClaw’s name for the address of `bind: "custom"`.'),
+  'gateway.host': other('text', 'Address to listen on; wins over `gateway.bind`.', {
+    flag: '--host',
+    ...RESTART,
+  }),
+  'gateway.customBindHost': other('text', 'OpenClaw’s name for the address of `bind: "custom"`.', RESTART),
   'gateway.auth.mode': choice(
     null,
     ['token', 'password', 'none'],
@@ -129,14 +138,16 @@ export const OPTIONS = {
     false,
     '`/v1/chat/completions`, `/v1/models` and `/v1/embeddings`; off in a file unless asked for, as in OpenClaw.',
     true,
+    RESTART,
   ),
   'gateway.http.endpoints.responses.enabled': boolean(
     false,
     '`/v1/responses`; off in a file unless asked for, as in OpenClaw.',
     true,
+    RESTART,
   ),
-  'gateway.http.endpoints.messages.enabled': boolean(true, '`/v1/messages`.'),
-  'gateway.http.endpoints.proxy.enabled': boolean(true, 'The byte-exact pass-through under `/proxy/`.'),
+  'gateway.http.endpoints.messages.enabled': boolean(true, '`/v1/messages`.', true, RESTART),
+  'gateway.http.endpoints.proxy.enabled': boolean(true, 'The byte-exact pass-through under `/proxy/`.', true, RESTART),
 
   'models.mode': choice(
     'merge',
@@ -191,6 +202,7 @@ export const OPTIONS = {
     'power',
     ['strict', 'power', 'process'],
     '`power`: an answered call survives power loss; `strict`: a call in flight does too; `process`: only a crash of the program is survived.',
+    RESTART,
   ),
 
   'ledger.instanceLeaseMs': ms(
@@ -198,11 +210,14 @@ export const OPTIONS = {
     HOUR_MS,
     'On PostgreSQL: how long after its last sign of life a gateway is taken for dead and its open calls are recorded as uncertain.',
     500,
+    RESTART,
   ),
   'ledger.holdMs': ms(
     5_000,
     HOUR_MS,
     'On PostgreSQL: how long calls wait for a server that is away (a restart, a fail-over) before they are refused with 503.',
+    0,
+    RESTART,
   ),
 
   'metering.onCallerGone': choice(

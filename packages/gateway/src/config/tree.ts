@@ -54,13 +54,19 @@ export interface FileTree {
 
 /** The value at a path without wildcards: the file's, else the table's default. */
 export function setting<Path extends OptionPath>(tree: FileTree | null, path: Path): OptionValue<Path> {
-  let value: unknown = tree ?? undefined;
-  for (const key of path.split('.')) {
-    if (value === undefined) break;
-    value = (value as Record<string, unknown>)[key];
-  }
+  const value = fileValue(tree, path);
   if (value !== undefined) return value as OptionValue<Path>;
   const option = OPTIONS[path];
   const fallback = tree === null && 'defaultWithoutFile' in option ? option.defaultWithoutFile : option.default;
   return fallback as OptionValue<Path>;
+}
+
+/** What the file says at a path without wildcards; undefined where it says nothing. */
+export function fileValue(tree: FileTree | null, path: OptionPath): unknown {
+  let value: unknown = tree ?? undefined;
+  for (const key of path.split('.')) {
+    if (value === undefined) return undefined;
+    value = (value as Record<string, unknown>)[key];
+  }
+  return value;
 }
