@@ -1,12 +1,12 @@
 /** `ledger`: verified, rebuilt, exported, backed up and moved, on a real file and a real server. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { makeUsage } from '@weighbridge/protocol';
-import { testDatabase } from '../../../../test/rig/postgres-server.ts';
+import { runOn, testDatabase } from '../../../../test/rig/postgres-server.ts';
 import { CURSOR_SCRIPTS, EVENT_WRITES } from '../events/room.ts';
 import { csvCell } from '../ledger/export.ts';
 import { StoredLedger } from '../ledger/ledger.ts';
@@ -217,6 +217,55 @@ test('import moves the file to the configured server, once, and only while nobod
   assert.equal(again.code, 1);
   assert.match(again.stderr, /Import needs an empty one/);
 });
+
+test('a backup of a server is a file of its own, which goes back into an empty database', async (t) => {
+  const { stateDir, file, ledgerId, close } = await filled(t);
+  await close();
+  const variables = { WEIGHBRIDGE_DATABASE_URL: await testDatabase() };
+  assert.equal((await run(stateDir, ['import', file], variables)).code, 0);
+  const copy = join(stateDir, 'copy.sqlite');
+  const made = await run(stateDir, ['backup', copy, '--json'], variables);
+  assert.equal(made.code, 0, made.stderr);
+  const answer = JSON.parse(made.stdout);
+  assert.deepEqual([answer.copyOf, answer.entries], [ledgerId, 25]);
+  assert.notEqual(answer.ledgerId, ledgerId);
+  assert.deepEqual(
+    readdirSync(stateDir).filter((name) => name.startsWith('copy')),
+    ['copy.sqlite'],
+  );
+  assert.equal(statSync(copy).mode & 0o777, 0o600);
+  const restored = { WEIGHBRIDGE_DATABASE_URL: await testDatabase() };
+  const back = await run(stateDir, ['import', copy, '--json'], restored);
+  assert.equal(JSON.parse(back.stdout).ledgerId, answer.ledgerId);
+  assert.equal((await run(stateDir, ['verify'], restored)).code, 0);
+});
+
+for (const engine of ['sqlite', 'postgres'] as const) {
+  test(`rename gives a copied ledger another id, and refuses while a gateway has it (${engine})`, async (t) => {
+    const { stateDir, file, ledgerId, close } = await filled(t, 2);
+    const variables: Record<string, string> = {};
+    let refused = await run(stateDir, ['rename']);
+    await close();
+    if (engine === 'postgres') {
+      const url = await testDatabase();
+      variables.WEIGHBRIDGE_DATABASE_URL = url;
+      assert.match((await run(stateDir, ['rename'], variables)).stderr, /nothing is recorded yet/);
+      assert.equal((await run(stateDir, ['import', file], variables)).code, 0);
+      await runOn(url, `update instances set "leaseUntil" = extract(epoch from now()) * 1000 + 60000`);
+      refused = await run(stateDir, ['rename'], variables);
+      await runOn(url, `update instances set "leaseUntil" = 0`);
+    }
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, engine === 'sqlite' ? /another Weighbridge is using/ : /1 gateway\(s\) have/);
+    const done = await run(stateDir, ['rename', '--json'], variables);
+    assert.equal(done.code, 0, done.stderr);
+    const answer = JSON.parse(done.stdout);
+    assert.equal(answer.copyOf, ledgerId);
+    assert.notEqual(answer.ledgerId, ledgerId);
+    assert.equal(JSON.parse((await run(stateDir, ['rename', '--json'], variables)).stdout).copyOf, answer.ledgerId);
+    assert.equal((await run(stateDir, ['verify'], variables)).code, 0);
+  });
+}
 
 test('a progress bar says how far and how long, and stays away where nobody looks', () => {
   assert.equal(

@@ -9,6 +9,7 @@ import { countText } from './format.ts';
 import * as backup from './ledger-backup.ts';
 import { failedToOpen, type LedgerFlags, withSnapshot, withWriter } from './ledger-database.ts';
 import * as exports from './ledger-export.ts';
+import * as renaming from './ledger-rename.ts';
 import { progressBar } from './progress.ts';
 import { EXIT, Failure, type Surroundings } from './surroundings.ts';
 
@@ -44,6 +45,11 @@ export function define(command: Command, surroundings: Surroundings, finish: (ex
   );
   backup.define(
     verb('backup <file>', 'copy the ledger to a new SQLite file, under a new ledger id'),
+    surroundings,
+    finish,
+  );
+  renaming.define(
+    verb('rename', 'give the ledger a new id, where it is a copy made by other means than `ledger backup`'),
     surroundings,
     finish,
   );
