@@ -157,6 +157,8 @@ export function* rebuildRollups(inputs: readonly null[]): Steps<number[]> {
   // The counters' lock keeps other gateways from settling meanwhile.
   yield* ask('ledger.lockCounters', [1]);
   yield* ask('ledger.clearRollups');
+  yield* ask('folding.clear');
+  yield* each('folding.advance', [[0, 0, 0, 1]]);
   const fold = new RollupFold();
   let after: Value[] = ['', ''];
   while (true) {
@@ -169,6 +171,8 @@ export function* rebuildRollups(inputs: readonly null[]): Steps<number[]> {
   yield* each('ledger.addToRollup', [...fold.rollups.values()].map(rollupRow));
   return inputs.map(() => fold.rollups.size);
 }
+
+export { foldRollups } from './folding-scripts.ts';
 
 /** Names the ledger if it has no name yet and enters this process among its instances. */
 export function* beginInstance(inputs: readonly BeginInput[]): Steps<{ ledgerId: string; lastSeq: number }[]> {

@@ -87,3 +87,49 @@ export function percentiles(histogram: Histogram, ranks: readonly number[]): num
     return midOf(bins.at(-1)![0]);
   });
 }
+
+/** A dense count by bin, for merging many histograms at once; bins end where 1 % steps pass a year. */
+export type Tally = Uint32Array;
+
+const TALLY_BINS = EXACT_BELOW_MS + 1000;
+
+export function tally(): Tally {
+  return new Uint32Array(TALLY_BINS);
+}
+
+/** Adds an encoded histogram. One pass over the bytes, no objects: months of them are merged for one answer. */
+export function addEncoded(into: Tally, bytes: Uint8Array): void {
+  let bin = 0;
+  let at = 0;
+  while (at < bytes.length) {
+    for (let isCount = 0; isCount < 2; isCount++) {
+      let value = 0;
+      let factor = 1;
+      let byte = 128;
+      while (byte >= 128) {
+        if (at >= bytes.length) throw new Error('a histogram is cut short');
+        byte = bytes[at++]!;
+        value += (byte & 127) * factor;
+        factor *= 128;
+      }
+      if (isCount === 0) bin += value;
+      else into[Math.min(bin, TALLY_BINS - 1)]! += value;
+    }
+  }
+}
+
+/** As `percentiles`, of a tally; `ranks` ascend. */
+export function tallyPercentiles(counts: Tally, ranks: readonly number[]): number[] | null {
+  let count = 0;
+  for (let bin = 0; bin < counts.length; bin++) count += counts[bin]!;
+  if (count === 0) return null;
+  const found: number[] = [];
+  let seen = 0;
+  for (let bin = 0; bin < counts.length && found.length < ranks.length; bin++) {
+    if (counts[bin] === 0) continue;
+    seen += counts[bin]!;
+    while (found.length < ranks.length && seen >= Math.max(1, Math.ceil(ranks[found.length]! * count)))
+      found.push(midOf(bin));
+  }
+  return found;
+}
