@@ -63,33 +63,29 @@ export function asking(app: FastifyInstance, { store, runs, clock }: AskingDeps)
     return found;
   });
 
-  app.get<{ Querystring: UsageQuery }>(
-    '/api/v1/usage',
-    { config, schema: USAGE },
-    (request) => {
-      const { from, to, groupBy, bucket = null, tz = 'UTC', latency, limit, ...filters } = request.query;
-      if (!isZone(tz)) {
-        throw new GatewayError('invalid_request', '`tz` is no time zone known here; write it like Europe/Berlin.', {
-          param: 'tz',
-        });
-      }
-      const now = clock.now();
-      const toMs = to === undefined ? now : timeOf(to, 'to');
-      const fromMs = from === undefined ? now - DAY_MS : timeOf(from, 'from');
-      if (fromMs > toMs) throw new GatewayError('invalid_request', '`from` lies after `to`.', { param: 'from' });
-      return usageAnswer(store, {
-        tenantId: callerOf(request).tenantId,
-        fromMs,
-        toMs,
-        groupBy: groupsOf(groupBy),
-        bucket,
-        tz,
-        ...(latency === undefined ? {} : { latency }),
-        limit,
-        filters: filtersOf(filters),
+  app.get<{ Querystring: UsageQuery }>('/api/v1/usage', { config, schema: USAGE }, (request) => {
+    const { from, to, groupBy, bucket = null, tz = 'UTC', latency, limit, ...filters } = request.query;
+    if (!isZone(tz)) {
+      throw new GatewayError('invalid_request', '`tz` is no time zone known here; write it like Europe/Berlin.', {
+        param: 'tz',
       });
-    },
-  );
+    }
+    const now = clock.now();
+    const toMs = to === undefined ? now : timeOf(to, 'to');
+    const fromMs = from === undefined ? now - DAY_MS : timeOf(from, 'from');
+    if (fromMs > toMs) throw new GatewayError('invalid_request', '`from` lies after `to`.', { param: 'from' });
+    return usageAnswer(store, {
+      tenantId: callerOf(request).tenantId,
+      fromMs,
+      toMs,
+      groupBy: groupsOf(groupBy),
+      bucket,
+      tz,
+      ...(latency === undefined ? {} : { latency }),
+      limit,
+      filters: filtersOf(filters),
+    });
+  });
 
   app.get('/api/v1/runs', { config, schema: RUNS }, (request) => ({
     object: 'list',
@@ -99,13 +95,17 @@ export function asking(app: FastifyInstance, { store, runs, clock }: AskingDeps)
   }));
 
   // It ends somebody's call: a credential that may only call, or only read, must not.
-  app.post<{ Params: { id: string } }>('/api/v1/runs/:id/stop', { config: { scope: 'admin' }, schema: STOP_RUN }, (request) => {
-    const { id } = request.params;
-    const { tenantId } = callerOf(request);
-    const isOwn = runs.inFlight().some((run) => run.runId === id && run.tenantId === tenantId);
-    if (!isOwn || !runs.stop(id)) throw new GatewayError('not_found', `There is no run ${id} in flight here.`);
-    return { object: 'run', runId: id, stopped: true };
-  });
+  app.post<{ Params: { id: string } }>(
+    '/api/v1/runs/:id/stop',
+    { config: { scope: 'admin' }, schema: STOP_RUN },
+    (request) => {
+      const { id } = request.params;
+      const { tenantId } = callerOf(request);
+      const isOwn = runs.inFlight().some((run) => run.runId === id && run.tenantId === tenantId);
+      if (!isOwn || !runs.stop(id)) throw new GatewayError('not_found', `There is no run ${id} in flight here.`);
+      return { object: 'run', runId: id, stopped: true };
+    },
+  );
 }
 
 export function filtersOf({ agent, session, endUser, run, ...same }: FilterQuery): DispatchFilters {

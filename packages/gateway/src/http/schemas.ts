@@ -105,7 +105,9 @@ export const USAGE = {
       run: text('Exactly this run.'),
     },
   },
-  response: answers(described('`{"object":"usage","from","to","groupBy","bucket","tz","asOfSeq","rows","rowsOmitted","totals"}`')),
+  response: answers(
+    described('`{"object":"usage","from","to","groupBy","bucket","tz","asOfSeq","rows","rowsOmitted","totals"}`'),
+  ),
 } as const;
 
 export const EVENTS = {

@@ -69,6 +69,7 @@ before(async () => {
         runs(call, sink, gone);
       },
       inFlight: () => [],
+      stop: () => false,
       get draining() {
         return state.draining;
       },

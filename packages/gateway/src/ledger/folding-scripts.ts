@@ -2,12 +2,13 @@
  * The transaction that folds rollups of whole hours, quarters of a day and days of UTC that are over. An hour is over when
  * a later one was settled in: `settledAt` never goes back, so nothing of it can change.
  */
-import { encode, mergeInto } from '../lib/histogram.ts';
+import { encode } from '../lib/histogram.ts';
 import { ask, each, type Steps } from '../store/steps.ts';
-import type { Row, Value } from '../store/store.ts';
+import type { Value } from '../store/store.ts';
 import { ROLLUP_KEY, ROLLUP_SUMS } from './columns.ts';
+import { FoldedSums } from './folded-sums.ts';
 import { type FoldedTier, TIER_MS, type Tier } from './periods.ts';
-import { addRollup, keyText, noSums, type Rollup, type RollupKey } from './rollup.ts';
+import type { Rollup } from './rollup.ts';
 
 /** Units folded in one transaction: a settlement that waits for it must not wait long. */
 const UNITS_AT_ONCE = 24;
@@ -42,6 +43,16 @@ export function* foldRollups(inputs: readonly null[]): Steps<FoldedSome[]> {
   return inputs.map(() => some);
 }
 
+/** Throws the folded sums away and folds them again, in one transaction: who asks meanwhile sees all or nothing of it. */
+export function* foldAgain(): Steps<void> {
+  yield* ask('folding.clear');
+  yield* each('folding.advance', [[0, 0, 0, 1]]);
+  while (true) {
+    const [some] = yield* foldRollups([null]);
+    if (!some!.isMore) return;
+  }
+}
+
 /** Folds the next units between what is folded and what is over; units in which nothing was settled are passed over. */
 function* foldTier(
   tier: FoldedTier,
@@ -58,34 +69,16 @@ function* foldTier(
     if (first === undefined) return { rows, toMs: Math.max(toMs, endMs), isMore: false };
     const startMs = Math.floor(Number(first.bucketStart) / unitMs) * unitMs;
     const parts = yield* ask(`folding.${from}Within`, [startMs, startMs + unitMs]);
-    const folded = foldParts(parts, startMs);
+    const folded = new FoldedSums(unitMs);
+    for (const part of parts) folded.add(part);
     yield* each(
       'folding.insert',
-      folded.map((rollup) => foldedRow(tier, rollup)),
+      [...folded.rollups.values()].map((rollup) => foldedRow(tier, rollup)),
     );
-    rows += folded.length;
+    rows += folded.rollups.size;
     toMs = startMs + unitMs;
   }
   return { rows, toMs, isMore: true };
-}
-
-/** Sums come as text: they may pass 2^53. */
-function foldParts(parts: readonly Row[], bucketStart: number): Rollup[] {
-  const folded = new Map<string, Rollup>();
-  for (const part of parts) {
-    const key = { ...(part as unknown as RollupKey), bucketStart };
-    const name = keyText(key);
-    let rollup = folded.get(name);
-    if (!rollup) {
-      rollup = { key, sums: noSums(), latencies: new Map(), firstTokens: new Map(), lastSettledAt: 0 };
-      folded.set(name, rollup);
-    }
-    addRollup(rollup.sums, part);
-    mergeInto(rollup.latencies, part.latencies as Uint8Array);
-    mergeInto(rollup.firstTokens, part.firstTokens as Uint8Array);
-    rollup.lastSettledAt = Math.max(rollup.lastSettledAt, Number(part.lastSettledAt));
-  }
-  return [...folded.values()];
 }
 
 function foldedRow(tier: FoldedTier, rollup: Rollup): Value[] {

@@ -16,7 +16,8 @@ export const DAY_MS = 24 * HOUR_MS;
  */
 export const TIERS = ['day', 'shift', 'hour', 'quarter'] as const;
 export type Tier = (typeof TIERS)[number];
-export type FoldedTier = Exclude<Tier, 'quarter'>;
+export const FOLDED_TIERS = ['day', 'shift', 'hour'] as const;
+export type FoldedTier = (typeof FOLDED_TIERS)[number];
 
 export const TIER_MS: Readonly<Record<Tier, number>> = {
   day: DAY_MS,

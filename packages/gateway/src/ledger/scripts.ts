@@ -14,6 +14,7 @@ import {
   SETTLEMENT_COLUMNS,
   uncertainValues,
 } from './columns.ts';
+import { foldAgain } from './folding-scripts.ts';
 import { keyOf, keyText, type Rollup, RollupFold, type RollupKey, type RollupSource } from './rollup.ts';
 
 /** What of an entry's intent its rollup is keyed by. */
@@ -157,8 +158,6 @@ export function* rebuildRollups(inputs: readonly null[]): Steps<number[]> {
   // The counters' lock keeps other gateways from settling meanwhile.
   yield* ask('ledger.lockCounters', [1]);
   yield* ask('ledger.clearRollups');
-  yield* ask('folding.clear');
-  yield* each('folding.advance', [[0, 0, 0, 1]]);
   const fold = new RollupFold();
   let after: Value[] = ['', ''];
   while (true) {
@@ -169,10 +168,9 @@ export function* rebuildRollups(inputs: readonly null[]): Steps<number[]> {
     after = [last.tenantId!, last.entryId!];
   }
   yield* each('ledger.addToRollup', [...fold.rollups.values()].map(rollupRow));
+  yield* foldAgain();
   return inputs.map(() => fold.rollups.size);
 }
-
-export { foldRollups } from './folding-scripts.ts';
 
 /** Names the ledger if it has no name yet and enters this process among its instances. */
 export function* beginInstance(inputs: readonly BeginInput[]): Steps<{ ledgerId: string; lastSeq: number }[]> {
@@ -336,3 +334,5 @@ function positions<Column extends string>(columns: readonly Column[]): (column: 
   const index = new Map(columns.map((column, position) => [column, position]));
   return (column) => index.get(column)!;
 }
+
+export { foldRollups } from './folding-scripts.ts';

@@ -3,7 +3,7 @@
  * they come from the histograms of rollups or from the entries themselves.
  */
 import { sql } from 'kysely';
-import { addEncoded, binOf, midOf, type Tally, tally, tallyPercentiles } from '../lib/histogram.ts';
+import { binOf, denseTally, midOf, sparseTally, type Tally } from '../lib/histogram.ts';
 import type { Row, Store } from '../store/store.ts';
 import { type Piece, TIERS } from './periods.ts';
 import type { UsageQuestion } from './usage-question.ts';
@@ -11,6 +11,8 @@ import { buckets, filtered, groupColumns, settledWithin, tierTable, within } fro
 
 const LATENCY_RANKS = [0.5, 0.95, 0.99];
 const FIRST_TOKEN_RANKS = [0.5, 0.95];
+/** Rows beyond this get tallies that grow with what is in them: dense ones would take a gigabyte for 10,000 rows. */
+const DENSE_TALLIES_MAX = 200;
 
 /** Percentiles in the order of the ranks above; null where nothing completed. */
 export interface Latencies {
@@ -34,7 +36,8 @@ export async function latenciesOfRollups(
   const tallyOf = (name: string | null) => {
     let own = tallies.get(name);
     if (!own) {
-      own = { latency: tally(), firstToken: tally() };
+      const made = tallies.size < DENSE_TALLIES_MAX ? denseTally : sparseTally;
+      own = { latency: made(), firstToken: made() };
       tallies.set(name, own);
     }
     return own;
@@ -55,8 +58,8 @@ export async function latenciesOfRollups(
         ),
       );
       for (const target of question.groupBy.length === 0 && question.bucket == null ? [all] : [into, all]) {
-        addEncoded(target.latency, row.latencies as Uint8Array);
-        addEncoded(target.firstToken, row.firstTokens as Uint8Array);
+        target.latency.add(row.latencies as Uint8Array);
+        target.firstToken.add(row.firstTokens as Uint8Array);
       }
       if (question.groupBy.length === 0 && question.bucket == null) tallies.set(nameOf(0, []), all);
     }
@@ -65,8 +68,8 @@ export async function latenciesOfRollups(
     [...tallies].map(([name, own]) => [
       name,
       {
-        latency: tallyPercentiles(own.latency, LATENCY_RANKS),
-        firstToken: tallyPercentiles(own.firstToken, FIRST_TOKEN_RANKS),
+        latency: own.latency.percentiles(LATENCY_RANKS),
+        firstToken: own.firstToken.percentiles(FIRST_TOKEN_RANKS),
       },
     ]),
   );

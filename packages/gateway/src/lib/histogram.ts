@@ -88,17 +88,30 @@ export function percentiles(histogram: Histogram, ranks: readonly number[]): num
   });
 }
 
-/** A dense count by bin, for merging many histograms at once; bins end where 1 % steps pass a year. */
-export type Tally = Uint32Array;
+/** Many histograms in the making of one. */
+export interface Tally {
+  add(bytes: Uint8Array): void;
+  /** Nearest-rank percentiles in milliseconds; null when nothing was counted. `ranks` in 0..1, ascending. */
+  percentiles(ranks: readonly number[]): number[] | null;
+}
 
-const TALLY_BINS = EXACT_BELOW_MS + 1000;
+/** Bins end where 1 % steps pass a year. */
+const DENSE_BINS = EXACT_BELOW_MS + 1000;
 
-export function tally(): Tally {
-  return new Uint32Array(TALLY_BINS);
+/** For few: quick, 43 kB each. */
+export function denseTally(): Tally {
+  const counts = new Uint32Array(DENSE_BINS);
+  return { add: (bytes) => addEncoded(counts, bytes), percentiles: (ranks) => densePercentiles(counts, ranks) };
+}
+
+/** For thousands: slower, but only as large as what is in it. */
+export function sparseTally(): Tally {
+  const histogram: Histogram = new Map();
+  return { add: (bytes) => mergeInto(histogram, bytes), percentiles: (ranks) => percentiles(histogram, ranks) };
 }
 
 /** Adds an encoded histogram. One pass over the bytes, no objects: months of them are merged for one answer. */
-export function addEncoded(into: Tally, bytes: Uint8Array): void {
+function addEncoded(into: Uint32Array, bytes: Uint8Array): void {
   let bin = 0;
   let at = 0;
   while (at < bytes.length) {
@@ -113,13 +126,12 @@ export function addEncoded(into: Tally, bytes: Uint8Array): void {
         factor *= 128;
       }
       if (isCount === 0) bin += value;
-      else into[Math.min(bin, TALLY_BINS - 1)]! += value;
+      else into[Math.min(bin, DENSE_BINS - 1)]! += value;
     }
   }
 }
 
-/** As `percentiles`, of a tally; `ranks` ascend. */
-export function tallyPercentiles(counts: Tally, ranks: readonly number[]): number[] | null {
+function densePercentiles(counts: Uint32Array, ranks: readonly number[]): number[] | null {
   let count = 0;
   for (let bin = 0; bin < counts.length; bin++) count += counts[bin]!;
   if (count === 0) return null;
