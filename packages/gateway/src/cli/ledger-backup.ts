@@ -3,7 +3,8 @@
  * copy is another ledger from its first moment: it gets a new ledger id, because numbers given after the backup would
  * otherwise mean two things to whoever followed the old one.
  */
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import type { Database } from '../domain/config.ts';
@@ -25,12 +26,11 @@ async function backUp(file: string, flags: LedgerFlags, surroundings: Surroundin
   const { IdSource } = await import('../lib/ids.ts');
   const ledgerId = new IdSource().next('led');
   // Under its own name only when it is whole: what a break leaves is no backup.
-  const draft = `${file}.part`;
+  const draft = makeDraft(file);
   const bar = progressBar(surroundings);
   try {
-    removeDraft(draft);
     const { copyOf, entries } = await checkedCopy(database, draft, ledgerId, bar);
-    renameSync(draft, file);
+    moveDraft(draft, file);
     bar.end();
     const answer = { object: 'backup', file, ledgerId, copyOf, entries };
     const text = `${file}: ${countText(entries)} entries of ${copyOf}, checked. The copy is ledger ${ledgerId}.\n`;
@@ -82,6 +82,36 @@ async function copyFromServer(database: Database, draft: string, bar: ProgressBa
   } finally {
     await from.close();
   }
+}
+
+/** Made by this backup alone, closed to others, before SQLite sees it. What is there already is never taken. */
+function makeDraft(file: string): string {
+  const draft = `${file}.${process.pid}.part`;
+  try {
+    closeSync(openSync(draft, 'wx', 0o600));
+    return draft;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw new Failure(`${draft} is left of a backup that broke off; remove it.`);
+    throw new Failure(`${draft} cannot be written (${code}).`);
+  }
+}
+
+/** A file that came into being meanwhile is not written over, where the file system can tell. */
+function moveDraft(draft: string, file: string): void {
+  try {
+    linkSync(draft, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+      throw new Failure(`${file} exists by now; nothing is written over.`);
+    }
+    // A file system without links.
+    renameSync(draft, file);
+  }
+  // A backup that is on disk under no name is none.
+  const folder = openSync(dirname(file), 'r');
+  fsyncSync(folder);
+  closeSync(folder);
 }
 
 function removeDraft(draft: string): void {

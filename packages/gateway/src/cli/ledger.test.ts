@@ -1,6 +1,6 @@
 /** `ledger`: verified, rebuilt, exported, backed up and moved, on a real file and a real server. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -13,14 +13,14 @@ import { StoredLedger } from '../ledger/ledger.ts';
 import { INTENT_SCRIPTS, LEDGER_WRITES } from '../ledger/room.ts';
 import { systemClock } from '../lib/clock.ts';
 import { IdSource } from '../lib/ids.ts';
-import { openStore } from '../store/open.ts';
+import { lockFile, openStore } from '../store/open.ts';
 import { runCli } from './program.ts';
 import { barText, progressBar } from './progress.ts';
 
 const ids = new IdSource();
 const PRICE = { input: 1n, output: 1n, cacheRead: 1n, cacheWrite: 1n, cacheWrite1h: 1n };
 
-async function run(stateDir: string, args: string[], variables: Record<string, string> = {}) {
+async function run(stateDir: string, args: string[], variables: Record<string, string> = {}, stderrIsTerminal = false) {
   let stdout = '';
   let stderr = '';
   const code = await runCli(['ledger', ...args, '--state-dir', stateDir], {
@@ -34,7 +34,7 @@ async function run(stateDir: string, args: string[], variables: Record<string, s
       stderr += text;
     },
     isTerminal: false,
-    stderrIsTerminal: false,
+    stderrIsTerminal,
     variables,
     onInterrupt: () => {},
     startGateway: () => assert.fail('no gateway is needed'),
@@ -201,6 +201,75 @@ test('a backup is made while a gateway has the file, and is another ledger', asy
   const again = await run(stateDir, ['backup', copy]);
   assert.equal(again.code, 1);
   assert.match(again.stderr, /exists already/);
+});
+
+test('an export has no end unless told: settlement times may be ahead of this clock', async (t) => {
+  const { stateDir, file } = await filled(t, 3);
+  const other = new DatabaseSync(file);
+  const tomorrow = Date.now() + 86_400_000;
+  other.exec(`update events set at = ${tomorrow} where seq = 3`);
+  other.close();
+  const all = await run(stateDir, ['export', '--json']);
+  assert.equal(all.stdout.split('\n').length, 6, all.stderr);
+  assert.equal(JSON.parse(all.stdout.split('\n')[0]!).to, null);
+  const today = await run(stateDir, ['export', '--to', new Date(tomorrow).toISOString()]);
+  assert.equal(JSON.parse(today.stdout.trimEnd().split('\n').at(-1)!).count, 2);
+  assert.equal((await run(stateDir, ['export', '--from', '1d', '--to', '2d'])).code, 2);
+});
+
+test('an export says what it wrote as JSON, and refuses to mix that with CSV', async (t) => {
+  const { stateDir } = await filled(t, 3);
+  const out = join(stateDir, 'entries.csv');
+  const written = await run(stateDir, ['export', '--format', 'csv', '--out', out, '--json']);
+  assert.deepEqual(JSON.parse(written.stdout), { object: 'export', file: out, format: 'csv', entries: 3 });
+  const mixed = await run(stateDir, ['export', '--format', 'csv', '--json']);
+  assert.equal(mixed.code, 2);
+  assert.match(mixed.stderr, /contradict/);
+});
+
+test('the bar of an export counts to what the export holds', async (t) => {
+  const { stateDir, file } = await filled(t, 5);
+  const other = new DatabaseSync(file);
+  other.exec('update events set at = 1000 where seq < 4');
+  other.close();
+  const { stderr } = await run(stateDir, ['export', '--from', '2000-01-01'], {}, true);
+  assert.match(stderr, /100 % 2 of 2/);
+});
+
+test('a backup that fails removes what it made and nothing else', async (t) => {
+  const { stateDir, file } = await filled(t, 3);
+  const other = new DatabaseSync(file);
+  other.exec('update rollups set output = output - 1');
+  other.close();
+  const copy = join(stateDir, 'copy.sqlite');
+  const foreign = [`${copy}.part`, `${copy}-wal`];
+  for (const name of foreign) writeFileSync(name, 'of somebody else');
+  const failed = await run(stateDir, ['backup', copy]);
+  assert.equal(failed.code, 1);
+  assert.match(failed.stderr, /does not agree with itself/);
+  const left = readdirSync(stateDir).filter((name) => name.startsWith('copy'));
+  assert.deepEqual(left.sort(), ['copy.sqlite-wal', 'copy.sqlite.part']);
+  const inTheWay = `${copy}.${process.pid}.part`;
+  writeFileSync(inTheWay, 'of a backup that broke off');
+  assert.match((await run(stateDir, ['backup', copy])).stderr, /remove it/);
+  assert.equal(readFileSync(inTheWay, 'utf8'), 'of a backup that broke off');
+  assert.match((await run(stateDir, ['backup', join(stateDir, 'no/folder')])).stderr, /cannot be written \(ENOENT\)/);
+});
+
+test('import knows its own ledger and a gateway’s by whatever name', async (t) => {
+  const { stateDir, file, close } = await filled(t, 2);
+  const link = join(stateDir, 'link.sqlite');
+  symlinkSync(file, link);
+  assert.match((await run(stateDir, ['import', link])).stderr, /is the configured ledger itself/);
+  assert.match((await run(stateDir, ['import', join(stateDir, 'none')])).stderr, /there is no file/);
+  const elsewhere = join(stateDir, 'elsewhere');
+  assert.match((await run(elsewhere, ['import', link])).stderr, /another Weighbridge is using/);
+  await close();
+  const servedByLink = await lockFile(link);
+  assert.match((await run(elsewhere, ['import', file])).stderr, /another Weighbridge is using/);
+  servedByLink.release();
+  const moved = await run(elsewhere, ['import', link]);
+  assert.equal(moved.code, 0, moved.stderr);
 });
 
 test('import moves the file to the configured server, once, and only while nobody serves it', async (t) => {

@@ -6,13 +6,12 @@ import { openForReading } from './connection.ts';
 /** Pages copied before others get their turn. */
 const PAGES_AT_ONCE = 1000;
 
+/** Into an empty file that the caller made. */
 export async function copyDatabase(
   from: string,
   to: string,
   onProgress: (done: number, total: number) => void,
 ): Promise<void> {
-  // Made with its mode before SQLite sees it.
-  closeSync(openSync(to, 'wx', 0o600));
   const source = openForReading(from);
   try {
     await backup(source, to, {
