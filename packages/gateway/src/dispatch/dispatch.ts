@@ -7,14 +7,15 @@ import { GatewayError } from '../domain/errors.ts';
 import type { Reading } from '../providers/dialect.ts';
 import { tokensOfBytes } from '../providers/estimate.ts';
 import type { TransportFailure, UpstreamExchange, UpstreamHandlers, UpstreamHeaders } from '../providers/transport.ts';
+import { bodyMeter, isEventStream, streamMeter } from './choose-meter.ts';
 import type { Drain } from './drain.ts';
-import { EncodedBodyMeter, EncodedStreamMeter, encodingOf } from './encoded-meter.ts';
 import type { Failure } from './fallback.ts';
+import { guarded } from './guarded.ts';
 import { answerHeaders, headerOf } from './headers.ts';
-import { BodyMeter, type Meter, StreamMeter } from './meter.ts';
+import { BodyMeter, type Meter } from './meter.ts';
 import { type End, type ErrorKind, refusalOf, usageOutcome } from './outcome.ts';
 import type { Outlet } from './outlet.ts';
-import type { DispatchPlan, DispatchTools } from './plan.ts';
+import { type DispatchPlan, type DispatchTools, intentOf } from './plan.ts';
 
 /** `over`: the caller has the end. `undelivered`: nothing reached the caller; try again, or `deliver` what there is. */
 export type DispatchResult = { kind: 'over' } | { kind: 'undelivered'; failure: Failure; deliver: () => void };
@@ -45,6 +46,7 @@ export class Dispatch implements UpstreamHandlers {
   #isCut = false;
   #onUpstreamEnd: (() => void) | null = null;
   #isCallerGone = false;
+  readonly #bugs: unknown[] = [];
   #drain: Drain | null = null;
   #totalTimer: NodeJS.Timeout | null = null;
   #stallTimer: NodeJS.Timeout | null = null;
@@ -61,12 +63,15 @@ export class Dispatch implements UpstreamHandlers {
     return tokensOfBytes(this.#meter?.outputBytes ?? 0);
   }
 
-  /** Resolves when the entry is settled and, unless `undelivered`, the caller has the end. Never rejects. */
+  /**
+   * Resolves when the entry is settled and, unless `undelivered`, the caller has the end. Rejects only with a bug of
+   * ours, and then the entry is settled all the same.
+   */
   async run(): Promise<DispatchResult> {
     const { clock, ledger } = this.#tools;
     this.#startedAt = clock.monotonic();
     try {
-      await ledger.open(this.#intent(clock.now()));
+      await ledger.open(intentOf(this.#plan, clock.now()));
     } catch (error) {
       this.#refuse(error);
       return OVER;
@@ -79,7 +84,7 @@ export class Dispatch implements UpstreamHandlers {
       this.#clear();
       refused = await this.#settle();
     }
-    if (refused === null) return this.#release();
+    if (refused === null) return this.#releaseOrThrow();
     this.#exchange?.abort();
     this.#refuse(refused);
     return OVER;
@@ -109,7 +114,12 @@ export class Dispatch implements UpstreamHandlers {
     this.#status = status;
     this.#headers = headers;
     if (status >= 300 && status < 400) this.#break('redirect');
-    else this.#meter = this.#meterFor(status, headers);
+    else {
+      this.#isStream = isEventStream(status, headers, this.#plan.stream);
+      this.#meter = this.#isStream
+        ? streamMeter(this.#plan, this.#tools, headers, (bytes) => this.#forward(bytes))
+        : bodyMeter(this.#plan, this.#tools, headers);
+    }
   }
 
   chunk(bytes: Buffer): void {
@@ -131,7 +141,7 @@ export class Dispatch implements UpstreamHandlers {
     this.#upstreamEnded = true;
     const meter = this.#meter;
     if (meter === null) this.#break('truncated');
-    else meter.finish(() => this.#finish(this.#endOf(meter)));
+    else meter.finish((bug) => (bug === null ? this.#finish(this.#endOf(meter)) : this.#fault(bug)));
     this.#onUpstreamEnd?.();
   }
 
@@ -154,31 +164,22 @@ export class Dispatch implements UpstreamHandlers {
       headers: this.#plan.headers,
       body: this.#plan.body,
     };
-    this.#exchange = this.#tools.transport(target.provider).send(request, this);
-  }
-
-  #meterFor(status: number, headers: UpstreamHeaders): Meter {
-    const { dialect, strips, stream } = this.#plan;
-    const { eventBytesMax, answerBytesMax } = this.#tools.limits;
-    const encoding = encodingOf(headerOf(headers, 'content-encoding'));
-    const type = headerOf(headers, 'content-type') ?? '';
-    const isEvents = type.startsWith('text/event-stream') || (stream && !type.includes('json'));
-    this.#isStream = isEvents && status < 300;
-    if (!this.#isStream) {
-      return encoding === null
-        ? new BodyMeter(dialect, answerBytesMax)
-        : new EncodedBodyMeter(dialect, answerBytesMax, encoding);
-    }
-    const reader = dialect.streamReader();
-    const forward = (bytes: Buffer): void => this.#forward(bytes);
-    if (encoding === null) return new StreamMeter({ reader, eventBytesMax, strips, forward });
-    return new EncodedStreamMeter({ reader, encoding, eventBytesMax, decodedBytesMax: answerBytesMax, forward });
+    this.#exchange = this.#tools.transport(target.provider).send(
+      request,
+      guarded(this, (bug) => this.#fault(bug)),
+    );
   }
 
   #forward(bytes: Buffer): void {
     if (this.#isCallerGone || this.#outlet.isOver) return;
-    this.#sendHead(null);
-    if (this.#outlet.write(bytes, this.#onDrained)) return;
+    try {
+      this.#sendHead(null);
+      if (this.#outlet.write(bytes, this.#onDrained)) return;
+    } catch (bug) {
+      // A decoder's callback may stand behind this call, where nobody else would catch it.
+      this.#fault(bug);
+      return;
+    }
     this.#exchange?.pause();
     const { idleTimeoutMs } = this.#plan.target.provider.timeouts;
     if (this.#end === null && this.#stallTimer === null && idleTimeoutMs > 0) {
@@ -222,6 +223,13 @@ export class Dispatch implements UpstreamHandlers {
     this.#closeUpstream();
   }
 
+  /** A bug of ours, wherever it was met: the dispatch is settled, and `run` rejects with it. */
+  #fault(bug: unknown): void {
+    this.#bugs.push(bug);
+    this.#finish({ outcome: 'failed', errorKind: 'internal' });
+    this.#closeUpstream();
+  }
+
   #closeUpstream(): void {
     if (this.#upstreamEnded) return;
     this.#exchange?.abort();
@@ -243,27 +251,6 @@ export class Dispatch implements UpstreamHandlers {
     if (this.#stallTimer !== null) clearTimeout(this.#stallTimer);
     this.#totalTimer = null;
     this.#stallTimer = null;
-  }
-
-  #intent(startedAt: number) {
-    const { dispatchId, runId, attempt, attribution, target, requestedModel, stream } = this.#plan;
-    const { provider, model, price } = target;
-    const { id, api } = provider;
-    const source = 'gateway' as const;
-    return {
-      dispatchId,
-      runId,
-      attempt,
-      attribution,
-      provider: id,
-      model,
-      requestedModel,
-      api,
-      stream,
-      source,
-      startedAt,
-      price,
-    };
   }
 
   /** Returns what the ledger refused with, null when the settlement is durable. */
@@ -306,6 +293,12 @@ export class Dispatch implements UpstreamHandlers {
     const refusal =
       error instanceof GatewayError ? error : new GatewayError('internal', 'The call could not be recorded.');
     this.#outlet.fail(refusal, { runId, dispatchId });
+  }
+
+  async #releaseOrThrow(): Promise<DispatchResult> {
+    const result = await this.#release().catch((bug: unknown) => this.#fault(bug));
+    if (this.#bugs.length > 0) throw this.#bugs[0];
+    return result ?? OVER;
   }
 
   async #release(): Promise<DispatchResult> {

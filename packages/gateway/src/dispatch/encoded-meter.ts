@@ -16,7 +16,7 @@ import {
 } from 'node:zlib';
 import { SseFramer } from '../lib/sse-frames.ts';
 import type { Dialect, Reading, StreamReader } from '../providers/dialect.ts';
-import { BodyMeter, type Meter, type MeterOverflow, unread } from './meter.ts';
+import { BodyMeter, type Finished, type Meter, type MeterOverflow, unread } from './meter.ts';
 
 type DecodeAll = (
   bytes: Buffer,
@@ -49,17 +49,19 @@ export class EncodedBodyMeter extends BodyMeter {
     this.#decodedBytesMax = answerBytesMax;
   }
 
-  override finish(done: () => void): void {
+  override finish(done: Finished): void {
     const codec = CODECS[this.#encoding];
     if (codec === undefined) {
       this.#isBroken = true;
-      done();
+      done(null);
       return;
     }
     codec.all(this.held(), { maxOutputLength: this.#decodedBytesMax }, (error, decoded) => {
-      if (error === null) this.readFrom(decoded);
-      else this.#isBroken = true;
-      done();
+      if (error === null) done(bugIn(() => this.readFrom(decoded)));
+      else {
+        this.#isBroken = true;
+        done(null);
+      }
     });
   }
 
@@ -89,7 +91,8 @@ export class EncodedStreamMeter implements Meter {
   /** Given to the decoder and not yet back. */
   readonly #looking: Buffer[] = [];
   #held: Buffer[] = [];
-  #onFinished: (() => void) | null = null;
+  #onFinished: Finished | null = null;
+  #bug: Error | null = null;
   #isTerminalSeen = false;
   /** Known too late to end by: the dispatch waits for the upstream's own end. */
   readonly isTerminal = false;
@@ -125,9 +128,9 @@ export class EncodedStreamMeter implements Meter {
     return null;
   }
 
-  finish(done: () => void): void {
+  finish(done: Finished): void {
     if (this.#isBroken || this.#decoder === null) {
-      done();
+      done(this.#bug);
       return;
     }
     this.#onFinished = done;
@@ -158,7 +161,11 @@ export class EncodedStreamMeter implements Meter {
   #read(decoded: Buffer): void {
     if (this.#isBroken) return;
     this.#decodedBytes += decoded.length;
-    if (this.#decodedBytes > this.#bytesMax || !this.#framer.push(decoded)) this.#breakOff();
+    let fits = this.#decodedBytes <= this.#bytesMax;
+    this.#bug ??= bugIn(() => {
+      fits &&= this.#framer.push(decoded);
+    });
+    if (!fits || this.#bug !== null) this.#breakOff();
   }
 
   #look(frame: Buffer): void {
@@ -167,10 +174,10 @@ export class EncodedStreamMeter implements Meter {
 
   #finished(): void {
     const rest = this.#framer.end();
-    if (rest !== null && !this.#isBroken) this.#look(rest);
+    if (rest !== null && !this.#isBroken) this.#bug ??= bugIn(() => this.#look(rest));
     const done = this.#onFinished;
     this.#onFinished = null;
-    done?.();
+    done?.(this.#bug);
   }
 
   #breakOff(): void {
@@ -186,5 +193,15 @@ export class EncodedStreamMeter implements Meter {
     const before = this.takeHeld();
     if (before !== null) this.#forward(before);
     this.#held.push(chunk);
+  }
+}
+
+/** What a step threw that runs in a decoder's callback, where nobody would catch it and the program would end. */
+function bugIn(step: () => void): Error | null {
+  try {
+    step();
+    return null;
+  } catch (error) {
+    return error as Error;
   }
 }

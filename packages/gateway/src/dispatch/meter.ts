@@ -8,11 +8,14 @@ import type { Dialect, Reading, StreamReader } from '../providers/dialect.ts';
 
 export type MeterOverflow = 'event_too_large' | 'answer_too_large';
 
+/** With what was thrown while the answer was read later than it came, a bug of ours; null where nothing was. */
+export type Finished = (bug: Error | null) => void;
+
 export interface Meter {
   /** Not null: the answer passed a limit and is not read any further. */
   push(chunk: Buffer): MeterOverflow | null;
   /** The upstream ended properly; calls back, perhaps at once, when all of it has been read. */
-  finish(done: () => void): void;
+  finish(done: Finished): void;
   reading(): Reading;
   /** What is held for the time after the commit; null when nothing is. */
   takeHeld(): Buffer | null;
@@ -69,10 +72,10 @@ export class StreamMeter implements Meter {
     return fits && this.#heldBytes <= this.#heldBytesMax ? null : 'event_too_large';
   }
 
-  finish(done: () => void): void {
+  finish(done: Finished): void {
     const rest = this.#framer.end();
     if (rest !== null && (this.isTerminal || !this.#isStripped(this.#look(rest)))) this.#hold(rest);
-    done();
+    done(null);
   }
 
   takeHeld(): Buffer | null {
@@ -150,9 +153,9 @@ export class BodyMeter implements Meter {
     return this.outputBytes <= this.#answerBytesMax ? null : 'answer_too_large';
   }
 
-  finish(done: () => void): void {
+  finish(done: Finished): void {
     this.readFrom(this.held());
-    done();
+    done(null);
   }
 
   /** Reads what the body says, from its decoded bytes. */

@@ -17,8 +17,8 @@ export class Outlet {
   }
 
   head(head: AnswerHead): void {
-    this.hasHead = true;
     this.#sink.head(head);
+    this.hasHead = true;
   }
 
   /** False: write no more until `onDrain` is called, once. */

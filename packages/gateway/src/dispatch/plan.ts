@@ -22,6 +22,26 @@ export interface DispatchPlan {
   body: Buffer;
 }
 
+/** What the ledger is told before the provider is asked. */
+export function intentOf(plan: DispatchPlan, startedAt: number): EntryIntent {
+  const { dispatchId, runId, attempt, attribution, target, requestedModel, stream } = plan;
+  const { provider, model, price } = target;
+  return {
+    dispatchId,
+    runId,
+    attempt,
+    attribution,
+    provider: provider.id,
+    model,
+    requestedModel,
+    api: provider.api,
+    stream,
+    source: 'gateway',
+    startedAt,
+    price,
+  };
+}
+
 /** The two verbs of the ledger. Both reject with GatewayError when the database takes no writes. */
 export interface DispatchLedger {
   open(intent: EntryIntent): Promise<void>;

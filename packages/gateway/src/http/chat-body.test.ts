@@ -46,6 +46,9 @@ test('nesting beyond the limit is refused before anything parses it', () => {
   const started = performance.now();
   assert.equal(refusal(`{${MESSAGES},"x":${deep}`).code, 'invalid_request');
   assert.ok(performance.now() - started < 1000);
+  for (const text of [deep, `${deep}${']'.repeat(1_000_000)}`, ` [{"x":${deep}`]) {
+    assert.equal(refusal(text).code, 'invalid_request', text.slice(0, 9));
+  }
 });
 
 test('a key named __proto__ changes no object', () => {

@@ -3,7 +3,7 @@
  * Checks are those of OpenClaw's door, in its words; everything else is the provider's to judge.
  */
 import { GatewayError } from '../domain/errors.ts';
-import { scanObject } from '../lib/json-splice.ts';
+import { isDeeperThan, scanObject } from '../lib/json-splice.ts';
 
 /** What the door reads of a body. */
 export interface ChatBody {
@@ -47,7 +47,8 @@ export function readChatBody(body: Buffer, depthMax: number): ChatBody {
 /** Before parsing: depth would stop the process for seconds, duplicates would be gone after it. */
 function refuseUnsafeShape(body: Buffer, depthMax: number): void {
   const scan = scanObject(body, 0, depthMax);
-  if (scan === 'too_deep') {
+  // What is no object is parsed as well, for the parser's own words about it.
+  if (scan === 'too_deep' || (scan === 'malformed' && isDeeperThan(body, depthMax))) {
     throw new GatewayError('invalid_request', `The JSON body is nested deeper than ${depthMax} levels.`);
   }
   if (scan === 'malformed') return;

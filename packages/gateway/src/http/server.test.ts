@@ -69,7 +69,6 @@ before(async () => {
         runs(call, sink, gone);
       },
       inFlight: () => [],
-      stop: () => false,
       get draining() {
         return state.draining;
       },

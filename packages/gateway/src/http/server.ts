@@ -37,8 +37,7 @@ export interface ServerDeps {
   access: { authenticate(headers: Record<string, string | string[] | undefined>, remoteAddress: string): Caller };
   runs: {
     start(call: Call, sink: AnswerSink, callerGone: AbortSignal): Promise<void>;
-    inFlight(): readonly { tenantId: string; runId: string }[];
-    stop(runId: string): boolean;
+    inFlight(): readonly { tenantId: string }[];
     readonly draining: boolean;
   };
   ledger: { readonly available: boolean };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { findMember, type ObjectScan, scanArray, scanObject, splice } from './json-splice.ts';
+import { findMember, isDeeperThan, type ObjectScan, scanArray, scanObject, splice } from './json-splice.ts';
 
 function scanned(text: string, depthMax?: number): ObjectScan {
   const scan = scanObject(Buffer.from(text), 0, depthMax);
@@ -87,6 +87,21 @@ test('the depth limit counts the object itself and refuses one level more', () =
   assert.ok(typeof scanObject(Buffer.from('{"a":[[1]]}'), 0, 3) === 'object');
   const deep = Buffer.from(`{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}`);
   assert.equal(scanObject(deep, 0, 100), 'too_deep');
+});
+
+test('the depth of any value is known, whatever stands first, and brackets in strings are none', () => {
+  for (const [text, depth] of [
+    ['[[]]', 2],
+    ['  {"a":[{"b":"]]}}"}]}', 3],
+    ['1', 0],
+    ['[[[', 3],
+    ['"[[[', 0],
+    ['[[["x', 3],
+  ] as const) {
+    const padded = Buffer.from(text.padEnd(20));
+    assert.equal(isDeeperThan(padded, depth), false, text);
+    if (depth > 0) assert.equal(isDeeperThan(padded, depth - 1), true, text);
+  }
 });
 
 test('quotes and backslashes in long strings do not end them', () => {

@@ -81,6 +81,26 @@ export function scanObject(bytes: Buffer, from = 0, depthMax = Number.POSITIVE_I
   return scan;
 }
 
+/** Whether any value in these bytes, JSON or not, is nested deeper than that: asked before whatever recurses or grows. */
+export function isDeeperThan(bytes: Buffer, depthMax: number): boolean {
+  if (bytes.length <= depthMax) return false;
+  let depth = 0;
+  let at = 0;
+  while (at < bytes.length) {
+    const byte = bytes[at];
+    if (byte === QUOTE) {
+      at = skipString(bytes, at);
+      if (at < 0) return false;
+      continue;
+    }
+    at++;
+    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      if (++depth > depthMax) return true;
+    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth--;
+  }
+  return false;
+}
+
 /** The elements of the array that begins at `from`; null when there is none. */
 export function scanArray(bytes: Buffer, from: number): Range[] | null {
   let at = skipSpace(bytes, from);

@@ -26,14 +26,33 @@ export function estimateChatPrompt(body: Buffer): number {
   let tokens = 0;
   const messages = Array.isArray(parsed.messages) ? parsed.messages : [];
   for (const message of messages) tokens += TOKENS_PER_MESSAGE + contentTokens(message);
-  if (parsed.tools !== undefined) tokens += tokensOfBytes(Buffer.byteLength(JSON.stringify(parsed.tools)));
+  if (parsed.tools !== undefined) tokens += tokensOfBytes(jsonBytes(parsed.tools));
   return tokens;
+}
+
+/** The length of a parsed value as JSON text. It keeps its own stack: values from outside may be nested deep. */
+export function jsonBytes(value: unknown): number {
+  const open: unknown[] = [value];
+  let bytes = 0;
+  while (open.length > 0) {
+    const next = open.pop();
+    if (typeof next !== 'object' || next === null) {
+      bytes += Buffer.byteLength(JSON.stringify(next));
+      continue;
+    }
+    const values = Object.values(next);
+    // The brackets, and the commas between.
+    bytes += 2 + Math.max(0, values.length - 1);
+    if (!Array.isArray(next)) for (const key of Object.keys(next)) bytes += Buffer.byteLength(JSON.stringify(key)) + 1;
+    for (const inner of values) open.push(inner);
+  }
+  return bytes;
 }
 
 function contentTokens(message: unknown): number {
   if (typeof message !== 'object' || message === null) return 0;
   const { content, tool_calls: toolCalls } = message as Record<string, unknown>;
-  let tokens = toolCalls === undefined ? 0 : tokensOfBytes(Buffer.byteLength(JSON.stringify(toolCalls)));
+  let tokens = toolCalls === undefined ? 0 : tokensOfBytes(jsonBytes(toolCalls));
   if (typeof content === 'string') tokens += tokensOfBytes(Buffer.byteLength(content));
   if (!Array.isArray(content)) return tokens;
   for (const part of content) {

@@ -3,15 +3,18 @@
  * hot path: a frame gets a glance, and only one that can matter is parsed: the first, and those with a count, a stop
  * reason or an error.
  */
-import { findMember, type ObjectScan, scanArray, scanObject } from '../lib/json-splice.ts';
+import { findMember, isDeeperThan, type ObjectScan, type Range, scanArray, scanObject } from '../lib/json-splice.ts';
 import { frameData } from '../lib/sse-frames.ts';
 import type { Anomaly, FrameVerdict, Reading, StreamReader } from './dialect.ts';
+import { jsonBytes } from './estimate.ts';
 import { glance } from './openai-glance.ts';
 import { type Counters, mergeCounters, readCounters, usageOf } from './openai-usage.ts';
 
 type Json = Record<string, unknown>;
 
 const TERMINAL_BYTES_MAX = 32;
+/** No answer is nested so deep (arguments of tools are strings); parsing millions of levels would take gigabytes. */
+const DEPTH_MAX = 512;
 const LOWER_D = 0x64;
 
 /** What an answer has said so far; streams and bodies fill the same one. */
@@ -33,15 +36,22 @@ class Facts {
     this.servedModel ??= textOf(chunk.model);
     this.serviceTier = textOf(chunk.service_tier) ?? this.serviceTier;
     if (isError(chunk.error)) this.errorKind = 'provider_error';
-    let hasUsage = this.#takeUsage(chunk.usage, bytes, ['usage']);
-    if (isObject(chunk.x_groq)) hasUsage = this.#takeUsage(chunk.x_groq.usage, bytes, ['x_groq', 'usage']) || hasUsage;
+    let hasUsage = this.#takeUsage(chunk.usage, () => rawAt(bytes, ['usage']));
+    if (isObject(chunk.x_groq)) {
+      hasUsage = this.#takeUsage(chunk.x_groq.usage, () => rawAt(bytes, ['x_groq', 'usage'])) || hasUsage;
+    }
     if (!Array.isArray(chunk.choices)) return hasUsage;
+    let ranges: readonly Range[] | null = null;
     for (let index = 0; index < chunk.choices.length; index++) {
       const choice: unknown = chunk.choices[index];
       if (!isObject(choice)) continue;
       this.stopReason = textOf(choice.finish_reason) ?? this.stopReason;
       if (choice.usage === undefined) continue;
-      hasUsage = this.#takeUsage(choice.usage, bytes, ['choices', index, 'usage']) || hasUsage;
+      // One scan finds all choices: there may be very many.
+      ranges ??= elementsAt(bytes, 'choices');
+      const range = ranges[index];
+      const raw = () => (range === undefined ? null : rawAt(bytes.subarray(range.start, range.end), ['usage']));
+      hasUsage = this.#takeUsage(choice.usage, raw) || hasUsage;
     }
     return hasUsage;
   }
@@ -61,18 +71,18 @@ class Facts {
     };
   }
 
-  #takeUsage(usage: unknown, bytes: Buffer, path: readonly (string | number)[]): boolean {
+  #takeUsage(usage: unknown, rawOf: () => string | null): boolean {
     const counters = readCounters(usage);
     if (counters === null) return false;
     if (counters === 'malformed') {
       this.anomaly = 'usage_malformed';
-      this.#rejectedRaw = rawAt(bytes, path);
+      this.#rejectedRaw = rawOf();
       return false;
     }
     if (this.counters === null) this.counters = counters;
     else if (mergeCounters(this.counters, counters)) this.anomaly ??= 'usage_decreased';
     // The longest is the most complete; of equals the latest counts.
-    const raw = rawAt(bytes, path);
+    const raw = rawOf();
     if (raw !== null && raw.length >= (this.rawUsage?.length ?? 0)) this.rawUsage = raw;
     return true;
   }
@@ -103,11 +113,12 @@ export class ChatStreamReader implements StreamReader {
   #parse(bytes: Buffer): FrameVerdict {
     const data = frameData(bytes);
     if (data === null || data === '') return 'pass';
-    const chunk = parseObject(data);
+    const json = dataBytes(bytes, data);
+    const chunk = isDeeperThan(json, DEPTH_MAX) ? null : parseObject(data);
     if (chunk === null) return 'pass';
     this.#isFirst = false;
     if (isErrorEvent(bytes)) this.#facts.errorKind = 'provider_error';
-    const hasUsage = this.#facts.take(chunk, dataBytes(bytes, data));
+    const hasUsage = this.#facts.take(chunk, json);
     this.#hasStopped ||= this.#facts.stopReason !== null;
     if (hasUsage && this.#hasStopped) this.isWhole = true;
     if (this.#facts.errorKind !== null) return 'error';
@@ -118,8 +129,7 @@ export class ChatStreamReader implements StreamReader {
 
 export function readChatBody(body: Buffer): Reading {
   const facts = new Facts();
-  const text = body.toString('utf8');
-  const parsed = parseObject(text);
+  const parsed = isDeeperThan(body, DEPTH_MAX) ? null : parseObject(body.toString('utf8'));
   if (parsed === null) {
     facts.errorKind = 'invalid_answer';
     facts.outputBytes = body.length;
@@ -148,22 +158,28 @@ function messageBytes(choices: unknown): number {
       if (typeof value === 'string') bytes += Buffer.byteLength(value);
     }
     const calls = choice.message.tool_calls;
-    if (calls !== undefined && calls !== null) bytes += Buffer.byteLength(JSON.stringify(calls));
+    if (calls !== undefined && calls !== null) bytes += jsonBytes(calls);
   }
   return bytes;
 }
 
 /** The value at a path as it was written: number spellings included. */
-function rawAt(bytes: Buffer, path: readonly (string | number)[]): string | null {
+function rawAt(bytes: Buffer, path: readonly string[]): string | null {
   let at = 0;
   let end = bytes.length;
   for (const step of path) {
-    const found = typeof step === 'number' ? scanArray(bytes, at)?.[step] : memberOf(scanObject(bytes, at), step);
-    if (found === undefined || found === null) return null;
+    const found = memberOf(scanObject(bytes, at), step);
+    if (found === null) return null;
     at = found.start;
     end = found.end;
   }
   return bytes.toString('utf8', at, end);
+}
+
+/** Where the elements of the array under that key lie. */
+function elementsAt(bytes: Buffer, key: string): readonly Range[] {
+  const member = memberOf(scanObject(bytes), key);
+  return (member === null ? null : scanArray(bytes, member.start)) ?? [];
 }
 
 function memberOf(scan: ObjectScan | string, key: string) {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { makeUsage } from '@weighbridge/protocol';
 import {
   type Answering,
@@ -299,6 +300,50 @@ describe('failures', () => {
     assert.equal(view.failure!.code, 'upstream_unreachable');
     const entry = await rig.entry();
     assert.deepEqual([entry.outcome, entry.errorKind, entry.usageSource], ['failed', 'truncated', 'estimated']);
+  });
+
+  test('an answer nested thousands of levels deep is an unreadable one, plain and compressed, and ends the call', async () => {
+    await open();
+    const calls = '['.repeat(20_000) + ']'.repeat(20_000);
+    const deep = Buffer.from(`{"choices":[{"message":{"tool_calls":${calls}},"finish_reason":"stop"}]}`);
+    for (const [body, encoding] of [
+      [deep, 'identity'],
+      [gzipSync(deep), 'gzip'],
+    ] as const) {
+      upstream.answer((response) => {
+        response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': encoding });
+        response.end(body);
+      });
+      assert.deepEqual((await rig.play({})).bytes, body);
+    }
+    for (const entry of await rig.entries())
+      assert.deepEqual([entry.outcome, entry.errorKind, entry.usageSource], ['failed', 'invalid_answer', 'estimated']);
+  });
+
+  test('a bug of ours in the middle of an answer is settled as internal and told, plain and compressed', async () => {
+    await open();
+    const events = Buffer.concat([text('x'.repeat(40)), stop, usage, done]);
+    for (const [bytes, encoding] of [
+      [events, 'identity'],
+      [gzipSync(events), 'gzip'],
+    ] as const) {
+      upstream.answer((response) => {
+        response.writeHead(200, { ...EVENT_STREAM, 'content-encoding': encoding });
+        response.write(bytes.subarray(0, 20));
+        setImmediate(() => response.end(bytes.subarray(20)));
+      });
+      const view = new CallerView();
+      view.onWrite = () => {
+        throw new Error('a bug');
+      };
+      await rig.play(STREAMED, view);
+      assert.equal(view.failure!.code, 'internal');
+      assert.equal(rig.bugs.splice(0).length, 1);
+    }
+    assert.deepEqual(
+      (await rig.entries()).map((entry) => [entry.outcome, entry.errorKind]),
+      Array(2).fill(['failed', 'internal']),
+    );
   });
 
   test('too large an event and too large an answer are refused, and counted', async () => {

@@ -1,4 +1,4 @@
-/** Copies a database file that may be in use, page by page; and makes any copy one file, checked, under another name. */
+/** Copies a database file that may be in use, page by page, checks the copy, and gives the ledger in it another name. */
 import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { openForReading } from './connection.ts';
@@ -6,12 +6,14 @@ import { openForReading } from './connection.ts';
 /** Pages copied before others get their turn. */
 const PAGES_AT_ONCE = 1000;
 
-/** Into an empty file that the caller made. */
 export async function copyDatabase(
   from: string,
   to: string,
+  newLedgerId: string,
   onProgress: (done: number, total: number) => void,
-): Promise<void> {
+): Promise<{ ledgerId: string }> {
+  // Made with its mode before SQLite sees it.
+  closeSync(openSync(to, 'wx', 0o600));
   const source = openForReading(from);
   try {
     await backup(source, to, {
@@ -21,11 +23,7 @@ export async function copyDatabase(
   } finally {
     source.close();
   }
-}
-
-/** Checks a copy that nobody uses, gives its ledger another name, and leaves one synced file. Gives the old name. */
-export function finishCopy(file: string, newLedgerId: string): { copyOf: string } {
-  const copy = new DatabaseSync(file);
+  const copy = new DatabaseSync(to);
   try {
     // One file that can be moved: nothing of it may wait in a log beside it.
     copy.exec('pragma journal_mode = delete');
@@ -34,10 +32,10 @@ export function finishCopy(file: string, newLedgerId: string): { copyOf: string 
     const row = copy.prepare('select "ledgerId" from ledger').get();
     if (!row) throw new Error('nothing is recorded yet');
     copy.prepare('update ledger set "ledgerId" = ?').run(newLedgerId);
-    return { copyOf: String(row.ledgerId) };
+    return { ledgerId: String(row.ledgerId) };
   } finally {
     copy.close();
-    const descriptor = openSync(file, 'r');
+    const descriptor = openSync(to, 'r');
     fsyncSync(descriptor);
     closeSync(descriptor);
   }
