@@ -126,6 +126,30 @@ test('a feed that breaks is resumed after the last event that was seen', async (
   );
 });
 
+test('a feed that breaks before its first event is resumed where it began', async (t) => {
+  const { url, requests } = await serve(t, (request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    if (request.headers['last-event-id'] === '6') response.write(frame(7));
+    else response.end('retry: 1\nid: 6\n\n');
+  });
+  const feed = new WeighbridgeClient({ url, token: 'x' }).events({ agent: 'main', types: ['model.usage', 'b'] });
+  assert.equal((await feed.next()).value?.seq, 7);
+  await feed.return(undefined);
+  assert.deepEqual(
+    requests.map((request) => [request.url, request.headers['last-event-id']]),
+    [
+      ['/api/v1/events?agent=main&types=model.usage%2Cb', undefined],
+      ['/api/v1/events?agent=main&types=model.usage%2Cb', '6'],
+    ],
+  );
+});
+
+test('a run is stopped by a POST to its own path', async (t) => {
+  const { url, requests } = await serve(t, (_, response) => json(response, 200, { object: 'run' }));
+  await new WeighbridgeClient({ url, token: 'x' }).stopRun('run_1/..');
+  assert.deepEqual([requests[0]?.method, requests[0]?.url], ['POST', '/api/v1/runs/run_1%2F../stop']);
+});
+
 test('a refused feed is thrown, not retried', async (t) => {
   const { url, requests } = await serve(t, (_, response) =>
     json(response, 401, { error: { message: 'Unauthorized' } }),

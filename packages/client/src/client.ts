@@ -8,6 +8,8 @@ import type {
   EventEnvelope,
   List,
   ModelUsageEvent,
+  RunInFlight,
+  TimeBucket,
   UsageAnswer,
   UsageGroup,
 } from '@weighbridge/protocol';
@@ -34,10 +36,10 @@ export interface Filters {
   endUser?: string | undefined;
   outcome?: string | undefined;
   source?: string | undefined;
+  run?: string | undefined;
 }
 
 export interface DispatchesQuery extends Filters {
-  run?: string | undefined;
   limit?: number | undefined;
   cursor?: string | undefined;
 }
@@ -47,6 +49,14 @@ export interface UsageQuery extends Filters {
   from?: string | number | undefined;
   to?: string | number | undefined;
   groupBy?: readonly UsageGroup[] | undefined;
+  /** One row for each bucket and group, by time. */
+  bucket?: TimeBucket | undefined;
+  /** IANA time zone of the buckets; UTC when absent. */
+  tz?: string | undefined;
+  /** Percentiles too; absent: where they cost little. */
+  latency?: boolean | undefined;
+  /** Rows at most, where there are no buckets. */
+  limit?: number | undefined;
 }
 
 export interface ListedModel {
@@ -56,10 +66,18 @@ export interface ListedModel {
   owned_by: string;
 }
 
-export interface EventsQuery {
+/** Filters are exact matches on the events' data. */
+export interface EventsQuery extends Filters {
+  types?: readonly string[] | undefined;
   /** Resume after this `seq`; absent: from now on. */
   afterSeq?: number | undefined;
   signal?: AbortSignal | undefined;
+}
+
+interface AskOptions {
+  method?: 'GET' | 'POST';
+  /** Statuses beside 2xx that are answers. */
+  alsoAnswers?: readonly number[];
 }
 
 const TIMEOUT_MS = 30_000;
@@ -93,7 +111,17 @@ export class WeighbridgeClient {
 
   /** Sums over settled entries. */
   usage(query: UsageQuery = {}): Promise<UsageAnswer> {
-    return this.#ask(`/api/v1/usage${search({ ...query, groupBy: query.groupBy?.join(',') })}`);
+    return this.#ask(`/api/v1/usage${search({ ...query, groupBy: query.groupBy?.join(',') || undefined })}`);
+  }
+
+  /** What is in flight in that gateway now. */
+  runs(): Promise<List<RunInFlight>> {
+    return this.#ask('/api/v1/runs');
+  }
+
+  /** Ends a run at once, without a drain. Needs the scope `admin`; a run that is not in flight there is a 404. */
+  stopRun(runId: string): Promise<{ object: 'run'; runId: string; stopped: true }> {
+    return this.#ask(`/api/v1/runs/${encodeURIComponent(runId)}/stop`, { method: 'POST' });
   }
 
   /** What may be named as `model`: agents and the configured models of providers. */
@@ -103,7 +131,7 @@ export class WeighbridgeClient {
 
   /** Whether the gateway takes calls now, and what keeps it from doing so. Needs no credential. */
   ready(): Promise<{ ready: boolean; failing?: string[] }> {
-    return this.#ask('/readyz', [503]);
+    return this.#ask('/readyz', { alsoAnswers: [503] });
   }
 
   /**
@@ -111,20 +139,22 @@ export class WeighbridgeClient {
    * breaks are repaired: the feed is asked again from the last event that was handed out.
    */
   async *events(query: EventsQuery = {}): AsyncGenerator<ModelUsageEvent | EventEnvelope> {
-    const signal = query.signal ?? new AbortController().signal;
-    let lastEventId = query.afterSeq === undefined ? '' : String(query.afterSeq);
+    const { afterSeq, signal = new AbortController().signal, types, ...filters } = query;
+    const path = `/api/v1/events${search({ ...filters, types: types?.join(',') })}`;
+    let lastEventId = afterSeq === undefined ? '' : String(afterSeq);
     let firstRetryMs = RETRY_FIRST_MS;
     let retryMs = firstRetryMs;
     let connected = false;
     while (!signal.aborted) {
       try {
-        const body = await this.#openFeed(lastEventId, signal);
+        const body = await this.#openFeed(path, lastEventId, signal);
         connected = true;
         for await (const message of serverSentEvents(body)) {
           lastEventId = message.lastEventId || lastEventId;
           firstRetryMs = message.retryMs ?? firstRetryMs;
           retryMs = firstRetryMs;
-          yield JSON.parse(message.data) as EventEnvelope;
+          // Only a place to resume from: the feed's beginning.
+          if (message.data !== '') yield JSON.parse(message.data) as EventEnvelope;
         }
       } catch (error) {
         if (signal.aborted) return;
@@ -136,19 +166,19 @@ export class WeighbridgeClient {
     }
   }
 
-  async #openFeed(lastEventId: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  async #openFeed(path: string, lastEventId: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
     const headers = { ...this.#headers(), accept: 'text/event-stream' };
     const resume = lastEventId === '' ? {} : { 'last-event-id': lastEventId };
-    const response = await this.#fetch(`${this.url}/api/v1/events`, { headers: { ...headers, ...resume }, signal });
+    const response = await this.#fetch(this.url + path, { headers: { ...headers, ...resume }, signal });
     if (!response.ok) throw await apiErrorOf(response);
     if (response.body === null) throw new TypeError('the gateway answered the feed without a body');
     return chunksOf(response.body);
   }
 
-  async #ask<Answer>(path: string, alsoAnswers: readonly number[] = []): Promise<Answer> {
+  async #ask<Answer>(path: string, { method = 'GET', alsoAnswers = [] }: AskOptions = {}): Promise<Answer> {
     const signal = this.#timeoutMs === 0 ? null : AbortSignal.timeout(this.#timeoutMs);
     const headers = { ...this.#headers(), accept: 'application/json' };
-    const response = await this.#fetch(this.url + path, { headers, signal });
+    const response = await this.#fetch(this.url + path, { method, headers, signal });
     if (!response.ok && !alsoAnswers.includes(response.status)) throw await apiErrorOf(response);
     return (await response.json()) as Answer;
   }
@@ -158,8 +188,10 @@ export class WeighbridgeClient {
   }
 }
 
-function search(query: Readonly<Record<string, string | number | undefined>>): string {
-  const pairs = Object.entries(query).filter((pair): pair is [string, string | number] => pair[1] !== undefined);
+function search(query: Readonly<Record<string, string | number | boolean | undefined>>): string {
+  const pairs = Object.entries(query).filter(
+    (pair): pair is [string, string | number | boolean] => pair[1] !== undefined,
+  );
   return pairs.length === 0
     ? ''
     : `?${new URLSearchParams(pairs.map(([name, value]): [string, string] => [name, String(value)]))}`;

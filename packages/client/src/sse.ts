@@ -12,17 +12,23 @@ export interface ServerSentEvent {
   retryMs: number | null;
 }
 
-/** One `data`-carrying event at a time. An event that the body's end cuts off is dropped, as the standard says. */
+/**
+ * One event at a time. An event that the body's end cuts off is dropped, as the standard says. One without data is handed
+ * out only when it brings a new id: the standard fires no event for it, but resumes there.
+ */
 export async function* serverSentEvents(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<ServerSentEvent> {
   let event = '';
   let lines: string[] = [];
   let lastEventId = '';
+  let isNewId = false;
   let retryMs: number | null = null;
   for await (const line of textLines(chunks)) {
     if (line === '') {
-      if (lines.length > 0) yield { event: event || 'message', data: lines.join('\n'), lastEventId, retryMs };
+      if (lines.length > 0 || isNewId)
+        yield { event: event || 'message', data: lines.join('\n'), lastEventId, retryMs };
       event = '';
       lines = [];
+      isNewId = false;
       continue;
     }
     const colon = line.indexOf(':');
@@ -31,8 +37,10 @@ export async function* serverSentEvents(chunks: AsyncIterable<Uint8Array>): Asyn
     const value = colon === -1 ? '' : line.slice(colon + 1).replace(/^ /, '');
     if (field === 'data') lines.push(value);
     else if (field === 'event') event = value;
-    else if (field === 'id' && !value.includes('\0')) lastEventId = value;
-    else if (field === 'retry' && /^\d+$/.test(value)) retryMs = Number(value);
+    else if (field === 'id' && !value.includes('\0')) {
+      isNewId = value !== lastEventId;
+      lastEventId = value;
+    } else if (field === 'retry' && /^\d+$/.test(value)) retryMs = Number(value);
   }
 }
 

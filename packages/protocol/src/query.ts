@@ -1,4 +1,4 @@
-/** Questions and answers of the asking API: `GET /api/v1/usage`, `GET /api/v1/dispatches`. */
+/** Questions and answers of the asking API: `GET /api/v1/usage`, `/dispatches`, `/runs`. */
 import type { DispatchRecord } from './event.ts';
 
 export interface List<Item> {
@@ -81,4 +81,18 @@ export interface DispatchDetail extends DispatchRecord {
   priceLines: PriceLine[] | null;
   rawUsage: unknown;
   corrections: DispatchRecord[];
+}
+
+/** One element of `GET /api/v1/runs`: a run that has not ended. */
+export interface RunInFlight {
+  runId: string;
+  tenantId: string;
+  agentId: string | null;
+  sessionKey: string | null;
+  provider: string;
+  model: string;
+  attempt: number;
+  startedAt: string;
+  /** Generated so far by the present dispatch; an estimate. */
+  tokens: number;
 }

@@ -1,23 +1,13 @@
 /** `dispatches`: single dispatches, newest first, and `dispatches show ID`: one in full, with its price lines and raw usage. */
 import { type DispatchDetail, type DispatchRecord, OUTCOMES, promptTokens } from '@weighbridge/protocol';
 import type { Command } from 'commander';
+import { type FilterFlags, filtersOf, withFilterOptions } from './filters.ts';
 import { countText, dollarsText, millisecondsText, timeText, UNKNOWN } from './format.ts';
 import { type SourceFlags, withSource, withSourceOptions } from './source.ts';
 import { EXIT, Failure, type Surroundings } from './surroundings.ts';
 import { type Column, plainText, renderTable } from './table.ts';
 
-type Flags = SourceFlags & {
-  json?: boolean;
-  limit: string;
-  cursor?: string;
-  model?: string;
-  provider?: string;
-  agent?: string;
-  session?: string;
-  endUser?: string;
-  outcome?: string;
-  run?: string;
-};
+type Flags = SourceFlags & FilterFlags & { json?: boolean; limit: string; cursor?: string };
 
 const ID = /^(dsp|ent)_[0-9A-Z]{26}$/;
 const LIMIT_MAX = 1_000;
@@ -41,22 +31,12 @@ export function define(command: Command, surroundings: Surroundings, finish: (ex
   const { stdout } = surroundings;
   // The list's options stand before `show`, its own after it: otherwise `show ID --json` would be the list's.
   command.enablePositionalOptions();
-  withSourceOptions(command)
+  withFilterOptions(withSourceOptions(command), OUTCOME_WORDS)
     .option('--limit <count>', `how many, 1 to ${LIMIT_MAX}`, '20')
     .option('--cursor <cursor>', 'go on where a list ended')
-    .option('--model <model>', 'only this model')
-    .option('--provider <provider>', 'only this provider')
-    .option('--agent <agent>', 'only this agent')
-    .option('--session <key>', 'only this session')
-    .option('--end-user <id>', 'only this end user')
-    .option('--outcome <outcome>', `only ${OUTCOME_WORDS.join(', ')}`)
-    .option('--run <id>', 'only this run')
     .action(async (flags: Flags) => {
-      const { model, provider, agent, session, endUser, run, cursor, outcome } = flags;
-      if (outcome !== undefined && !OUTCOME_WORDS.includes(outcome)) {
-        throw new Failure(`--outcome must be one of ${OUTCOME_WORDS.join(', ')}.`, EXIT.usage);
-      }
-      const query = { limit: limitOf(flags.limit), cursor, model, provider, agent, session, endUser, outcome, run };
+      const { cursor } = flags;
+      const query = { limit: limitOf(flags.limit), cursor, ...filtersOf(flags, OUTCOME_WORDS) };
       const list = await withSource(flags, surroundings, (source) => source.dispatches(query));
       stdout(flags.json ? `${JSON.stringify(list)}\n` : dispatchesText(list.data, list.nextCursor));
       finish(EXIT.ok);

@@ -1,4 +1,5 @@
 /** Numbers, money and times as people read them. Pure; what is not known is `–`, never 0. */
+import type { TimeBucket } from '@weighbridge/protocol';
 
 export const UNKNOWN = '–';
 
@@ -32,6 +33,21 @@ export function timeText(iso: string | null): string {
   const two = (value: number) => String(value).padStart(2, '0');
   const date = [at.getFullYear(), two(at.getMonth() + 1), two(at.getDate())].join('-');
   return `${date} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+}
+
+/** A bucket by its beginning, in its own zone; hours with their offset, because one hour a year comes twice. */
+export function bucketText(startIso: string | null, bucket: TimeBucket, tz: string): string {
+  if (startIso === null) return UNKNOWN;
+  const format = new Intl.DateTimeFormat('sv-SE', {
+    timeZone: tz,
+    year: 'numeric',
+    month: '2-digit',
+    ...(bucket === 'month' ? {} : { day: '2-digit' }),
+    ...(bucket === 'month' || bucket === 'day'
+      ? {}
+      : { hour: '2-digit', minute: '2-digit', timeZoneName: 'shortOffset' }),
+  });
+  return format.format(new Date(startIso));
 }
 
 const SPANS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };

@@ -6,6 +6,7 @@ import { type Source, type SourceFlags, withSource, withSourceOptions } from './
 import { costText, notesOf, promptTokensOf } from './sums.ts';
 import { EXIT, type Surroundings } from './surroundings.ts';
 import { type Column, renderTable } from './table.ts';
+import { type Shown, watch } from './watching.ts';
 
 interface ModelCount {
   model: string;
@@ -29,42 +30,21 @@ const COLUMNS: readonly Column[] = [
   { title: 'cost', align: 'right' },
 ];
 
-const CLEAR_SCREEN = '\x1b[2J\x1b[H';
-
 export function define(command: Command, surroundings: Surroundings, finish: (exitCode: number) => void): void {
   withSourceOptions(command)
     .option('--watch', 'stay, and show every change')
     .action(async (flags: Flags) => {
-      await withSource(flags, surroundings, (source) =>
-        flags.watch ? watch(source, flags, surroundings) : show(source, flags, surroundings),
-      );
+      const json = flags.json === true;
+      await withSource(flags, surroundings, async (source) => {
+        const answer = () => answerOf(source, json);
+        if (flags.watch) await watch(source, surroundings, { json, answer });
+        else surroundings.stdout((await answer()).text);
+      });
       finish(EXIT.ok);
     });
 }
 
-async function show(source: Source, { json }: Flags, { stdout }: Surroundings): Promise<void> {
-  stdout((await answerOf(source, json === true)).text);
-}
-
-/** Redraws a terminal; writes a new table (or a line of JSON) elsewhere. Ends with Ctrl-C. */
-async function watch(source: Source, { json }: Flags, surroundings: Surroundings): Promise<void> {
-  const { stdout, isTerminal, onInterrupt } = surroundings;
-  const stop = new AbortController();
-  onInterrupt(() => stop.abort());
-  let shown = { text: '', asOfSeq: 0 };
-  const redraw = async () => {
-    const answer = await answerOf(source, json === true);
-    if (answer.text !== shown.text) stdout(isTerminal && json !== true ? CLEAR_SCREEN + answer.text : answer.text);
-    shown = answer;
-  };
-  await redraw();
-  for await (const seq of source.changes(shown.asOfSeq, stop.signal)) {
-    // After a burst the first answer holds all of it.
-    if (seq === null || seq > shown.asOfSeq) await redraw();
-  }
-}
-
-async function answerOf(source: Source, json: boolean): Promise<{ text: string; asOfSeq: number }> {
+async function answerOf(source: Source, json: boolean): Promise<Shown> {
   const question = { fromMs: 0, toMs: Date.now(), groupBy: ['provider', 'model'] } as const;
   const [configured, answer] = await Promise.all([source.models(), source.usage(question)]);
   const { asOfSeq, totals } = answer;

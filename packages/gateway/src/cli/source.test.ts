@@ -191,6 +191,21 @@ test('every asking verb prints the same from a running gateway and from the ledg
     ['usage', ...at, '--by', 'agent,outcome', '--to', '2100-01-01'],
     ['usage', ...at, '--by', 'session', '--to', '2100-01-01', '--end-user', 'tenant-42'],
     ['usage', ...at, '--json', '--from', '2026-01-01', '--to', '2100-01-01', '--model', 'gpt-5'],
+    [
+      'usage',
+      ...at,
+      '--json',
+      '--by',
+      'model,endUser',
+      '--to',
+      '2100-01-01',
+      '--bucket',
+      'hour',
+      '--tz',
+      'Asia/Kathmandu',
+    ],
+    ['usage', ...at, '--by', 'none', '--to', '2100-01-01', '--bucket', 'month', '--latency', '--outcome', 'completed'],
+    ['usage', ...at, '--by', 'model', '--to', '2100-01-01', '--limit', '1', '--source', 'gateway'],
     ['dispatches', ...at, '--limit', '2', '--agent', 'main', '--session', 'agent:main:s1'],
     ['dispatches', ...at, '--outcome', 'aborted', '--json'],
     ['dispatches', 'show', id, ...at],
@@ -244,6 +259,24 @@ test('a wrong token is a sentence, and --url works without any state directory',
   const elsewhere = { WEIGHBRIDGE_STATE_DIR: join(stateDir, 'nowhere') };
   assert.equal((await run(['usage', '--url', url], { ...elsewhere, WEIGHBRIDGE_TOKEN: token })).code, 0);
   assert.equal((await run(['usage', '--url', url, '--token', token], elsewhere)).code, 0);
+});
+
+test('wrong words for usage are refused before anybody is asked', async () => {
+  const wrong = [
+    ['--bucket', 'week'],
+    ['--tz', 'Mars/Olympus'],
+    ['--by', 'colour'],
+    ['--limit', '0'],
+    ['--limit', '10001'],
+    ['--outcome', 'open'],
+    ['--source', 'thin-air'],
+    ['--from', 'yesterday'],
+  ];
+  for (const words of wrong) {
+    const { code, stderr } = await run(['usage', '--url', 'http://127.0.0.1:1', ...words]);
+    assert.equal(code, 2, words.join(' '));
+    assert.ok(stderr.includes(words[0]!), stderr);
+  }
 });
 
 test('models --watch follows from what it has shown, so nothing settled in between is missed', async (t) => {

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 
-import { ApiError, type DispatchesQuery, type Filters, WeighbridgeClient } from '@weighbridge/client';
+import { ApiError, type DispatchesQuery, type Filters, type UsageQuery, WeighbridgeClient } from '@weighbridge/client';
 import type { DispatchDetail, DispatchRecord, List, UsageAnswer, UsageGroup } from '@weighbridge/protocol';
 import type { Command } from 'commander';
 import { isLoopbackHost } from '../config/listener.ts';
@@ -19,7 +19,7 @@ import type { Store } from '../store/store.ts';
 import { readRunning } from './running.ts';
 import { Failure, type Surroundings } from './surroundings.ts';
 
-export interface SourceUsageQuery extends Filters {
+export interface SourceUsageQuery extends Omit<UsageQuery, 'from' | 'to'> {
   fromMs: number;
   toMs: number;
   groupBy: readonly UsageGroup[];
@@ -154,8 +154,15 @@ async function sourceOfLedger(config: GatewayConfig): Promise<Source> {
     name: `the ledger at ${name} (no gateway runs)`,
     models: async () =>
       [...config.providers.values()].flatMap(({ id, models }) => models.map((model) => `${id}/${model.id}`)),
-    usage: ({ fromMs, toMs, groupBy, ...filters }) =>
-      usageAnswer(store, { tenantId: DEFAULT_TENANT, fromMs, toMs, groupBy, filters: ledgerFilters(filters) }),
+    usage: ({ fromMs, toMs, groupBy, bucket, tz, latency, limit, ...filters }) =>
+      usageAnswer(store, {
+        tenantId: DEFAULT_TENANT,
+        fromMs,
+        toMs,
+        groupBy,
+        ...given({ bucket, tz, latency, limit }),
+        filters: ledgerFilters(filters),
+      }),
     dispatches: ({ limit, cursor = null, ...filters }) =>
       listDispatches(store, { tenantId: DEFAULT_TENANT, limit, cursor, filters: ledgerFilters(filters) }),
     dispatch: (id) => findDispatch(store, DEFAULT_TENANT, id),
@@ -169,10 +176,13 @@ async function sourceOfLedger(config: GatewayConfig): Promise<Source> {
   };
 }
 
-function ledgerFilters(filters: Filters & { run?: string | undefined }): DispatchFilters {
-  const { agent, session, endUser, run, ...same } = filters;
-  const named = { ...same, agentId: agent, sessionKey: session, endUserId: endUser, runId: run };
-  return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
+function ledgerFilters({ agent, session, endUser, run, ...same }: Filters): DispatchFilters {
+  return given({ ...same, agentId: agent, sessionKey: session, endUserId: endUser, runId: run });
+}
+
+/** Without what was left out: to the ledger an absent filter and an undefined one are not the same. */
+function given<Named extends object>(named: Named): { [Name in keyof Named]?: NonNullable<Named[Name]> } {
+  return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined)) as never;
 }
 
 async function orNull<Answer>(answer: Promise<Answer>): Promise<Answer | null> {

@@ -122,6 +122,65 @@ describe('live feeds', () => {
     await followers(0);
   });
 
+  async function firstBlocks(path: string, until: RegExp): Promise<string> {
+    const socket = await opened(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    let text = '';
+    for await (const bytes of socket) {
+      text += bytes;
+      if (until.test(text)) break;
+    }
+    socket.destroy();
+    await followers(0);
+    return text;
+  }
+
+  test('the first block says where the feed begins, so a break before any event loses none', async () => {
+    nextSeq = async () => 41;
+    assert.match(await firstBlocks('/api/v1/events', /id: \d+\n\n/), /id: 41\n\n/);
+    assert.match(await firstBlocks('/api/v1/events?after=7', /id: \d+\n\n/), /id: 7\n\n/);
+  });
+
+  test('filters are exact matches on the data of an event, and types choose among events', async () => {
+    nextEvents = async function* (signal) {
+      for (const [seq, agentId] of ['main', 'coder', null, 'main'].entries()) {
+        yield {
+          type: 'model.usage',
+          id: `evt_${seq}`,
+          seq,
+          ledgerId: 'led',
+          timestamp: '',
+          data: { agentId, model: 'm' },
+        };
+      }
+      yield {
+        type: 'model.usage',
+        id: 'evt_9',
+        seq: 9,
+        ledgerId: 'led',
+        timestamp: '',
+        data: { agentId: 'main', model: 'last' },
+      };
+      yield* untilAborted(signal);
+    };
+    const all = await firstBlocks('/api/v1/events?agent=main', /"last"/);
+    assert.deepEqual(
+      [...all.matchAll(/^id: (\d+)\nevent/gm)].map(([, seq]) => seq),
+      ['0', '3', '9'],
+    );
+    const both = await firstBlocks('/api/v1/events?agent=main&model=last', /"last"/);
+    assert.deepEqual(
+      [...both.matchAll(/^id: (\d+)\nevent/gm)].map(([, seq]) => seq),
+      ['9'],
+    );
+  });
+
+  test('a Last-Event-ID that is no number is refused: taken for "from now on" it would lose events in silence', async () => {
+    for (const id of ['x', '-1', '1e3', '99999999999999999']) {
+      const answer = await fetch(`${base}/api/v1/events`, { headers: { 'last-event-id': id } });
+      assert.equal(answer.status, 400, id);
+    }
+  });
+
   test('a reader who takes nothing is cut off, socket and all', async () => {
     nextEvents = async function* (signal) {
       const data = 'x'.repeat(64 * 1024);

@@ -4,6 +4,7 @@
  * another. Knows nothing of admission.
  */
 
+import type { RunInFlight } from '@weighbridge/protocol';
 import type { Dispatch, DispatchResult } from '../dispatch/dispatch.ts';
 import type { DispatchOrder } from '../dispatch/dispatcher.ts';
 import { nextStep } from '../dispatch/fallback.ts';
@@ -30,18 +31,7 @@ export interface RunTools {
 }
 
 /** What is in flight, for people who look. */
-export interface RunView {
-  runId: string;
-  tenantId: string;
-  agentId: string | null;
-  sessionKey: string | null;
-  provider: string;
-  model: string;
-  attempt: number;
-  startedAt: string;
-  /** Generated so far by the present dispatch; an estimate. */
-  tokens: number;
-}
+export type RunView = RunInFlight;
 
 export interface RunStart {
   runId: string;
