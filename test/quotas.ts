@@ -17,6 +17,8 @@ const SHORT = {
   powerLossControlTrials: 0,
   /** Hang-ups at each point, for each drain policy. */
   hangupsEach: 5,
+  /** Rounds of every class of attack (test/attack/classes.ts), after one to warm up. */
+  attackRounds: 2,
 };
 
 const LONG: typeof SHORT = {
@@ -27,6 +29,7 @@ const LONG: typeof SHORT = {
   powerLossTrials: 40,
   powerLossControlTrials: 6,
   hangupsEach: 100,
+  attackRounds: 100,
 };
 
 export const isLongTier = process.env.WEIGHBRIDGE_TEST_TIER === 'long';

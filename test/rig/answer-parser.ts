@@ -80,7 +80,9 @@ export class AnswerParser {
     const status = Number(rawHead.slice(9, 12));
     this.#listener.head(status, rawHead);
     const length = headerOf(rawHead, 'content-length');
-    if (length !== null) {
+    if (status < 200) {
+      this.#finish();
+    } else if (length !== null) {
       this.#rest = Number(length);
       this.#state = 'length';
       if (this.#rest === 0) this.#finish();

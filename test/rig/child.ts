@@ -11,6 +11,8 @@ export interface ChildOptions {
   /** The first match's first group is the answer of `ready`. */
   ready: RegExp;
   readyTimeoutMs?: number;
+  /** Told of each piece of output; `output` keeps only the last of it. */
+  onOutput?: ((text: string) => void) | undefined;
 }
 
 export class Child {
@@ -34,6 +36,7 @@ export class Child {
     );
     const listen = (text: string): void => {
       this.output = (this.output + text).slice(-100_000);
+      options.onOutput?.(text);
       const match = options.ready.exec(this.output);
       if (match !== null) ready.resolve(match[1] ?? '');
     };

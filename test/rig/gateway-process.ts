@@ -17,6 +17,7 @@ export interface GatewayOptions {
   env?: Readonly<Record<string, string>>;
   main?: string;
   readyTimeoutMs?: number;
+  onOutput?: (text: string) => void;
 }
 
 export class GatewayProcess {
@@ -33,7 +34,7 @@ export class GatewayProcess {
   }
 
   async start(): Promise<this> {
-    const { stateDir, config, env, main, readyTimeoutMs } = this.#options;
+    const { stateDir, config, env, main, readyTimeoutMs, onOutput } = this.#options;
     const args = [main ?? MAIN, 'serve', '--port', '0', '--state-dir', stateDir];
     if (config !== null) {
       const file = `${stateDir}.config.json5`;
@@ -46,6 +47,7 @@ export class GatewayProcess {
       env: { ...cleanEnvironment(), ...env },
       ready: /^weighbridge listening on (http:\/\/\S+)$/m,
       readyTimeoutMs: readyTimeoutMs ?? 15_000,
+      onOutput,
     });
     this.url = await this.#child.ready;
     this.readyMs = performance.now() - startedAt;

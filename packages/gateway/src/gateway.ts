@@ -14,6 +14,7 @@ import type { GatewayConfig, GatewaySecrets } from './domain/config.ts';
 import { EventLog } from './events/log.ts';
 import { CURSOR_SCRIPTS, EVENT_WRITES } from './events/room.ts';
 import { buildServer } from './http/server.ts';
+import { Folding } from './ledger/folding.ts';
 import { Heartbeat } from './ledger/heartbeat.ts';
 import { type Ledger, StoredLedger } from './ledger/ledger.ts';
 import { recordsByEntryId } from './ledger/questions.ts';
@@ -72,6 +73,8 @@ async function startOn(
     else log.info('the database takes writes again');
   });
   const { ledger, events, heartbeat } = await beginLedger(store, config, clock, ids, log);
+  const folding = new Folding(store);
+  folding.start();
   const metered = wrapLedger(ledger);
   const upstream = new Upstream({ connectionsMax: config.limits.upstreamConnectionsMax });
   const catalogue = new Catalogue(config.providers);
@@ -113,6 +116,7 @@ async function startOn(
       closing.abort();
       await server.close();
       await upstream.close();
+      await folding.stop();
       await heartbeat?.stop();
       await ledger.close();
       await store.close();

@@ -20,6 +20,10 @@ export const USAGE_GROUPS = [
 ] as const;
 export type UsageGroup = (typeof USAGE_GROUPS)[number];
 
+/** How a period may be cut; days, hours and months are those of the asked time zone. */
+export const TIME_BUCKETS = ['minute', '15m', 'hour', 'day', 'month'] as const;
+export type TimeBucket = (typeof TIME_BUCKETS)[number];
+
 /** What a sum is made of: how many dispatches of each kind stand in it. */
 export interface Composition {
   reported: number;
@@ -45,7 +49,7 @@ export interface UsageSums {
   costNanoUsd: string;
   costUsd: string;
   composition: Composition;
-  /** Milliseconds over completed dispatches; null when there are none. */
+  /** Milliseconds over completed dispatches; null when there are none, or when latencies were not asked for. */
   latencyMs: { avg: number; p50: number; p95: number; p99: number } | null;
   timeToFirstTokenMs: { p50: number; p95: number } | null;
 }
@@ -53,6 +57,8 @@ export interface UsageSums {
 export interface UsageRow extends UsageSums {
   /** The values of the asked groups; null where an entry has none. */
   group: Partial<Record<UsageGroup, string | null>>;
+  /** Where the row's bucket begins, ISO 8601; null when no bucket was asked for. */
+  bucketStart: string | null;
   /** Last settlement in the row, ISO 8601. */
   lastSettledAt: string;
 }
@@ -62,9 +68,15 @@ export interface UsageAnswer {
   from: string;
   to: string;
   groupBy: UsageGroup[];
+  bucket: TimeBucket | null;
+  /** The time zone whose days, hours and months the buckets are. */
+  tz: string;
   /** The answer holds every event up to this sequence number. */
   asOfSeq: number;
+  /** With a bucket: by time. Without: the costliest first. */
   rows: UsageRow[];
+  /** Groups left out because there are more than one answer holds; the totals have them. */
+  rowsOmitted: number;
   totals: UsageSums;
 }
 

@@ -1,5 +1,5 @@
 /** `ledger export`: lines to stdout or into a new file. `ledger verify --file`: the check of such lines. */
-import { createReadStream, existsSync } from 'node:fs';
+import { createReadStream, existsSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
@@ -17,8 +17,8 @@ export function define(command: Command, surroundings: Surroundings, finish: (ex
   command
     .option('--format <format>', FORMATS.join(' or '), 'ndjson')
     .option('--from <when>', 'settled since: ISO 8601 time, or how long ago: 30m, 24h, 7d, 2w (default: the beginning)')
-    .option('--to <when>', 'settled before: the same (default: now)')
-    .option('--out <file>', 'a new file instead of stdout')
+    .option('--to <when>', 'settled before: the same (default: the end)')
+    .option('--out <file>', 'a new file instead of stdout; with it, --json says what was written')
     .action(async (flags: ExportFlags) => {
       await exportLines(flags, surroundings);
       finish(EXIT.ok);
@@ -27,19 +27,26 @@ export function define(command: Command, surroundings: Surroundings, finish: (ex
 
 async function exportLines(flags: ExportFlags, surroundings: Surroundings): Promise<void> {
   if (!FORMATS.includes(flags.format)) throw new Failure(`--format must be ${FORMATS.join(' or ')}.`, EXIT.usage);
+  if (flags.json && flags.out === undefined && flags.format === 'csv') {
+    throw new Failure(
+      '--json and --format csv contradict each other on stdout; give --out, or leave one away.',
+      EXIT.usage,
+    );
+  }
   const now = Date.now();
-  const question = {
-    fromMs: momentOf(flags.from, '--from', now) ?? 0,
-    toMs: momentOf(flags.to, '--to', now) ?? now + 1,
-  };
-  const { csvLines, ndjsonLines } = await import('../ledger/export.ts');
+  const question = { fromMs: momentOf(flags.from, '--from', now) ?? 0, toMs: momentOf(flags.to, '--to', now) };
+  if (question.toMs !== null && question.fromMs > question.toMs)
+    throw new Failure('--from lies after --to.', EXIT.usage);
+  const { countSettled, csvLines, ndjsonLines } = await import('../ledger/export.ts');
   const bar = progressBar(surroundings);
   let count = 0;
   await withSnapshot(flags, surroundings, async (store) => {
-    const { ledgerId, entries } = await sizeOf(store);
+    const ledgerId = await ledgerIdOf(store);
+    // Counting reads the whole log, so it is done only for a bar that somebody sees.
+    const total = surroundings.stderrIsTerminal ? await countSettled(store, question) : 0;
     const onProgress = (done: number): void => {
       count = done;
-      bar.show('exporting', done, entries);
+      bar.show('exporting', done, total);
     };
     const lines =
       flags.format === 'csv'
@@ -68,18 +75,20 @@ async function writeLines(
   try {
     for await (const text of lines) await file.writeFile(text);
     await file.sync();
+  } catch (error) {
+    // This export made it, and half of it must not pass for the whole.
+    rmSync(out, { force: true });
+    throw error;
   } finally {
     await file.close();
   }
 }
 
-async function sizeOf(store: Store): Promise<{ ledgerId: string; entries: number }> {
-  const { queries } = store;
-  const [ledger] = await store.read<{ ledgerId: string; lastSeq: number }>(
-    queries.selectFrom('ledger').select(['ledgerId', 'lastSeq']).compile(),
-  );
+async function ledgerIdOf(store: Store): Promise<string> {
+  const query = store.queries.selectFrom('ledger').select('ledgerId');
+  const [ledger] = await store.read<{ ledgerId: string }>(query.compile());
   if (!ledger) throw new Failure('nothing is recorded yet.');
-  return { ledgerId: ledger.ledgerId, entries: ledger.lastSeq };
+  return ledger.ledgerId;
 }
 
 function momentOf(text: string | undefined, flag: string, now: number): number | null {

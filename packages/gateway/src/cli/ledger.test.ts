@@ -1,26 +1,26 @@
 /** `ledger`: verified, rebuilt, exported, backed up and moved, on a real file and a real server. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { makeUsage } from '@weighbridge/protocol';
-import { testDatabase } from '../../../../test/rig/postgres-server.ts';
+import { runOn, testDatabase } from '../../../../test/rig/postgres-server.ts';
 import { CURSOR_SCRIPTS, EVENT_WRITES } from '../events/room.ts';
 import { csvCell } from '../ledger/export.ts';
 import { StoredLedger } from '../ledger/ledger.ts';
 import { INTENT_SCRIPTS, LEDGER_WRITES } from '../ledger/room.ts';
 import { systemClock } from '../lib/clock.ts';
 import { IdSource } from '../lib/ids.ts';
-import { openStore } from '../store/open.ts';
+import { lockFile, openStore } from '../store/open.ts';
 import { runCli } from './program.ts';
 import { barText, progressBar } from './progress.ts';
 
 const ids = new IdSource();
 const PRICE = { input: 1n, output: 1n, cacheRead: 1n, cacheWrite: 1n, cacheWrite1h: 1n };
 
-async function run(stateDir: string, args: string[], variables: Record<string, string> = {}) {
+async function run(stateDir: string, args: string[], variables: Record<string, string> = {}, stderrIsTerminal = false) {
   let stdout = '';
   let stderr = '';
   const code = await runCli(['ledger', ...args, '--state-dir', stateDir], {
@@ -34,7 +34,7 @@ async function run(stateDir: string, args: string[], variables: Record<string, s
       stderr += text;
     },
     isTerminal: false,
-    stderrIsTerminal: false,
+    stderrIsTerminal,
     variables,
     onInterrupt: () => {},
     startGateway: () => assert.fail('no gateway is needed'),
@@ -203,6 +203,75 @@ test('a backup is made while a gateway has the file, and is another ledger', asy
   assert.match(again.stderr, /exists already/);
 });
 
+test('an export has no end unless told: settlement times may be ahead of this clock', async (t) => {
+  const { stateDir, file } = await filled(t, 3);
+  const other = new DatabaseSync(file);
+  const tomorrow = Date.now() + 86_400_000;
+  other.exec(`update events set at = ${tomorrow} where seq = 3`);
+  other.close();
+  const all = await run(stateDir, ['export', '--json']);
+  assert.equal(all.stdout.split('\n').length, 6, all.stderr);
+  assert.equal(JSON.parse(all.stdout.split('\n')[0]!).to, null);
+  const today = await run(stateDir, ['export', '--to', new Date(tomorrow).toISOString()]);
+  assert.equal(JSON.parse(today.stdout.trimEnd().split('\n').at(-1)!).count, 2);
+  assert.equal((await run(stateDir, ['export', '--from', '1d', '--to', '2d'])).code, 2);
+});
+
+test('an export says what it wrote as JSON, and refuses to mix that with CSV', async (t) => {
+  const { stateDir } = await filled(t, 3);
+  const out = join(stateDir, 'entries.csv');
+  const written = await run(stateDir, ['export', '--format', 'csv', '--out', out, '--json']);
+  assert.deepEqual(JSON.parse(written.stdout), { object: 'export', file: out, format: 'csv', entries: 3 });
+  const mixed = await run(stateDir, ['export', '--format', 'csv', '--json']);
+  assert.equal(mixed.code, 2);
+  assert.match(mixed.stderr, /contradict/);
+});
+
+test('the bar of an export counts to what the export holds', async (t) => {
+  const { stateDir, file } = await filled(t, 5);
+  const other = new DatabaseSync(file);
+  other.exec('update events set at = 1000 where seq < 4');
+  other.close();
+  const { stderr } = await run(stateDir, ['export', '--from', '2000-01-01'], {}, true);
+  assert.match(stderr, /100 % 2 of 2/);
+});
+
+test('a backup that fails removes what it made and nothing else', async (t) => {
+  const { stateDir, file } = await filled(t, 3);
+  const other = new DatabaseSync(file);
+  other.exec('update rollups set output = output - 1');
+  other.close();
+  const copy = join(stateDir, 'copy.sqlite');
+  const foreign = [`${copy}.part`, `${copy}-wal`];
+  for (const name of foreign) writeFileSync(name, 'of somebody else');
+  const failed = await run(stateDir, ['backup', copy]);
+  assert.equal(failed.code, 1);
+  assert.match(failed.stderr, /does not agree with itself/);
+  const left = readdirSync(stateDir).filter((name) => name.startsWith('copy'));
+  assert.deepEqual(left.sort(), ['copy.sqlite-wal', 'copy.sqlite.part']);
+  const inTheWay = `${copy}.${process.pid}.part`;
+  writeFileSync(inTheWay, 'of a backup that broke off');
+  assert.match((await run(stateDir, ['backup', copy])).stderr, /remove it/);
+  assert.equal(readFileSync(inTheWay, 'utf8'), 'of a backup that broke off');
+  assert.match((await run(stateDir, ['backup', join(stateDir, 'no/folder')])).stderr, /cannot be written \(ENOENT\)/);
+});
+
+test('import knows its own ledger and a gateway’s by whatever name', async (t) => {
+  const { stateDir, file, close } = await filled(t, 2);
+  const link = join(stateDir, 'link.sqlite');
+  symlinkSync(file, link);
+  assert.match((await run(stateDir, ['import', link])).stderr, /is the configured ledger itself/);
+  assert.match((await run(stateDir, ['import', join(stateDir, 'none')])).stderr, /there is no file/);
+  const elsewhere = join(stateDir, 'elsewhere');
+  assert.match((await run(elsewhere, ['import', link])).stderr, /another Weighbridge is using/);
+  await close();
+  const servedByLink = await lockFile(link);
+  assert.match((await run(elsewhere, ['import', file])).stderr, /another Weighbridge is using/);
+  servedByLink.release();
+  const moved = await run(elsewhere, ['import', link]);
+  assert.equal(moved.code, 0, moved.stderr);
+});
+
 test('import moves the file to the configured server, once, and only while nobody serves it', async (t) => {
   const { stateDir, file, ledgerId, close } = await filled(t);
   const variables = { WEIGHBRIDGE_DATABASE_URL: await testDatabase() };
@@ -217,6 +286,55 @@ test('import moves the file to the configured server, once, and only while nobod
   assert.equal(again.code, 1);
   assert.match(again.stderr, /Import needs an empty one/);
 });
+
+test('a backup of a server is a file of its own, which goes back into an empty database', async (t) => {
+  const { stateDir, file, ledgerId, close } = await filled(t);
+  await close();
+  const variables = { WEIGHBRIDGE_DATABASE_URL: await testDatabase() };
+  assert.equal((await run(stateDir, ['import', file], variables)).code, 0);
+  const copy = join(stateDir, 'copy.sqlite');
+  const made = await run(stateDir, ['backup', copy, '--json'], variables);
+  assert.equal(made.code, 0, made.stderr);
+  const answer = JSON.parse(made.stdout);
+  assert.deepEqual([answer.copyOf, answer.entries], [ledgerId, 25]);
+  assert.notEqual(answer.ledgerId, ledgerId);
+  assert.deepEqual(
+    readdirSync(stateDir).filter((name) => name.startsWith('copy')),
+    ['copy.sqlite'],
+  );
+  assert.equal(statSync(copy).mode & 0o777, 0o600);
+  const restored = { WEIGHBRIDGE_DATABASE_URL: await testDatabase() };
+  const back = await run(stateDir, ['import', copy, '--json'], restored);
+  assert.equal(JSON.parse(back.stdout).ledgerId, answer.ledgerId);
+  assert.equal((await run(stateDir, ['verify'], restored)).code, 0);
+});
+
+for (const engine of ['sqlite', 'postgres'] as const) {
+  test(`rename gives a copied ledger another id, and refuses while a gateway has it (${engine})`, async (t) => {
+    const { stateDir, file, ledgerId, close } = await filled(t, 2);
+    const variables: Record<string, string> = {};
+    let refused = await run(stateDir, ['rename']);
+    await close();
+    if (engine === 'postgres') {
+      const url = await testDatabase();
+      variables.WEIGHBRIDGE_DATABASE_URL = url;
+      assert.match((await run(stateDir, ['rename'], variables)).stderr, /nothing is recorded yet/);
+      assert.equal((await run(stateDir, ['import', file], variables)).code, 0);
+      await runOn(url, `update instances set "leaseUntil" = extract(epoch from now()) * 1000 + 60000`);
+      refused = await run(stateDir, ['rename'], variables);
+      await runOn(url, `update instances set "leaseUntil" = 0`);
+    }
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, engine === 'sqlite' ? /another Weighbridge is using/ : /1 gateway\(s\) have/);
+    const done = await run(stateDir, ['rename', '--json'], variables);
+    assert.equal(done.code, 0, done.stderr);
+    const answer = JSON.parse(done.stdout);
+    assert.equal(answer.copyOf, ledgerId);
+    assert.notEqual(answer.ledgerId, ledgerId);
+    assert.equal(JSON.parse((await run(stateDir, ['rename', '--json'], variables)).stdout).copyOf, answer.ledgerId);
+    assert.equal((await run(stateDir, ['verify'], variables)).code, 0);
+  });
+}
 
 test('a progress bar says how far and how long, and stays away where nobody looks', () => {
   assert.equal(

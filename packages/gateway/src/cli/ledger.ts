@@ -2,6 +2,7 @@
  * `ledger`: what an operator does with the ledger as a whole. These verbs work on the database itself, not through a
  * gateway: those that only read see one moment of it, whatever is written meanwhile; those that write say who must stop.
  */
+import { existsSync, realpathSync } from 'node:fs';
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import { type Database, databaseName } from '../domain/config.ts';
@@ -9,6 +10,7 @@ import { countText } from './format.ts';
 import * as backup from './ledger-backup.ts';
 import { failedToOpen, type LedgerFlags, withSnapshot, withWriter } from './ledger-database.ts';
 import * as exports from './ledger-export.ts';
+import * as renaming from './ledger-rename.ts';
 import { progressBar } from './progress.ts';
 import { EXIT, Failure, type Surroundings } from './surroundings.ts';
 
@@ -47,6 +49,11 @@ export function define(command: Command, surroundings: Surroundings, finish: (ex
     surroundings,
     finish,
   );
+  renaming.define(
+    verb('rename', 'give the ledger a new id, where it is a copy made by other means than `ledger backup`'),
+    surroundings,
+    finish,
+  );
   exports.define(
     verb('export', 'settled entries and corrections as lines, in the order of their numbers'),
     surroundings,
@@ -81,11 +88,15 @@ async function rebuild(flags: LedgerFlags, surroundings: Surroundings): Promise<
   );
 }
 
-async function importFile(file: string, flags: LedgerFlags, surroundings: Surroundings): Promise<void> {
+async function importFile(given: string, flags: LedgerFlags, surroundings: Surroundings): Promise<void> {
   const { config } = await loadConfig({ flags, variables: surroundings.variables });
   const { database } = config;
-  if (database.kind === 'sqlite' && database.file === file)
-    throw new Failure(`${file} is the configured ledger itself.`);
+  // By its own name: a link to the configured ledger is that ledger, and the lock of a gateway is on the own name.
+  const file = realPath(given);
+  if (file === null) throw new Failure(`there is no file ${given}.`);
+  if (database.kind === 'sqlite' && file === realPath(database.file)) {
+    throw new Failure(`${given} is the configured ledger itself.`);
+  }
   const [{ IMPORT_WRITES, importLedger }, { openSnapshot, lockFile }] = await Promise.all([
     import('../ledger/import.ts'),
     import('../store/open.ts'),
@@ -110,4 +121,9 @@ async function importFile(file: string, flags: LedgerFlags, surroundings: Surrou
     lock.release();
     await from.close();
   }
+}
+
+/** Null where there is nothing. */
+function realPath(path: string): string | null {
+  return existsSync(path) ? realpathSync(path) : null;
 }

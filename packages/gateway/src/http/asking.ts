@@ -1,23 +1,34 @@
 /** The asking API over the ledger: dispatches, usage, runs in flight. Decodes questions, asks, answers; sums nothing. */
-import { USAGE_GROUPS, type UsageGroup } from '@weighbridge/protocol';
+import { type TimeBucket, USAGE_GROUPS, type UsageGroup } from '@weighbridge/protocol';
 import type { FastifyInstance } from 'fastify';
 import { GatewayError } from '../domain/errors.ts';
 import { type DispatchFilters, findDispatch, listDispatches } from '../ledger/questions.ts';
 import { usageAnswer } from '../ledger/usage-answer.ts';
 import type { Clock } from '../lib/clock.ts';
+import { isZone } from '../lib/zones.ts';
 import type { Store } from '../store/store.ts';
 import { callerOf } from './policy.ts';
-import { DISPATCH, DISPATCHES, RUNS, USAGE } from './schemas.ts';
+import { DISPATCH, DISPATCHES, RUNS, STOP_RUN, USAGE } from './schemas.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 export interface AskingDeps {
   store: Store;
-  runs: { inFlight(): readonly { tenantId: string }[] };
+  runs: { inFlight(): readonly { tenantId: string; runId: string }[]; stop(runId: string): boolean };
   clock: Clock;
 }
 
-interface FilterQuery {
+interface UsageQuery extends FilterQuery {
+  from?: string;
+  to?: string;
+  groupBy?: string;
+  bucket?: TimeBucket;
+  tz?: string;
+  latency?: boolean;
+  limit: number;
+}
+
+export interface FilterQuery {
   model?: string;
   provider?: string;
   agent?: string;
@@ -52,24 +63,29 @@ export function asking(app: FastifyInstance, { store, runs, clock }: AskingDeps)
     return found;
   });
 
-  app.get<{ Querystring: FilterQuery & { from?: string; to?: string; groupBy?: string } }>(
-    '/api/v1/usage',
-    { config, schema: USAGE },
-    (request) => {
-      const { from, to, groupBy, ...filters } = request.query;
-      const now = clock.now();
-      const toMs = to === undefined ? now : timeOf(to, 'to');
-      const fromMs = from === undefined ? now - DAY_MS : timeOf(from, 'from');
-      if (fromMs > toMs) throw new GatewayError('invalid_request', '`from` lies after `to`.', { param: 'from' });
-      return usageAnswer(store, {
-        tenantId: callerOf(request).tenantId,
-        fromMs,
-        toMs,
-        groupBy: groupsOf(groupBy),
-        filters: filtersOf(filters),
+  app.get<{ Querystring: UsageQuery }>('/api/v1/usage', { config, schema: USAGE }, (request) => {
+    const { from, to, groupBy, bucket = null, tz = 'UTC', latency, limit, ...filters } = request.query;
+    if (!isZone(tz)) {
+      throw new GatewayError('invalid_request', '`tz` is no time zone known here; write it like Europe/Berlin.', {
+        param: 'tz',
       });
-    },
-  );
+    }
+    const now = clock.now();
+    const toMs = to === undefined ? now : timeOf(to, 'to');
+    const fromMs = from === undefined ? now - DAY_MS : timeOf(from, 'from');
+    if (fromMs > toMs) throw new GatewayError('invalid_request', '`from` lies after `to`.', { param: 'from' });
+    return usageAnswer(store, {
+      tenantId: callerOf(request).tenantId,
+      fromMs,
+      toMs,
+      groupBy: groupsOf(groupBy),
+      bucket,
+      tz,
+      ...(latency === undefined ? {} : { latency }),
+      limit,
+      filters: filtersOf(filters),
+    });
+  });
 
   app.get('/api/v1/runs', { config, schema: RUNS }, (request) => ({
     object: 'list',
@@ -77,9 +93,22 @@ export function asking(app: FastifyInstance, { store, runs, clock }: AskingDeps)
     hasMore: false,
     nextCursor: null,
   }));
+
+  // It ends somebody's call: a credential that may only call, or only read, must not.
+  app.post<{ Params: { id: string } }>(
+    '/api/v1/runs/:id/stop',
+    { config: { scope: 'admin' }, schema: STOP_RUN },
+    (request) => {
+      const { id } = request.params;
+      const { tenantId } = callerOf(request);
+      const isOwn = runs.inFlight().some((run) => run.runId === id && run.tenantId === tenantId);
+      if (!isOwn || !runs.stop(id)) throw new GatewayError('not_found', `There is no run ${id} in flight here.`);
+      return { object: 'run', runId: id, stopped: true };
+    },
+  );
 }
 
-function filtersOf({ agent, session, endUser, run, ...same }: FilterQuery): DispatchFilters {
+export function filtersOf({ agent, session, endUser, run, ...same }: FilterQuery): DispatchFilters {
   return {
     ...same,
     ...(agent === undefined ? {} : { agentId: agent }),

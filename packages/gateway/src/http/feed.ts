@@ -9,6 +9,7 @@ import type { FastifyInstance } from 'fastify';
 import { GatewayError } from '../domain/errors.ts';
 import type { FollowQuestion } from '../events/log.ts';
 import { SECURITY_HEADERS } from './answer-sink.ts';
+import { type FilterQuery, filtersOf } from './asking.ts';
 import { callerOf } from './policy.ts';
 import { EVENTS } from './schemas.ts';
 
@@ -25,7 +26,7 @@ export interface FeedDeps {
 
 export function feed(app: FastifyInstance, { events, feedsMax, closing }: FeedDeps): void {
   let feeds = 0;
-  app.get<{ Querystring: { after?: number; types?: string } }>(
+  app.get<{ Querystring: FilterQuery & { after?: number; types?: string } }>(
     '/api/v1/events',
     { config: { scope: 'read' }, schema: EVENTS },
     async (request, reply) => {
@@ -39,13 +40,15 @@ export function feed(app: FastifyInstance, { events, feedsMax, closing }: FeedDe
       const gone = new AbortController();
       reply.raw.once('close', () => gone.abort());
       try {
-        const afterSeq = resumeOf(request.headers['last-event-id']) ?? request.query.after ?? (await events.lastSeq());
+        const { after, types, ...filters } = request.query;
+        const afterSeq = resumeOf(request.headers['last-event-id']) ?? after ?? (await events.lastSeq());
         reply.hijack();
         await pour(reply.raw, events, {
           afterSeq,
           tenantId: callerOf(request).tenantId,
-          types: request.query.types?.split(',') ?? null,
+          types: types?.split(',') ?? null,
           signal: AbortSignal.any([gone.signal, closing]),
+          wanted: matcherOf(filters),
         });
       } catch (error) {
         if (!reply.sent) throw error;
@@ -58,16 +61,22 @@ export function feed(app: FastifyInstance, { events, feedsMax, closing }: FeedDe
   );
 }
 
-async function pour(raw: ServerResponse, events: FeedDeps['events'], question: FollowQuestion): Promise<void> {
+interface FeedQuestion extends FollowQuestion {
+  wanted: (event: EventEnvelope) => boolean;
+}
+
+/** The first block says where the feed begins, so that a reader who loses it before any event can resume there. */
+async function pour(raw: ServerResponse, events: FeedDeps['events'], question: FeedQuestion): Promise<void> {
   raw.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store',
     ...SECURITY_HEADERS,
   });
-  raw.write(': following\n\n');
+  raw.write(`: following\nid: ${question.afterSeq}\n\n`);
   const heartbeat = setInterval(() => raw.write(': alive\n\n'), HEARTBEAT_MS);
   try {
     for await (const event of events.follow(question)) {
+      if (!question.wanted(event)) continue;
       raw.write(`id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
       // Cut, not ended: an end would wait, with all its bytes, for a reader who takes none.
       if (raw.writableLength > BEHIND_BYTES_MAX) return void raw.destroy();
@@ -77,7 +86,17 @@ async function pour(raw: ServerResponse, events: FeedDeps['events'], question: F
   }
 }
 
+/** Exact matches on the event's data; an event without that field does not match. */
+function matcherOf(query: FilterQuery): (event: EventEnvelope) => boolean {
+  const filters = Object.entries(filtersOf(query));
+  return ({ data }) => filters.every(([name, value]) => (data as Record<string, unknown> | null)?.[name] === value);
+}
+
 function resumeOf(lastEventId: string | string[] | undefined): number | null {
-  if (typeof lastEventId !== 'string' || !/^\d{1,15}$/.test(lastEventId)) return null;
-  return Number(lastEventId);
+  if (lastEventId === undefined || lastEventId === '') return null;
+  if (typeof lastEventId === 'string' && /^\d{1,15}$/.test(lastEventId)) return Number(lastEventId);
+  // Taken for "from now on" it would lose events in silence.
+  throw new GatewayError('invalid_request', '`Last-Event-ID` must be a sequence number that this feed gave.', {
+    param: 'Last-Event-ID',
+  });
 }

@@ -1,9 +1,10 @@
 /**
  * What each route takes and gives, as JSON Schema: queries are validated with it and `/openapi.json` is made of it. Bodies of model calls are described for people but never validated here, because unknown fields must pass.
  */
-import { ENTRY_SOURCES, OUTCOMES, USAGE_GROUPS } from '@weighbridge/protocol';
+import { ENTRY_SOURCES, OUTCOMES, TIME_BUCKETS, USAGE_GROUPS } from '@weighbridge/protocol';
+import { ROWS_DEFAULT, ROWS_MAX } from '../ledger/usage-question.ts';
 
-const text = (description: string) => ({ type: 'string', description, maxLength: 512 }) as const;
+const text = (description: string) => ({ type: 'string', description, minLength: 1, maxLength: 512 }) as const;
 const nullableText = { type: ['string', 'null'] } as const;
 
 const ERROR_BODY = {
@@ -86,11 +87,27 @@ export const USAGE = {
       from: text('ISO 8601 or milliseconds since the epoch; rounded down to 15 minutes. Default: 24 hours ago.'),
       to: text('Likewise, rounded up. Default: now.'),
       groupBy: text(`Comma-separated list of ${USAGE_GROUPS.join(', ')}.`),
+      bucket: { type: 'string', enum: TIME_BUCKETS, description: 'One row for each bucket and group, by time.' },
+      tz: text('IANA time zone whose hours, days and months the buckets are. Default: UTC.'),
+      latency: {
+        type: 'boolean',
+        description: 'Percentiles too. Default: only where they come without single entries and without buckets.',
+      },
+      limit: {
+        type: 'integer',
+        minimum: 1,
+        maximum: ROWS_MAX,
+        default: ROWS_DEFAULT,
+        description: 'Rows without a bucket, the costliest first; `rowsOmitted` counts the rest, the totals hold it.',
+      },
       ...FILTERS,
       outcome: { type: 'string', enum: OUTCOMES },
+      run: text('Exactly this run.'),
     },
   },
-  response: answers(described('`{"object":"usage","from","to","groupBy","asOfSeq","rows","totals"}`')),
+  response: answers(
+    described('`{"object":"usage","from","to","groupBy","bucket","tz","asOfSeq","rows","rowsOmitted","totals"}`'),
+  ),
 } as const;
 
 export const EVENTS = {
@@ -101,7 +118,13 @@ export const EVENTS = {
   querystring: {
     type: 'object',
     additionalProperties: false,
-    properties: { after: { type: 'integer', minimum: 0 }, types: text('Comma-separated event types.') },
+    properties: {
+      after: { type: 'integer', minimum: 0 },
+      types: text('Comma-separated event types.'),
+      ...FILTERS,
+      outcome: { type: 'string', enum: OUTCOMES },
+      run: text('Exactly this run.'),
+    },
   },
   response: answers(described('`id: <seq>`, `event: <type>`, `data: <event>` for each event.')),
 } as const;
@@ -111,6 +134,15 @@ export const RUNS = {
   tags: ['ledger'],
   security: operatorToken,
   response: answers(described('`{"object":"list","data":[run],"hasMore":false,"nextCursor":null}`')),
+} as const;
+
+export const STOP_RUN = {
+  summary: 'Stop a run at once, without a drain',
+  description: 'What passed is counted. Only runs of this very gateway can be stopped; one of another answers 404.',
+  tags: ['ledger'],
+  security: operatorToken,
+  params: { type: 'object', properties: { id: { type: 'string', pattern: '^run_[0-9A-Z]{26}$' } } },
+  response: answers(described('`{"object":"run","runId","stopped":true}`')),
 } as const;
 
 export const PROBE = { summary: 'Probe', tags: ['probes'], response: answers(described('JSON')) } as const;

@@ -70,6 +70,7 @@ before(async () => {
         runs(call, sink, gone);
       },
       inFlight: () => [],
+      stop: () => false,
       get draining() {
         return state.draining;
       },

@@ -37,7 +37,8 @@ export interface ServerDeps {
   access: { authenticate(headers: Record<string, string | string[] | undefined>, remoteAddress: string): Caller };
   runs: {
     start(call: Call, sink: AnswerSink, callerGone: AbortSignal): Promise<void>;
-    inFlight(): readonly { tenantId: string }[];
+    inFlight(): readonly { tenantId: string; runId: string }[];
+    stop(runId: string): boolean;
     readonly draining: boolean;
   };
   ledger: { readonly available: boolean };

@@ -14,8 +14,12 @@ const FORMAT = 'weighbridge-export-1';
 export interface ExportQuestion {
   /** Settlement time, milliseconds: from inclusive, to exclusive. */
   fromMs: number;
-  toMs: number;
+  /** Null: to the end. Never the local clock: settlement times may be ahead of it. */
+  toMs: number | null;
 }
+
+const TYPES = ['model.usage', 'model.usage.corrected'];
+const END_MS = Number.MAX_SAFE_INTEGER;
 
 export type ExportProgress = (done: number) => void;
 
@@ -26,11 +30,28 @@ async function* settledEntries(
 ): AsyncGenerator<(DispatchRecord & { seq: number })[]> {
   let seq = 0;
   while (true) {
-    const page = await settledAfter(store, { ...question, seq, limit: PAGE });
+    const page = await settledAfter(store, {
+      fromMs: question.fromMs,
+      toMs: question.toMs ?? END_MS,
+      seq,
+      limit: PAGE,
+    });
     if (page.length === 0) return;
     yield page;
     seq = page.at(-1)!.seq;
   }
+}
+
+/** How many an export will hold. */
+export async function countSettled(store: Store, { fromMs, toMs }: ExportQuestion): Promise<number> {
+  const query = store.queries
+    .selectFrom('events')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('type', 'in', TYPES)
+    .where('at', '>=', fromMs)
+    .where('at', '<', toMs ?? END_MS);
+  const [row] = await store.read<{ count: number }>(query.compile());
+  return Number(row!.count);
 }
 
 /** First line: what this is. Then one line for each entry. Last line: how many there were, and the last hash again. */
@@ -41,7 +62,8 @@ export async function* ndjsonLines(
   onProgress: ExportProgress,
 ): AsyncGenerator<string> {
   const { fromMs, toMs } = question;
-  const head = { format: FORMAT, ledgerId, from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() };
+  const to = toMs === null ? null : new Date(toMs).toISOString();
+  const head = { format: FORMAT, ledgerId, from: new Date(fromMs).toISOString(), to };
   let hash = chained('', JSON.stringify(head));
   yield `${JSON.stringify({ ...head, hash })}\n`;
   let count = 0;

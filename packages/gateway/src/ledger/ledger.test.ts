@@ -324,7 +324,7 @@ for (const engine of ENGINES) {
       for (let index = 0; index < 20; index++) {
         await call({}, { model: `m${index % 3}`, provider: `p${index % 2}` });
       }
-      const question = { tenantId: 'default', fromMs: T0, toMs: T0 + 1, filters: {} };
+      const question = { tenantId: 'default', fromMs: T0, toMs: T0 + 1, filters: {}, latency: true };
       const plain = await usageAnswer(store, { ...question, groupBy: [] });
       for (const group of [
         'model',

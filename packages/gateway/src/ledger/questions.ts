@@ -29,25 +29,67 @@ export interface DispatchesQuestion {
   limit: number;
   cursor: string | null;
   filters: DispatchFilters;
+  /** Entries looked at for one page; for tests. */
+  scannedMax?: number;
 }
 
+/**
+ * Entries that one page looks at where more than one filter is given: one of them finds candidates by its index, the
+ * others are tried on them. A page may so hold less than it was asked for, or nothing, and still have a next one.
+ */
+const SCANNED_MAX = 5_000;
+
+/** What finds candidates best comes first: few entries share a run, many a model. Each has its index. */
+const FINDERS = ['runId', 'sessionKey', 'endUserId', 'outcome', 'agentId', 'model'] as const;
+
 export async function listDispatches(store: Store, question: DispatchesQuestion): Promise<List<DispatchRecord>> {
-  let query = selectEntries(store.queries)
-    .where('tenantId', '=', question.tenantId)
-    .where('kind', '=', 'usage')
-    .orderBy('entryId', 'desc')
-    .limit(question.limit + 1);
-  if (question.cursor !== null) query = query.where('entryId', '<', entryOfCursor(question.cursor));
-  query = withFilters(query, question.filters);
-  const rows = await store.read<EntryRow>(query.compile());
-  const page = rows.slice(0, question.limit);
-  const hasMore = rows.length > question.limit;
+  const { tenantId, limit, filters, scannedMax = SCANNED_MAX } = question;
+  const finder = FINDERS.find((name) => filters[name] !== undefined && filters[name] !== 'completed');
+  const isFoundByIndex = Object.entries(filters).every(([name, value]) => value === undefined || name === finder);
+  const window = isFoundByIndex ? limit + 1 : Math.max(scannedMax, limit + 1);
+  const candidates = withFilters(
+    store.queries
+      .selectFrom('entries')
+      .select('entryId')
+      .where('tenantId', '=', tenantId)
+      // Corrections are entries too, under ids of their own.
+      .where('entryId', '>=', 'ent_')
+      .where('entryId', '<', question.cursor === null ? 'ent`' : entryOfCursor(question.cursor))
+      .orderBy('entryId', 'desc')
+      .limit(window),
+    finder === undefined ? {} : { [finder]: filters[finder] },
+  );
+  const rows = await store.read<EntryRow>(
+    withFilters(
+      selectEntries(store.queries, LISTED_COLUMNS)
+        .where('tenantId', '=', tenantId)
+        .where('entryId', 'in', candidates)
+        .orderBy('entryId', 'desc')
+        .limit(limit + 1),
+      isFoundByIndex ? {} : filters,
+    ).compile(),
+  );
+  const page = rows.slice(0, limit);
+  const next = rows.length > limit ? page.at(-1)!.entryId : await lastOfFullWindow(store, candidates, window);
   return {
     object: 'list',
     data: page.map(recordOf),
-    hasMore,
-    nextCursor: hasMore ? page.at(-1)!.entryId.slice('ent_'.length) : null,
+    hasMore: next !== null,
+    nextCursor: next === null ? null : next.slice('ent_'.length),
   };
+}
+
+/** Where the next page begins when all candidates of this one were looked at and there may be more; else null. */
+async function lastOfFullWindow(
+  store: Store,
+  candidates: SelectQueryBuilder<Tables, 'entries', { entryId: string }>,
+  window: number,
+): Promise<string | null> {
+  const query = store.queries
+    .selectFrom(candidates.as('candidates'))
+    .select([sql<number>`count(*)`.as('n'), sql<string>`min(${sql.ref('entryId')})`.as('last')]);
+  const [row] = await store.read<{ n: number; last: string }>(query.compile());
+  return row!.n < window ? null : row!.last;
 }
 
 /** One dispatch by `dsp_…` or `ent_…`, with its price lines, the usage as sent, and its corrections. */
@@ -127,10 +169,15 @@ const RECORD_COLUMNS = [
   ...SETTLEMENT_COLUMNS,
 ].filter((column) => column !== 'costNanoUsd');
 
-function selectEntries(db: Kysely<Tables>) {
+/** What a record is made of: the raw usage and the rates are for one dispatch in full. */
+const LISTED_COLUMNS = RECORD_COLUMNS.filter(
+  (column) => !['rawUsage', 'priceRates', 'instanceId', 'corrects', 'reason'].includes(column),
+);
+
+function selectEntries(db: Kysely<Tables>, columns: readonly (typeof RECORD_COLUMNS)[number][] = RECORD_COLUMNS) {
   return db
     .selectFrom('entries')
-    .select([...RECORD_COLUMNS, sql<string | null>`cast(${sql.ref('costNanoUsd')} as text)`.as('costNanoUsd')]);
+    .select([...columns, sql<string | null>`cast(${sql.ref('costNanoUsd')} as text)`.as('costNanoUsd')]);
 }
 
 function withFilters<O>(
@@ -140,10 +187,12 @@ function withFilters<O>(
   let filtered = query;
   for (const [column, value] of Object.entries(filters) as [keyof DispatchFilters, string | undefined][]) {
     if (value === undefined) continue;
-    filtered =
-      column === 'outcome' && value === 'open'
-        ? filtered.where('outcome', 'is', null)
-        : filtered.where(column, '=', value);
+    if (column === 'outcome' && value === 'open') filtered = filtered.where('outcome', 'is', null);
+    else filtered = filtered.where(column, '=', value);
+    // Said once more in the words of the index: neither engine concludes it from a parameter.
+    if (column === 'outcome' && value !== 'open' && value !== 'completed') {
+      filtered = filtered.where('outcome', '<>', sql.lit('completed'));
+    }
   }
   return filtered;
 }

@@ -129,6 +129,15 @@ export function noSums(): RollupSums {
   };
 }
 
+/** Adds another rollup's sums, given as numbers or decimal text. */
+export function addRollup(sums: RollupSums, part: Readonly<Record<string, unknown>>): void {
+  for (const column of Object.keys(sums) as (keyof RollupSums)[]) {
+    const value = part[column] as string | number;
+    if (typeof sums[column] === 'bigint') (sums[column] as bigint) += BigInt(value);
+    else (sums[column] as number) += Number(value);
+  }
+}
+
 function addSums(sums: RollupSums, entry: RollupSource): void {
   if (entry.kind === 'usage') countRequest(sums, entry);
   else if (entry.reason === PRICED_LATER) sums.unpriced -= 1;

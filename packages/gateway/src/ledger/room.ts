@@ -1,9 +1,10 @@
 /** What the ledger brings to the store: its statements, its scripts, and which of them write intents. */
 import type { RoomWrites } from '../store/compile.ts';
+import { FOLDING_STATEMENTS } from './folding-statements.ts';
 import { LEDGER_STATEMENTS } from './statements.ts';
 
 export const LEDGER_WRITES: RoomWrites = {
-  statements: LEDGER_STATEMENTS,
+  statements: { ...LEDGER_STATEMENTS, ...FOLDING_STATEMENTS },
   scripts: new URL('./scripts.ts', import.meta.url),
 };
 

@@ -14,6 +14,7 @@ import {
   SETTLEMENT_COLUMNS,
   uncertainValues,
 } from './columns.ts';
+import { foldAgain } from './folding-scripts.ts';
 import { keyOf, keyText, type Rollup, RollupFold, type RollupKey, type RollupSource } from './rollup.ts';
 
 /** What of an entry's intent its rollup is keyed by. */
@@ -167,6 +168,7 @@ export function* rebuildRollups(inputs: readonly null[]): Steps<number[]> {
     after = [last.tenantId!, last.entryId!];
   }
   yield* each('ledger.addToRollup', [...fold.rollups.values()].map(rollupRow));
+  yield* foldAgain();
   return inputs.map(() => fold.rollups.size);
 }
 
@@ -332,3 +334,5 @@ function positions<Column extends string>(columns: readonly Column[]): (column: 
   const index = new Map(columns.map((column, position) => [column, position]));
   return (column) => index.get(column)!;
 }
+
+export { foldRollups } from './folding-scripts.ts';

@@ -1,221 +1,151 @@
 /**
- * Sums over time. Groups that rollups know are answered from rollups; sessions and end users, which would make rollups
- * as large as the ledger, are summed from indexed entries. Both fold into the same shape, so they cannot disagree.
- * Periods are whole 15-minute buckets of settlement time: `from` is rounded down, `to` up, and the answer says so.
+ * Sums over time: plans which tiers answer which part of the period, has the database add them up, and puts the answer
+ * together. Periods are whole quarters of an hour of settlement time (minutes: whole minutes); the answer says which.
  */
-import type { UsageAnswer, UsageGroup, UsageRow, UsageSums } from '@weighbridge/protocol';
-import { sql } from 'kysely';
+import type { UsageAnswer, UsageRow, UsageSums } from '@weighbridge/protocol';
 import { usdText } from '../domain/price.ts';
-import { type Histogram, mergeInto, percentiles } from '../lib/histogram.ts';
 import type { Store } from '../store/store.ts';
-import type { DispatchFilters } from './questions.ts';
-import { BUCKET_MS, noSums, RollupFold, type RollupSource, type RollupSums } from './rollup.ts';
-import { ROLLUP_SOURCE_COLUMNS } from './statements.ts';
+import {
+  bucketsOf,
+  type Folded,
+  MINUTE_MS,
+  type Piece,
+  piecesOf,
+  QUARTER_MS,
+  type Span,
+  startOfUnit,
+} from './periods.ts';
+import { type LatenciesByRow, latenciesOfEntries, latenciesOfRollups, nameOf } from './usage-latency.ts';
+import {
+  MINUTES_PERIOD_MAX_MS,
+  needsEntries,
+  ROWS_DEFAULT,
+  ROWS_MAX,
+  tooMany,
+  type UsageQuestion,
+} from './usage-question.ts';
+import { SUM_COLUMNS, type SumsRow, sumsOfEntries, sumsOfRollups } from './usage-sums.ts';
 
-export interface UsageQuestion {
-  tenantId: string;
-  fromMs: number;
-  toMs: number;
-  groupBy: readonly UsageGroup[];
-  filters: Pick<DispatchFilters, 'model' | 'provider' | 'agentId' | 'sessionKey' | 'endUserId' | 'source' | 'outcome'>;
-}
+type Sums = Record<(typeof SUM_COLUMNS)[number], bigint>;
 
-/** One summand, wherever it came from. */
-interface Part {
-  group: Partial<Record<UsageGroup, string | null>>;
-  outcome: string;
-  sums: RollupSums;
-  latencies: Histogram;
-  firstTokens: Histogram;
+interface Group {
+  bucket: number;
+  groups: (string | null)[];
+  sums: Sums;
   lastSettledAt: number;
 }
 
 export async function usageAnswer(store: Store, question: UsageQuestion): Promise<UsageAnswer> {
-  const fromMs = Math.floor(question.fromMs / BUCKET_MS) * BUCKET_MS;
-  const toMs = Math.ceil(question.toMs / BUCKET_MS) * BUCKET_MS;
-  // Read before the sums: the sums then hold at least everything up to it.
-  const [counters] = await store.read<{ lastSeq: number }>(
-    store.queries.selectFrom('ledger').select('lastSeq').compile(),
-  );
-  const asked = { ...question, fromMs, toMs };
-  const parts = needsEntries(question) ? await partsOfEntries(store, asked) : await partsOfRollups(store, asked);
-  const rows = foldByGroup(parts, question.groupBy);
+  const { groupBy, bucket = null, tz = 'UTC', limit = ROWS_DEFAULT } = question;
+  const ledger = await ledgerState(store);
+  const step = bucket === 'minute' ? MINUTE_MS : QUARTER_MS;
+  const asked = { fromMs: Math.floor(question.fromMs / step) * step, toMs: Math.ceil(question.toMs / step) * step };
+  const period = await occupied(store, question.tenantId, asked, bucket !== null);
+  if (bucket === 'minute' && period.toMs - period.fromMs > MINUTES_PERIOD_MAX_MS) throw tooMany('one day of minutes');
+  const buckets = bucketsOf(period, bucket, tz, ROWS_MAX);
+  if (buckets === null) throw tooMany(`${ROWS_MAX} buckets`);
+  const fromEntries = needsEntries(question);
+  const pieces = fromEntries ? wholePieces(buckets) : piecesOf(buckets, ledger.folded);
+  const rows = pieces.length === 0 ? [] : await (fromEntries ? sumsOfEntries : sumsOfRollups)(store, question, pieces);
+  const groups = merged(rows, groupBy.length);
+  const wantsLatency = question.latency ?? (bucket === null && !fromEntries);
+  const latencies: LatenciesByRow =
+    wantsLatency && pieces.length > 0
+      ? await (fromEntries ? latenciesOfEntries : latenciesOfRollups)(store, question, pieces)
+      : new Map();
+  if (bucket !== null && groups.length > Math.max(limit, ROWS_MAX)) throw tooMany(`${ROWS_MAX} rows`);
+  const ordered = bucket === null ? groups.sort(byCostThenTokens) : groups.sort(byTimeThenCost);
+  const shown = bucket === null ? ordered.slice(0, limit) : ordered;
   return {
     object: 'usage',
-    from: new Date(fromMs).toISOString(),
-    to: new Date(toMs).toISOString(),
-    groupBy: [...question.groupBy],
-    asOfSeq: counters?.lastSeq ?? 0,
-    rows: rows.sort(byCostThenTokens),
-    totals: sumsOf(parts),
+    from: new Date(asked.fromMs).toISOString(),
+    to: new Date(asked.toMs).toISOString(),
+    groupBy: [...groupBy],
+    bucket,
+    tz,
+    asOfSeq: ledger.lastSeq,
+    rows: shown.map((group) => rowOf(group, question, buckets, latencies)),
+    rowsOmitted: ordered.length - shown.length,
+    totals: sumsText(totalOf(groups), latencies.get(null)),
   };
 }
 
-function needsEntries({ groupBy, filters }: UsageQuestion): boolean {
-  return (
-    groupBy.includes('session') ||
-    groupBy.includes('endUser') ||
-    filters.sessionKey !== undefined ||
-    filters.endUserId !== undefined
+/** Read before the sums: the sums then hold at least everything up to its number. */
+async function ledgerState(store: Store): Promise<{ lastSeq: number; folded: Folded }> {
+  const columns = ['lastSeq', 'hoursFoldedTo', 'shiftsFoldedTo', 'daysFoldedTo'] as const;
+  const [row] = await store.read<Record<(typeof columns)[number], number>>(
+    store.queries.selectFrom('ledger').select(columns).compile(),
   );
+  const folded = { hour: row?.hoursFoldedTo ?? 0, shift: row?.shiftsFoldedTo ?? 0, day: row?.daysFoldedTo ?? 0 };
+  return { lastSeq: row?.lastSeq ?? 0, folded };
 }
 
-interface RollupRow {
-  tenantId: string;
-  provider: string;
-  model: string;
-  agentId: string;
-  source: string;
-  outcome: string;
-  requests: number;
-  reported: number;
-  partial: number;
-  estimated: number;
-  none: number;
-  unpriced: number;
-  input: string;
-  output: string;
-  cacheRead: string;
-  cacheWrite: string;
-  cacheWrite1h: string;
-  reasoning: string;
-  costNanoUsd: string;
-  latencySumMs: string;
-  latencies: Uint8Array;
-  firstTokens: Uint8Array;
-  lastSettledAt: number;
-}
-
-const BIG_SUMS = [
-  'input',
-  'output',
-  'cacheRead',
-  'cacheWrite',
-  'cacheWrite1h',
-  'reasoning',
-  'costNanoUsd',
-  'latencySumMs',
-] as const;
-
-async function partsOfRollups(store: Store, question: UsageQuestion): Promise<Part[]> {
-  let query = store.queries
-    .selectFrom('rollups')
-    .select([
-      'tenantId',
-      'provider',
-      'model',
-      'agentId',
-      'source',
-      'outcome',
-      'requests',
-      'reported',
-      'partial',
-      'estimated',
-      'none',
-      'unpriced',
-      'latencies',
-      'firstTokens',
-      'lastSettledAt',
-      ...BIG_SUMS.map((column) => sql<string>`cast(${sql.ref(column)} as text)`.as(column)),
-    ])
-    .where('tenantId', '=', question.tenantId)
-    .where('bucketStart', '>=', question.fromMs)
-    .where('bucketStart', '<', question.toMs);
-  for (const column of ['model', 'provider', 'agentId', 'source', 'outcome'] as const) {
-    const value = question.filters[column];
-    if (value !== undefined) query = query.where(column, '=', value);
-  }
-  const rows = await store.read<RollupRow>(query.compile());
-  return rows.map((row) => {
-    const latencies: Histogram = new Map();
-    const firstTokens: Histogram = new Map();
-    mergeInto(latencies, row.latencies);
-    mergeInto(firstTokens, row.firstTokens);
-    const { requests, reported, partial, estimated, none, unpriced } = row;
-    const sums = { ...noSums(), requests, reported, partial, estimated, none, unpriced };
-    for (const column of BIG_SUMS) sums[column] = BigInt(row[column]);
-    return {
-      group: groupOf(row, row.agentId === '' ? null : row.agentId),
-      outcome: row.outcome,
-      sums,
-      latencies,
-      firstTokens,
-      lastSettledAt: row.lastSettledAt,
-    };
-  });
-}
-
-type EntryPart = Omit<RollupSource, 'costNanoUsd'> & {
-  costNanoUsd: string | null;
-  sessionKey: string | null;
-  endUserId: string | null;
-};
-
-async function partsOfEntries(store: Store, question: UsageQuestion): Promise<Part[]> {
-  let query = store.queries
-    .selectFrom('entries')
-    .select([
-      ...ROLLUP_SOURCE_COLUMNS.filter((column) => column !== 'costNanoUsd'),
-      'sessionKey',
-      'endUserId',
-      sql<string | null>`cast(${sql.ref('costNanoUsd')} as text)`.as('costNanoUsd'),
-    ])
-    .where('tenantId', '=', question.tenantId)
-    .where('settledAt', '>=', question.fromMs)
-    .where('settledAt', '<', question.toMs);
-  for (const [column, value] of Object.entries(question.filters) as ['model', string | undefined][]) {
-    if (value !== undefined) query = query.where(column, '=', value);
-  }
-  const rows = await store.read<EntryPart>(query.compile());
-  return rows.flatMap((row) => {
-    const fold = new RollupFold();
-    fold.add({ ...row, costNanoUsd: row.costNanoUsd === null ? null : BigInt(row.costNanoUsd) });
-    const group = { ...groupOf(row, row.agentId), session: row.sessionKey, endUser: row.endUserId };
-    return [...fold.rollups.values()].map((rollup) => ({ ...rollup, group, outcome: row.outcome }));
-  });
-}
-
-function groupOf(
-  row: { tenantId: string; provider: string; model: string; source: string; outcome: string },
-  agentId: string | null,
-): Part['group'] {
+/** A period "from the beginning" has no buckets before the first settlement, nor after the last. */
+async function occupied(store: Store, tenantId: string, period: Span, isCut: boolean): Promise<Span> {
+  if (!isCut) return period;
+  const ends = store.queries.selectFrom('rollups').select('bucketStart').where('tenantId', '=', tenantId).limit(1);
+  const [[first], [last]] = await Promise.all([
+    store.read<{ bucketStart: number }>(ends.orderBy('bucketStart').compile()),
+    store.read<{ bucketStart: number }>(ends.orderBy('bucketStart', 'desc').compile()),
+  ]);
+  if (!first || !last) return { fromMs: period.fromMs, toMs: period.fromMs };
   return {
-    tenant: row.tenantId,
-    provider: row.provider,
-    model: row.model,
-    source: row.source,
-    outcome: row.outcome,
-    agent: agentId,
+    fromMs: Math.max(period.fromMs, first.bucketStart),
+    toMs: Math.min(period.toMs, last.bucketStart + QUARTER_MS),
   };
 }
 
-function foldByGroup(parts: readonly Part[], groupBy: readonly UsageGroup[]): UsageRow[] {
-  const groups = Map.groupBy(parts, (part) => JSON.stringify(groupBy.map((name) => part.group[name] ?? null)));
-  return [...groups.values()].map((group) => ({
-    group: Object.fromEntries(groupBy.map((name) => [name, group[0]!.group[name] ?? null])),
-    lastSettledAt: new Date(Math.max(...group.map((part) => part.lastSettledAt))).toISOString(),
-    ...sumsOf(group),
-  }));
+function wholePieces(buckets: readonly Span[]): Piece[] {
+  return buckets.map((span, bucket) => ({ ...span, bucket, tier: 'quarter' as const }));
 }
 
-function sumsOf(parts: readonly Part[]): UsageSums {
-  const sums = noSums();
-  const latencies: Histogram = new Map();
-  const firstTokens: Histogram = new Map();
-  let uncertain = 0;
-  let completed = 0;
-  for (const part of parts) {
-    for (const column of Object.keys(sums) as (keyof RollupSums)[]) add(sums, part.sums, column);
-    mergeHistogram(latencies, part.latencies);
-    mergeHistogram(firstTokens, part.firstTokens);
-    if (part.outcome === 'uncertain') uncertain += part.sums.requests;
-    if (part.outcome === 'completed') completed += part.sums.requests;
+/** Rows of one group from several tiers become one. */
+function merged(rows: readonly SumsRow[], groupCount: number): Group[] {
+  const groups = new Map<string, Group>();
+  for (const row of rows) {
+    const values = Array.from({ length: groupCount }, (_, index) => row[`g${index}`] as string | null);
+    const name = nameOf(row.bucket, values);
+    const group = groups.get(name);
+    if (!group) {
+      groups.set(name, { bucket: row.bucket, groups: values, sums: sumsOf(row), lastSettledAt: row.lastSettledAt });
+      continue;
+    }
+    addTo(group.sums, sumsOf(row));
+    group.lastSettledAt = Math.max(group.lastSettledAt, row.lastSettledAt);
   }
-  const total = sums.input + sums.output + sums.cacheRead + sums.cacheWrite + sums.cacheWrite1h;
-  const latency = percentiles(latencies, [0.5, 0.95, 0.99]);
-  const firstToken = percentiles(firstTokens, [0.5, 0.95]);
+  return [...groups.values()];
+}
+
+function sumsOf(row: SumsRow): Sums {
+  return Object.fromEntries(SUM_COLUMNS.map((column) => [column, BigInt(row[column] as string)])) as Sums;
+}
+
+function totalOf(groups: readonly Group[]): Sums {
+  const total = Object.fromEntries(SUM_COLUMNS.map((column) => [column, 0n])) as Sums;
+  for (const { sums } of groups) addTo(total, sums);
+  return total;
+}
+
+function addTo(into: Sums, more: Sums): void {
+  for (const column of SUM_COLUMNS) into[column] += more[column];
+}
+
+function rowOf(group: Group, question: UsageQuestion, buckets: readonly Span[], latencies: LatenciesByRow): UsageRow {
+  const { groupBy, bucket = null, tz = 'UTC' } = question;
   return {
-    requests: sums.requests,
+    group: Object.fromEntries(groupBy.map((name, index) => [name, group.groups[index] ?? null])),
+    bucketStart:
+      bucket === null ? null : new Date(startOfUnit(bucket, tz, buckets[group.bucket]!.fromMs)).toISOString(),
+    lastSettledAt: new Date(group.lastSettledAt).toISOString(),
+    ...sumsText(group.sums, latencies.get(nameOf(group.bucket, group.groups))),
+  };
+}
+
+function sumsText(sums: Sums, latencies: ReturnType<LatenciesByRow['get']>): UsageSums {
+  const { latency = null, firstToken = null } = latencies ?? {};
+  const total = sums.input + sums.output + sums.cacheRead + sums.cacheWrite + sums.cacheWrite1h;
+  return {
+    requests: Number(sums.requests),
     input: sums.input.toString(),
     output: sums.output.toString(),
     cacheRead: sums.cacheRead.toString(),
@@ -226,15 +156,15 @@ function sumsOf(parts: readonly Part[]): UsageSums {
     costNanoUsd: sums.costNanoUsd.toString(),
     costUsd: usdText(sums.costNanoUsd),
     composition: {
-      reported: sums.reported,
-      partial: sums.partial,
-      estimated: sums.estimated,
-      none: sums.none,
-      unpriced: sums.unpriced,
-      uncertain,
+      reported: Number(sums.reported),
+      partial: Number(sums.partial),
+      estimated: Number(sums.estimated),
+      none: Number(sums.none),
+      unpriced: Number(sums.unpriced),
+      uncertain: Number(sums.uncertain),
     },
     latencyMs: latency && {
-      avg: Math.round(Number(sums.latencySumMs) / completed),
+      avg: Math.round(Number(sums.latencySumMs) / Number(sums.completed)),
       p50: latency[0]!,
       p95: latency[1]!,
       p99: latency[2]!,
@@ -243,14 +173,19 @@ function sumsOf(parts: readonly Part[]): UsageSums {
   };
 }
 
-function add<Column extends keyof RollupSums>(into: RollupSums, from: RollupSums, column: Column): void {
-  into[column] = ((into[column] as never) + (from[column] as never)) as RollupSums[Column];
+function byCostThenTokens(a: Group, b: Group): number {
+  return compared(b.sums.costNanoUsd, a.sums.costNanoUsd) || compared(tokensOf(b.sums), tokensOf(a.sums));
 }
 
-function mergeHistogram(into: Histogram, from: Histogram): void {
-  for (const [bin, count] of from) into.set(bin, (into.get(bin) ?? 0) + count);
+function byTimeThenCost(a: Group, b: Group): number {
+  return a.bucket - b.bucket || byCostThenTokens(a, b);
 }
 
-function byCostThenTokens(a: UsageRow, b: UsageRow): number {
-  return Number(BigInt(b.costNanoUsd) - BigInt(a.costNanoUsd)) || Number(BigInt(b.total) - BigInt(a.total));
+function tokensOf(sums: Sums): bigint {
+  return sums.input + sums.output + sums.cacheRead + sums.cacheWrite + sums.cacheWrite1h;
+}
+
+function compared(a: bigint, b: bigint): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }

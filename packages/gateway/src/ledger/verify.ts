@@ -1,16 +1,27 @@
 /**
- * Proves that the ledger agrees with itself: rollups equal a rebuild from the entries, every settled entry has exactly
- * one event under its own number, numbers rise with settlement time. Needs a ledger that nobody writes meanwhile, or a snapshot of one.
+ * Proves that the ledger agrees with itself: rollups and what is folded from them equal a rebuild from the entries, every
+ * settled entry has exactly one event, under its own number, and numbers rise with settlement time. Needs a ledger that
+ * nobody writes meanwhile, or a snapshot of one.
  */
 
 import { sql } from 'kysely';
-import { type Histogram, mergeInto } from '../lib/histogram.ts';
+import { encode, type Histogram, mergeInto } from '../lib/histogram.ts';
 import type { Row, Store } from '../store/store.ts';
 import { ROLLUP_KEY, ROLLUP_SUMS } from './columns.ts';
+import { FoldedSums } from './folded-sums.ts';
+import { FOLDED_TIERS, type FoldedTier, TIER_MS } from './periods.ts';
 import { keyText, type Rollup, RollupFold, type RollupKey, type RollupSource } from './rollup.ts';
 import { ROLLUP_SOURCE_COLUMNS } from './statements.ts';
 
 const PAGE = 5000;
+
+const KEPT_COLUMNS = [
+  ...ROLLUP_KEY,
+  'latencies' as const,
+  'firstTokens' as const,
+  'lastSettledAt' as const,
+  ...ROLLUP_SUMS.map((column) => sql<string>`cast(${sql.ref(column)} as text)`.as(column)),
+];
 
 export interface Verification {
   ok: boolean;
@@ -29,6 +40,7 @@ export async function verifyLedger(store: Store, onProgress: VerifyProgress = ()
   const report = (problem: string): void => void (problems.length < 20 && problems.push(problem));
   const { fold, entries, open } = await foldEntries(store, onProgress);
   const rollups = await compareRollups(store, fold, report);
+  await compareFolded(store, fold, report);
   const events = await checkEvents(store, report);
   return { ok: problems.length === 0, entries, open, rollups, events, problems };
 }
@@ -72,42 +84,62 @@ async function foldEntries(
 }
 
 async function compareRollups(store: Store, fold: RollupFold, report: (problem: string) => void): Promise<number> {
-  const kept = await store.read(
-    store.queries
-      .selectFrom('rollups')
-      .select([
-        ...ROLLUP_KEY,
-        'latencies',
-        'firstTokens',
-        'lastSettledAt',
-        ...ROLLUP_SUMS.map((column) => sql<string>`cast(${sql.ref(column)} as text)`.as(column)),
-      ])
-      .compile(),
-  );
-  const rebuilt = new Map(fold.rollups);
+  const kept = await store.read(store.queries.selectFrom('rollups').select(KEPT_COLUMNS).compile());
+  compareKept('rollup', kept, fold.rollups, report);
+  return kept.length;
+}
+
+/** Each tier holds exactly what is over, no more and no less. */
+async function compareFolded(store: Store, fold: RollupFold, report: (problem: string) => void): Promise<void> {
+  const columns = ['hoursFoldedTo', 'shiftsFoldedTo', 'daysFoldedTo'] as const;
+  const [progress] = await store.read<Row>(store.queries.selectFrom('ledger').select(columns).compile());
+  for (const tier of FOLDED_TIERS) {
+    const kept = await store.read(
+      store.queries.selectFrom('foldedRollups').select(KEPT_COLUMNS).where('tier', '=', tier).compile(),
+    );
+    const foldedToMs = Number(progress?.[`${tier}sFoldedTo`] ?? 0);
+    const parts = [...fold.rollups.values()].filter(({ key }) => key.bucketStart < foldedToMs);
+    compareKept(`folded ${tier}`, kept, foldedOf(tier, parts), report);
+  }
+}
+
+function foldedOf(tier: FoldedTier, parts: readonly Rollup[]): Map<string, Rollup> {
+  const folded = new FoldedSums(TIER_MS[tier]);
+  for (const { key, sums, latencies, firstTokens, lastSettledAt } of parts) {
+    folded.add({ ...key, ...sums, latencies: encode(latencies), firstTokens: encode(firstTokens), lastSettledAt });
+  }
+  return folded.rollups;
+}
+
+function compareKept(
+  what: string,
+  kept: readonly Row[],
+  expected: ReadonlyMap<string, Rollup>,
+  report: (problem: string) => void,
+): void {
+  const missing = new Map(expected);
   for (const row of kept) {
     const name = keyText(row as unknown as RollupKey);
-    const expected = rebuilt.get(name);
-    rebuilt.delete(name);
-    if (!expected) report(`the rollup ${name} has no entries`);
-    else compareRollup(name, row, expected, report);
+    const rebuilt = missing.get(name);
+    missing.delete(name);
+    if (!rebuilt) report(`the ${what} ${name} has no entries`);
+    else compareRollup(`${what} ${name}`, row, rebuilt, report);
   }
-  for (const name of rebuilt.keys()) report(`the rollup ${name} is missing`);
-  return kept.length;
+  for (const name of missing.keys()) report(`the ${what} ${name} is missing`);
 }
 
 function compareRollup(name: string, row: Row, expected: Rollup, report: (problem: string) => void): void {
   for (const column of ROLLUP_SUMS) {
     const kept = String(row[column]);
     const rebuilt = String(expected.sums[column]);
-    if (kept !== rebuilt) report(`the rollup ${name} has ${column} ${kept}, its entries give ${rebuilt}`);
+    if (kept !== rebuilt) report(`the ${name} has ${column} ${kept}, its entries give ${rebuilt}`);
   }
   for (const column of ['latencies', 'firstTokens'] as const) {
     if (!sameHistogram(row[column] as Uint8Array, expected[column])) {
-      report(`the rollup ${name} has other ${column} than its entries`);
+      report(`the ${name} has other ${column} than its entries`);
     }
   }
-  if (row.lastSettledAt !== expected.lastSettledAt) report(`the rollup ${name} has another lastSettledAt`);
+  if (row.lastSettledAt !== expected.lastSettledAt) report(`the ${name} has another lastSettledAt`);
 }
 
 function sameHistogram(bytes: Uint8Array, expected: Histogram): boolean {
@@ -117,10 +149,14 @@ function sameHistogram(bytes: Uint8Array, expected: Histogram): boolean {
 }
 
 async function checkEvents(store: Store, report: (problem: string) => void): Promise<number> {
-  const [counts] = await store.read<{ events: number; last: number | null }>(
+  const [counts] = await store.read<{ events: number; usage: number; last: number | null }>(
     store.queries
       .selectFrom('events')
-      .select([sql<number>`count(*)`.as('events'), sql<number | null>`max(seq)`.as('last')])
+      .select([
+        sql<number>`count(*)`.as('events'),
+        sql<number>`count(*) filter (where type in ('model.usage', 'model.usage.corrected'))`.as('usage'),
+        sql<number | null>`max(seq)`.as('last'),
+      ])
       .compile(),
   );
   const [lonely] = await store.read<{ count: number }>(
@@ -138,6 +174,16 @@ async function checkEvents(store: Store, report: (problem: string) => void): Pro
       .compile(),
   );
   if (lonely!.count > 0) report(`${lonely!.count} settled entries have no event under their number`);
+  // With each entry in an event, any event more is one too many: without an entry, or a second one for it.
+  const [settled] = await store.read<{ count: number }>(
+    store.queries
+      .selectFrom('entries')
+      .select(sql<number>`count(*)`.as('count'))
+      .where('outcome', 'is not', null)
+      .compile(),
+  );
+  const extra = counts!.usage - (settled!.count - lonely!.count);
+  if (extra > 0) report(`${extra} events of usage have no settled entry under their number, or tell of one twice`);
   const [ledger] = await store.read<{ lastSeq: number }>(
     store.queries.selectFrom('ledger').select('lastSeq').compile(),
   );

@@ -87,3 +87,61 @@ export function percentiles(histogram: Histogram, ranks: readonly number[]): num
     return midOf(bins.at(-1)![0]);
   });
 }
+
+/** Many histograms in the making of one. */
+export interface Tally {
+  add(bytes: Uint8Array): void;
+  /** Nearest-rank percentiles in milliseconds; null when nothing was counted. `ranks` in 0..1, ascending. */
+  percentiles(ranks: readonly number[]): number[] | null;
+}
+
+/** Bins end where 1 % steps pass a year. */
+const DENSE_BINS = EXACT_BELOW_MS + 1000;
+
+/** For few: quick, 43 kB each. */
+export function denseTally(): Tally {
+  const counts = new Uint32Array(DENSE_BINS);
+  return { add: (bytes) => addEncoded(counts, bytes), percentiles: (ranks) => densePercentiles(counts, ranks) };
+}
+
+/** For thousands: slower, but only as large as what is in it. */
+export function sparseTally(): Tally {
+  const histogram: Histogram = new Map();
+  return { add: (bytes) => mergeInto(histogram, bytes), percentiles: (ranks) => percentiles(histogram, ranks) };
+}
+
+/** Adds an encoded histogram. One pass over the bytes, no objects: months of them are merged for one answer. */
+function addEncoded(into: Uint32Array, bytes: Uint8Array): void {
+  let bin = 0;
+  let at = 0;
+  while (at < bytes.length) {
+    for (let isCount = 0; isCount < 2; isCount++) {
+      let value = 0;
+      let factor = 1;
+      let byte = 128;
+      while (byte >= 128) {
+        if (at >= bytes.length) throw new Error('a histogram is cut short');
+        byte = bytes[at++]!;
+        value += (byte & 127) * factor;
+        factor *= 128;
+      }
+      if (isCount === 0) bin += value;
+      else into[Math.min(bin, DENSE_BINS - 1)]! += value;
+    }
+  }
+}
+
+function densePercentiles(counts: Uint32Array, ranks: readonly number[]): number[] | null {
+  let count = 0;
+  for (let bin = 0; bin < counts.length; bin++) count += counts[bin]!;
+  if (count === 0) return null;
+  const found: number[] = [];
+  let seen = 0;
+  for (let bin = 0; bin < counts.length && found.length < ranks.length; bin++) {
+    if (counts[bin] === 0) continue;
+    seen += counts[bin]!;
+    while (found.length < ranks.length && seen >= Math.max(1, Math.ceil(ranks[found.length]! * count)))
+      found.push(midOf(bin));
+  }
+  return found;
+}

@@ -36,6 +36,9 @@ const FIELDS = [
 
 type Json = Record<string, unknown>;
 
+/** A hundred times what the largest context window holds: more is a fault, and would drown every sum it enters. */
+const COUNT_MAX = 1_000_000_000;
+
 /** A field that is there and is no count. */
 class Impossible extends Error {}
 
@@ -68,7 +71,7 @@ export function readCounters(usage: unknown): Counters | 'malformed' | null {
       ),
     };
     if (counters.prompt === null && counters.completion === null && counters.total === null) return null;
-    return Number.isSafeInteger(sumOf(counters)) ? counters : 'malformed';
+    return counters;
   } catch (error) {
     if (error instanceof Impossible) return 'malformed';
     throw error;
@@ -88,8 +91,8 @@ export function mergeCounters(into: Counters, next: Counters): boolean {
   return decreased;
 }
 
-/** The disjoint buckets, and whether the parts contradict each other. Null when the sums leave the safe integers. */
-export function usageOf(counters: Counters): { usage: Usage; isConsistent: boolean } | null {
+/** The disjoint buckets, and whether the parts contradict each other. */
+export function usageOf(counters: Counters): { usage: Usage; isConsistent: boolean } {
   const total = counters.total;
   const prompt = counters.prompt ?? Math.max(0, (total ?? 0) - (counters.completion ?? 0));
   const completion = counters.completion ?? Math.max(0, (total ?? 0) - prompt);
@@ -110,16 +113,11 @@ export function usageOf(counters: Counters): { usage: Usage; isConsistent: boole
     imageOutput: counters.imageOutput ?? 0,
     serverTools: counters.webSearch === null ? {} : { web_search: counters.webSearch },
   });
-  if (!Number.isSafeInteger(usage.total)) return null;
   const isConsistent =
     cacheRead + cacheWrite <= prompt &&
     reasoning <= usage.output &&
     (total === null || total === prompt + usage.output);
   return { usage, isConsistent };
-}
-
-function sumOf({ prompt, completion, reasoning, cacheRead, cacheWrite }: Counters): number {
-  return (prompt ?? 0) + (completion ?? 0) + (reasoning ?? 0) + (cacheRead ?? 0) + (cacheWrite ?? 0);
 }
 
 function isObject(value: unknown): value is Json {
@@ -137,11 +135,15 @@ function largest(object: Json | null, ...keys: readonly string[]): number | null
   for (const key of keys) {
     const value = object[key];
     if (value === undefined || value === null) continue;
-    if (!Number.isSafeInteger(value) || (value as number) < 0) throw new Impossible();
+    if (!isCount(value)) throw new Impossible();
     // `+ 0` makes 0 of -0.
-    found = Math.max(found ?? 0, (value as number) + 0);
+    found = Math.max(found ?? 0, value + 0);
   }
   return found;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= COUNT_MAX;
 }
 
 function maxOf(a: number | null, b: number | null): number | null {

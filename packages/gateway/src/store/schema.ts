@@ -95,6 +95,11 @@ export interface RollupsTable {
   lastSettledAt: number;
 }
 
+/** Owner: ledger. Sums of whole hours, quarters of a day (`shift`) and days of UTC, folded from rollups once when they are over. */
+export interface FoldedRollupsTable extends RollupsTable {
+  tier: 'hour' | 'shift' | 'day';
+}
+
 /** Owner: ledger. One row: this ledger's name and the counters that give `seq` and `settledAt` in commit order. */
 export interface LedgerTable {
   one: number;
@@ -103,6 +108,10 @@ export interface LedgerTable {
   lastSettledAt: number;
   /** 1 while another ledger is being moved in here. */
   importing: Generated<number>;
+  /** What is before these moments is in `foldedRollups`. */
+  hoursFoldedTo: Generated<number>;
+  shiftsFoldedTo: Generated<number>;
+  daysFoldedTo: Generated<number>;
 }
 
 /** Owner: ledger. Every process that ever opened entries here. */
@@ -148,6 +157,7 @@ export interface ProbeTable {
 export interface Tables {
   entries: EntriesTable;
   rollups: RollupsTable;
+  foldedRollups: FoldedRollupsTable;
   ledger: LedgerTable;
   instances: InstancesTable;
   events: EventsTable;

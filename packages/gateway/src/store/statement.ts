@@ -20,7 +20,7 @@ export type StatementShape =
   | { kind: 'insert'; table: Table; columns: readonly string[]; conflict: Conflict | null }
   | { kind: 'update'; table: Table; set: readonly string[]; key: readonly string[]; onlyNull: string | null }
   | { kind: 'find'; table: Table; key: readonly string[]; select: readonly string[] }
-  | { kind: 'ask'; build: (db: Kysely<Tables>, engine: Engine) => Compilable };
+  | { kind: 'ask'; build: (db: Kysely<Tables>, engine: Engine) => Compilable | RawBuilder<unknown> };
 
 export function insertRows<T extends Table>(
   table: T,
@@ -50,7 +50,7 @@ export function findRows<T extends Table>(
 }
 
 /** Any one query; its parameters are the step's values in the order of the text. */
-export function asked(build: (db: Kysely<Tables>, engine: Engine) => Compilable): StatementShape {
+export function asked(build: (db: Kysely<Tables>, engine: Engine) => Compilable | RawBuilder<unknown>): StatementShape {
   return { kind: 'ask', build };
 }
 
@@ -80,7 +80,8 @@ export interface StatementText {
 
 export function textFor(shape: StatementShape, db: Kysely<Tables>, engine: Engine): StatementText {
   if (shape.kind === 'ask') {
-    return { text: shape.build(db, engine).compile().sql, columns: [], returns: { kind: 'rows' } };
+    const query = shape.build(db, engine) as RawBuilder<unknown>;
+    return { text: query.compile(db).sql, columns: [], returns: { kind: 'rows' } };
   }
   const build = engine === 'sqlite' ? oneRow : allRows;
   return { text: build(shape).compile(db).sql, columns: columnsOf(shape), returns: returnsOf(shape) };

@@ -4,11 +4,15 @@ import type { Engine } from '../store.ts';
 import { up as ledger } from './0001-ledger.ts';
 import { up as sharedDatabase } from './0003-shared-database.ts';
 import { up as importing } from './0004-import.ts';
+import { up as foldedRollups } from './0005-folded-rollups.ts';
+import { up as pageIndexes } from './0006-page-indexes.ts';
 
 export const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, engine: Engine) => Promise<void>>> = {
   '0001-ledger': ledger,
   '0003-shared-database': sharedDatabase,
   '0004-import': importing,
+  '0005-folded-rollups': foldedRollups,
+  '0006-page-indexes': pageIndexes,
 };
 
 /** Throws when the database holds a migration that this version does not know. */

@@ -1,4 +1,4 @@
-/** Copies a database file that may be in use, page by page, checks the copy, and gives the ledger in it another name. */
+/** Copies a database file that may be in use, page by page; and makes any copy one file, checked, under another name. */
 import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { openForReading } from './connection.ts';
@@ -6,14 +6,12 @@ import { openForReading } from './connection.ts';
 /** Pages copied before others get their turn. */
 const PAGES_AT_ONCE = 1000;
 
+/** Into an empty file that the caller made. */
 export async function copyDatabase(
   from: string,
   to: string,
-  newLedgerId: string,
   onProgress: (done: number, total: number) => void,
-): Promise<{ ledgerId: string }> {
-  // Made with its mode before SQLite sees it.
-  closeSync(openSync(to, 'wx', 0o600));
+): Promise<void> {
   const source = openForReading(from);
   try {
     await backup(source, to, {
@@ -23,7 +21,11 @@ export async function copyDatabase(
   } finally {
     source.close();
   }
-  const copy = new DatabaseSync(to);
+}
+
+/** Checks a copy that nobody uses, gives its ledger another name, and leaves one synced file. Gives the old name. */
+export function finishCopy(file: string, newLedgerId: string): { copyOf: string } {
+  const copy = new DatabaseSync(file);
   try {
     // One file that can be moved: nothing of it may wait in a log beside it.
     copy.exec('pragma journal_mode = delete');
@@ -32,10 +34,10 @@ export async function copyDatabase(
     const row = copy.prepare('select "ledgerId" from ledger').get();
     if (!row) throw new Error('nothing is recorded yet');
     copy.prepare('update ledger set "ledgerId" = ?').run(newLedgerId);
-    return { ledgerId: String(row.ledgerId) };
+    return { copyOf: String(row.ledgerId) };
   } finally {
     copy.close();
-    const descriptor = openSync(to, 'r');
+    const descriptor = openSync(file, 'r');
     fsyncSync(descriptor);
     closeSync(descriptor);
   }

@@ -2,7 +2,7 @@
  * One gateway per database file. The lock is an exclusive SQLite transaction on a file beside the database: the operating
  * system drops it when its owner dies, however it dies, so there is no stale lock to clean up.
  */
-import { chmodSync } from 'node:fs';
+import { chmodSync, existsSync, realpathSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StoreUnavailable } from '../store.ts';
@@ -27,8 +27,10 @@ export class DatabaseInUse extends StoreUnavailable {
 /** Takes the lock, waiting up to `waitMs` for its owner to go. */
 export async function lockDatabase(file: string, waitMs: number = LOCK_WAIT_MS): Promise<FileLock> {
   const deadline = performance.now() + waitMs;
+  // Whoever comes by a link meets whoever came by the file's own name.
+  const own = existsSync(file) ? realpathSync(file) : file;
   while (true) {
-    const lock = tryLock(`${file}.lock`);
+    const lock = tryLock(`${own}.lock`);
     if (lock) return lock;
     if (performance.now() >= deadline) throw new DatabaseInUse(file);
     await sleep(POLL_MS);

@@ -1,0 +1,33 @@
+/** Finer sums added up into coarser ones: of each key one for each whole hour, quarter of a day or day. */
+import { mergeInto } from '../lib/histogram.ts';
+import type { Row } from '../store/store.ts';
+import { addRollup, keyText, noSums, type Rollup, type RollupKey } from './rollup.ts';
+
+export class FoldedSums {
+  readonly rollups = new Map<string, Rollup>();
+  readonly #unitMs: number;
+
+  constructor(unitMs: number) {
+    this.#unitMs = unitMs;
+  }
+
+  /** A finer sum as the store gives it; counts may come as text, they may pass 2^53. */
+  add(part: Row | (RollupKey & Record<string, unknown>)): void {
+    const { bucketStart } = part as RollupKey;
+    const key = { ...(part as RollupKey), bucketStart: Math.floor(bucketStart / this.#unitMs) * this.#unitMs };
+    const rollup = this.#rollupOf(key);
+    addRollup(rollup.sums, part);
+    mergeInto(rollup.latencies, part.latencies as Uint8Array);
+    mergeInto(rollup.firstTokens, part.firstTokens as Uint8Array);
+    rollup.lastSettledAt = Math.max(rollup.lastSettledAt, Number(part.lastSettledAt));
+  }
+
+  #rollupOf(key: RollupKey): Rollup {
+    const name = keyText(key);
+    const known = this.rollups.get(name);
+    if (known) return known;
+    const made = { key, sums: noSums(), latencies: new Map(), firstTokens: new Map(), lastSettledAt: 0 };
+    this.rollups.set(name, made);
+    return made;
+  }
+}

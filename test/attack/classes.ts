@@ -1,0 +1,222 @@
+/**
+ * Every class of attack, how often it is drawn, how large it gets, and what must come of it: the one place to look for what
+ * has been tried. `times` is for one round; test/quotas.ts says how many rounds a tier plays.
+ */
+import type { Expected } from './case.ts';
+
+/** The gateway's limits during a siege: small, so that passing them is quick. */
+export const LIMITS = {
+  bodyBytesMax: 262_144,
+  jsonDepthMax: 64,
+  eventBytesMax: 65_536,
+  answerBytesMax: 262_144,
+  headTimeoutMs: 1_500,
+  requestTimeoutMs: 3_000,
+  retriesMax: 0,
+  metadataBytesMax: 512,
+};
+export const UPSTREAM = {
+  connectTimeoutMs: 2_000,
+  firstByteTimeoutMs: 1_500,
+  idleTimeoutMs: 1_500,
+  totalTimeoutMs: 5_000,
+};
+
+/** How far the attacks go beyond them. */
+export const SIZES = {
+  depthMax: 100_000,
+  objectDepthMax: 40_000,
+  bodyBytesMax: 4 * LIMITS.bodyBytesMax,
+  manyKeys: 20_000,
+  headersMax: 5_000,
+  headerBytesMax: 60_000,
+  urlBytesMax: 40_000,
+  chunkExtensionBytesMax: 40_000,
+  pipelinedMax: 40,
+  interimMax: 300,
+  /** What a caller who does not read is sent. */
+  unreadBytes: 12 * 1024 * 1024,
+};
+
+/** No case may leave its caller without an answer or an end for longer. */
+export const CASE_MS = 15_000;
+/** Growth of the resident memory that a siege may leave behind, over what it was after the warm-up. */
+export const GROWTH_BYTES_MAX = 96 * 1024 * 1024;
+
+interface AttackClass {
+  times: number;
+  expects: Expected;
+}
+
+const NO_DISPATCH = { dispatches: [0, 0], outcomes: [], sources: [] } as const;
+const one = (outcome: string, ...sources: string[]) => ({ dispatches: [1, 1], outcomes: [outcome], sources }) as const;
+const refused = (...statuses: number[]): Expected => ({ statuses, endings: ['refusal'], ...NO_DISPATCH });
+/** A valid call or a refused one, as the generator says. */
+const ANSWERED: Expected = { statuses: [200], endings: ['whole'], ...one('completed', 'reported') };
+const asked = (...statuses: number[]): Expected => ({ statuses, endings: ['whole', 'refusal'], ...NO_DISPATCH });
+const failed = (...statuses: number[]): Expected => ({
+  statuses,
+  endings: ['refusal'],
+  ...one('failed', 'none', 'estimated', 'partial'),
+});
+/** Nobody waits for the answer any more: what there was is counted, or nothing was sent. */
+const LEFT: Expected = {
+  statuses: [200],
+  endings: ['cut', 'whole'],
+  dispatches: [0, 1],
+  outcomes: ['aborted', 'completed'],
+  sources: ['reported', 'estimated', 'partial', 'none'],
+};
+const broken: Expected = { ...failed(200, 502), endings: ['refusal', 'error event', 'cut'] };
+
+export const FROM_CALLERS = {
+  'malformed JSON': { times: 12, expects: asked(200, 400) },
+  'deep JSON': { times: 4, expects: refused(400) },
+  'deep JSON within the limit': { times: 1, expects: ANSWERED },
+  'a body over the limit': { times: 4, expects: { ...refused(413), endings: ['refusal', 'cut'] } },
+  'a body of very many keys or a very long number': { times: 2, expects: ANSWERED },
+  'duplicate keys': { times: 6, expects: refused(400) },
+  'wrong types': { times: 8, expects: refused(400) },
+  'a compressed body': { times: 1, expects: refused(400) },
+  'unknown names': { times: 6, expects: refused(400, 404) },
+  'SQL in every name': { times: 6, expects: ANSWERED },
+  'SQL and nonsense in every query': { times: 20, expects: asked(200, 400, 404, 405) },
+  'nonsense in cursors and event ids': {
+    times: 6,
+    expects: { ...asked(200, 400), endings: ['whole', 'refusal', 'cut'] },
+  },
+  'paths and methods that are none': {
+    times: 10,
+    expects: { ...asked(200, 400, 404, 405, 501), endings: ['whole', 'refusal', 'cut'] },
+  },
+  'wrong credentials': { times: 5, expects: refused(401) },
+  'many or large headers': { times: 4, expects: { ...asked(200, 400, 431), endings: ['whole', 'refusal', 'cut'] } },
+  'a long URL': { times: 2, expects: { ...asked(400, 404, 414, 431), endings: ['refusal', 'cut'] } },
+  'two framings': { times: 8, expects: { ...refused(400), endings: ['refusal', 'cut'] } },
+  'broken framing': { times: 10, expects: { ...refused(400, 408, 413, 431), endings: ['refusal', 'cut'] } },
+  'odd but allowed framing': { times: 4, expects: ANSWERED },
+  'broken header lines': { times: 10, expects: { ...refused(400, 431), endings: ['refusal', 'cut'] } },
+  'other hosts and absolute addresses': { times: 4, expects: asked(200, 400, 403, 404) },
+  'a head that never ends': { times: 0.5, expects: refused(408) },
+  'a body that never ends': { times: 0.5, expects: refused(408) },
+  // To half-close is to leave, as with every server of Node.
+  'half-closed': { times: 3, expects: LEFT },
+  'gone in the middle of its request': {
+    times: 4,
+    expects: { ...asked(200, 400), endings: ['whole', 'refusal', 'cut'] },
+  },
+  'gone before the answer': { times: 3, expects: LEFT },
+  Expect: { times: 3, expects: ANSWERED },
+  pipelined: { times: 2, expects: { ...ANSWERED, dispatches: [1, SIZES.pipelinedMax] } },
+  'a reader who takes nothing': {
+    times: 0.4,
+    expects: { statuses: [200], endings: ['cut', 'error event'], ...one('aborted', 'estimated', 'partial') },
+  },
+} as const satisfies Record<string, AttackClass>;
+
+export const FROM_PROVIDERS = {
+  'usage that cannot be': { times: 14, expects: { ...ANSWERED, sources: ['estimated'] } },
+  'usage twice, or contradicting': { times: 5, expects: ANSWERED },
+  'content after the end': { times: 3, expects: { ...ANSWERED, sources: ['reported', 'estimated'] } },
+  'half an event': { times: 3, expects: { ...broken, statuses: [200, 502] } },
+  'cut at every byte': { times: 40, expects: ANSWERED },
+  'letters cut in the middle': { times: 3, expects: ANSWERED },
+  'mixed line ends': { times: 6, expects: ANSWERED },
+  'a byte order mark': { times: 1, expects: ANSWERED },
+  compressed: { times: 6, expects: ANSWERED },
+  'broken compression': { times: 5, expects: { ...ANSWERED, sources: ['reported', 'estimated', 'partial'] } },
+  'a compression bomb': {
+    times: 1,
+    expects: {
+      ...ANSWERED,
+      statuses: [200, 502],
+      endings: ['whole', 'refusal', 'error event'],
+      outcomes: ['completed', 'failed'],
+      sources: ['estimated'],
+    },
+  },
+  'an error with status 200': {
+    times: 3,
+    expects: { statuses: [200], endings: ['whole', 'error event'], ...one('failed', 'none', 'estimated') },
+  },
+  'HTML with status 200': {
+    times: 3,
+    expects: { statuses: [200, 502], endings: ['whole', 'refusal', 'cut'], ...one('failed', 'estimated') },
+  },
+  'events without end': {
+    times: 0.3,
+    expects: { statuses: [200], endings: ['error event'], ...one('failed', 'estimated', 'partial') },
+  },
+  'a line without end': { times: 2, expects: failed(502) },
+  'a body without end': { times: 2, expects: failed(502) },
+  'headers without end': { times: 2, expects: failed(502) },
+  'interim answers': {
+    times: 2,
+    expects: {
+      ...ANSWERED,
+      statuses: [200, 502],
+      endings: ['whole', 'refusal'],
+      outcomes: ['completed', 'failed'],
+      sources: ['reported', 'none'],
+    },
+  },
+  'interim answers without end': { times: 0.3, expects: failed(502, 504) },
+  'wrong content-length': {
+    times: 4,
+    expects: {
+      ...broken,
+      statuses: [200, 502],
+      endings: ['whole', 'refusal', 'error event', 'cut'],
+      outcomes: ['completed', 'failed'],
+      sources: ['reported', 'estimated', 'partial', 'none'],
+    },
+  },
+  'broken chunks': { times: 5, expects: broken },
+  'no HTTP': { times: 4, expects: failed(502) },
+  redirects: { times: 4, expects: failed(502) },
+  'odd statuses': {
+    times: 6,
+    expects: {
+      statuses: [201, 204, 402, 418, 429, 499, 500, 502, 503, 599, 600, 999],
+      endings: ['whole', 'refusal'],
+      ...one('failed', 'none', 'estimated'),
+    },
+  },
+  'odd headers': {
+    times: 8,
+    expects: {
+      ...ANSWERED,
+      statuses: [200, 502],
+      endings: ['whole', 'refusal'],
+      outcomes: ['completed', 'failed'],
+      sources: ['reported', 'estimated', 'none'],
+    },
+  },
+  'an answer nobody asked for': {
+    times: 4,
+    expects: {
+      ...ANSWERED,
+      statuses: [200, 502],
+      endings: ['whole', 'refusal'],
+      outcomes: ['completed', 'failed'],
+      sources: ['reported', 'none'],
+    },
+  },
+  'a slow drip': { times: 1, expects: ANSWERED },
+  silence: { times: 0.4, expects: { ...failed(200, 504), endings: ['refusal', 'error event', 'cut'] } },
+  'reset at every phase': {
+    times: 12,
+    expects: {
+      ...broken,
+      statuses: [200, 502],
+      endings: ['whole', 'refusal', 'error event', 'cut'],
+      outcomes: ['completed', 'failed'],
+      sources: ['reported', 'estimated', 'partial', 'none'],
+    },
+  },
+  'names that no store takes': { times: 5, expects: ANSWERED },
+  'deep or wide events': { times: 3, expects: { ...ANSWERED, sources: ['reported', 'estimated'] } },
+} as const satisfies Record<string, AttackClass>;
+
+export type FromCaller = keyof typeof FROM_CALLERS;
+export type FromProvider = keyof typeof FROM_PROVIDERS;
