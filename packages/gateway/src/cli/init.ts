@@ -17,6 +17,7 @@ import { EXIT, Failure, type Surroundings } from './surroundings.ts';
 interface Flags {
   from?: string;
   stateDir?: string;
+  json?: boolean;
 }
 
 const NOTHING: TakenOver = { models: null, agents: null };
@@ -25,6 +26,7 @@ export function define(command: Command, surroundings: Surroundings, finish: (ex
   command
     .option('--from <openclaw.json>', 'take over models and agents of an OpenClaw config')
     .option('--state-dir <folder>', 'where to write it')
+    .option('--json', 'what was written as JSON, for programs')
     .action(async (flags: Flags) => {
       await init(flags, surroundings);
       finish(EXIT.ok);
@@ -44,7 +46,7 @@ async function init(flags: Flags, { variables, stdout, stderr }: Surroundings): 
     if (code === 'EEXIST') throw new Failure(`${file} exists already, and nothing was changed; move it away first.`);
     throw new Failure(`${file} cannot be written (${code}).`);
   }
-  stdout(`${file}\n`);
+  stdout(flags.json ? `${JSON.stringify({ object: 'config', file })}\n` : `${file}\n`);
   stderr('written; `doctor` checks it, `serve` uses it\n');
 }
 

@@ -5,7 +5,7 @@
 import { WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
 import { type Command, CommanderError, Command as Program } from 'commander';
 import { ConfigError } from '../config/findings.ts';
-import { EXIT, Failure, type Surroundings } from './surroundings.ts';
+import { EXIT, EXIT_CODES, Failure, type Surroundings } from './surroundings.ts';
 
 /** Adds the verb's options and action to its command. The action returns the exit code. */
 export interface Verb {
@@ -26,13 +26,31 @@ const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<Verb
   },
 };
 
-const EXIT_CODES = `
-Exit codes: 0 done; 1 it failed; 2 wrong arguments or a configuration that is refused; 3 it looked and found something
-wrong (doctor, ledger verify).`;
+const EXIT_HELP = `
+Exit codes:
+${EXIT_CODES.map(({ code, meaning }) => `  ${String(code).padEnd(4)} ${meaning}\n`).join('')}`;
 
 /** Runs one command line and says how it ended; never rejects. */
 export async function runCli(args: readonly string[], surroundings: Surroundings): Promise<number> {
   let exitCode: number = EXIT.ok;
+  const asked = args.filter((arg) => !arg.startsWith('-') && arg !== 'help')[0];
+  try {
+    const program = await definedProgram(surroundings, [asked ?? ''], (code) => {
+      exitCode = code;
+    });
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    return exitCodeOf(error, surroundings);
+  }
+}
+
+/** The program with all its verbs, or only those that are named defined in full. */
+export async function definedProgram(
+  surroundings: Surroundings,
+  names: readonly string[] = Object.keys(VERBS),
+  finish: (exitCode: number) => void = () => {},
+): Promise<Command> {
   const program = new Program('weighbridge')
     .description('The meter in front of your models.')
     .version(WEIGHBRIDGE_VERSION)
@@ -41,22 +59,13 @@ export async function runCli(args: readonly string[], surroundings: Surroundings
     // `dispatches show ID --json` is the option of `show`, not of `dispatches`.
     .enablePositionalOptions()
     .showHelpAfterError('(add --help for what is possible)')
-    .addHelpText('afterAll', EXIT_CODES)
+    .addHelpText('afterAll', EXIT_HELP)
     .exitOverride();
-  const asked = args.filter((arg) => !arg.startsWith('-') && arg !== 'help')[0];
-  try {
-    for (const [name, { summary, load }] of Object.entries(VERBS)) {
-      const command = program.command(name).description(summary);
-      if (name !== asked) continue;
-      (await load()).define(command, surroundings, (code) => {
-        exitCode = code;
-      });
-    }
-    await program.parseAsync(args, { from: 'user' });
-    return exitCode;
-  } catch (error) {
-    return exitCodeOf(error, surroundings);
+  for (const [name, { summary, load }] of Object.entries(VERBS)) {
+    const command = program.command(name).description(summary);
+    if (names.includes(name)) (await load()).define(command, surroundings, finish);
   }
+  return program;
 }
 
 function exitCodeOf(error: unknown, { stderr }: Surroundings): number {

@@ -9,7 +9,7 @@ import type { LoadedConfig } from '../config/load.ts';
 import { loadConfig } from '../config/load.ts';
 import { makeStateDir } from '../config/secrets.ts';
 import { portOwner, portTakenText } from './port-owner.ts';
-import { reachableUrl, readRunning, removeRunning, writeRunning } from './running.ts';
+import { type RunningRecord, reachableUrl, readRunning, removeRunning, writeRunning } from './running.ts';
 import { EXIT, Failure, type RunningGateway, type Surroundings } from './surroundings.ts';
 
 /**
@@ -30,23 +30,28 @@ export function define(command: Command, surroundings: Surroundings, finish: (ex
       '--token <token>',
       'the callers’ token; other users of this machine can see it, WEIGHBRIDGE_TOKEN is better',
     )
-    .action(async (flags: Flags) => finish(await serve(flags, surroundings)));
+    .option('--json', 'the ready line as JSON, for programs')
+    .action(async ({ json, ...flags }: Flags & { json?: boolean }) =>
+      finish(await serve(flags, surroundings, json === true)),
+    );
 }
 
-async function serve(flags: Flags, surroundings: Surroundings): Promise<number> {
+async function serve(flags: Flags, surroundings: Surroundings, json: boolean): Promise<number> {
   const loaded = await loadConfig({ flags, variables: surroundings.variables, createToken: true });
   const { config, secrets } = loaded;
   makeStateDir(config.stateDir);
   tellBefore(loaded, surroundings);
   const gateway = await started(loaded, () => surroundings.startGateway(config, secrets));
   const stopped = stopOnSignal(gateway, config.stateDir, surroundings, config.limits.shutdownDrainMs);
-  writeRunning(config.stateDir, {
+  const running: RunningRecord = {
     url: reachableUrl(gateway.url),
     pid: process.pid,
     startedAt: new Date().toISOString(),
     version: WEIGHBRIDGE_VERSION,
-  });
-  surroundings.stdout(`weighbridge listening on ${gateway.url}\n`);
+  };
+  writeRunning(config.stateDir, running);
+  const ready = json ? JSON.stringify({ object: 'gateway', ...running }) : `weighbridge listening on ${gateway.url}`;
+  surroundings.stdout(`${ready}\n`);
   await stopped;
   // All is closed; should anything still hold the process, it ends all the same.
   setTimeout(() => process.exit(EXIT.ok), LINGER_MS).unref();

@@ -23,16 +23,24 @@ export interface Surroundings {
   startGateway(config: GatewayConfig, secrets: GatewaySecrets): Promise<RunningGateway>;
 }
 
-/** How a verb may end; docs/cli.md repeats it for people. */
-export const EXIT = {
-  ok: 0,
-  /** It could not do what it was asked. */
-  failed: 1,
-  /** Wrong arguments, or a configuration that is refused. */
-  usage: 2,
-  /** It looked, and found what must not be: doctor a failure, a verification a difference. */
-  differs: 3,
-} as const;
+/** How a verb may end. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, differs: 3 } as const;
+
+/** The same for people: what `--help` and docs/cli.md say. */
+export const EXIT_CODES: readonly { code: number; meaning: string }[] = [
+  { code: EXIT.ok, meaning: 'done; also a watch that was ended, and a gateway that drained' },
+  { code: EXIT.failed, meaning: 'it could not do what it was asked; the reason is on stderr' },
+  { code: EXIT.usage, meaning: 'wrong arguments, or a configuration that is refused' },
+  {
+    code: EXIT.differs,
+    meaning: 'it looked and found something wrong: a failure (doctor), a difference (ledger verify)',
+  },
+  {
+    code: 130,
+    meaning: 'serve: a second signal came while it drained, Ctrl-C (SIGINT); shells show it for any verb so ended',
+  },
+  { code: 143, meaning: 'the same with SIGTERM' },
+];
 
 /** A verb that could not do what it was asked, in a sentence for people. */
 export class Failure extends Error {

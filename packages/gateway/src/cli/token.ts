@@ -1,4 +1,7 @@
-/** `token`: prints the callers' token, and nothing else, so that it can stand in `$(…)`. Makes it where it does not exist yet. */
+/**
+ * `token`: prints the callers' token, and nothing else, so that it can stand in `$(…)`. Makes it where it does not exist
+ * yet.
+ */
 import type { Command } from 'commander';
 import type { Flags } from '../config/decide.ts';
 import { loadConfig } from '../config/load.ts';
@@ -8,10 +11,21 @@ export function define(command: Command, surroundings: Surroundings, finish: (ex
   command
     .option('--config <file>', 'config file')
     .option('--state-dir <folder>', 'where the token lies')
-    .action(async (flags: Flags) => {
-      const { config, secrets } = await loadConfig({ flags, variables: surroundings.variables, createToken: true });
+    .option('--json', 'the token and where it came from as JSON, for programs')
+    .action(async ({ json, ...flags }: Flags & { json?: boolean }) => {
+      const { config, secrets, token } = await loadConfig({
+        flags,
+        variables: surroundings.variables,
+        createToken: true,
+      });
       if (secrets.token === null) throw new Failure(`there is no token: gateway.auth.mode is "${config.auth.mode}".`);
-      surroundings.stdout(`${secrets.token.reveal()}\n`);
+      const answer = {
+        object: 'token',
+        token: secrets.token.reveal(),
+        from: token?.from ?? null,
+        created: token?.created ?? false,
+      };
+      surroundings.stdout(`${json ? JSON.stringify(answer) : answer.token}\n`);
       finish(EXIT.ok);
     });
 }

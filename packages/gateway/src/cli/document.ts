@@ -1,0 +1,145 @@
+/**
+ * Writes docs/cli.md from the program's own definition, so that what people read is what the program takes:
+ * `node packages/gateway/src/cli/document.ts > docs/cli.md`. A test compares the file with this, and a verb without its
+ * words here is an error.
+ */
+import type { Command, Option } from 'commander';
+import { definedProgram } from './program.ts';
+import { EXIT_CODES, type Surroundings } from './surroundings.ts';
+
+const HEAD = `# The command line
+
+<!-- Generated from packages/gateway/src/cli by \`node packages/gateway/src/cli/document.ts > docs/cli.md\`. Do not edit. -->
+
+\`npm run -s cli -- VERB\` in a clone, \`weighbridge VERB\` where it is installed.
+
+**Whom a verb asks.** Verbs that only ask find the running gateway by \`STATE_DIR/gateway.json\`, or by \`--url\`; both ways they show the
+same. Where none runs they read the ledger itself and change nothing. \`ledger\` verbs always work on the database itself.
+
+**What goes where.** Answers go to stdout: tables for people, with \`--json\` one object for programs (a line for each change under
+\`--watch\`). Warnings, progress bars and errors go to stderr; a bar is drawn only on a terminal. \`--watch\` redraws a terminal and ends with
+Ctrl-C.
+
+**Which configuration.** A flag wins over an environment variable, that over the file, that over the default; see
+[config.md](config.md). Give secrets as variables (\`WEIGHBRIDGE_TOKEN\`), not as flags: other users of a machine can see those.
+`;
+
+interface Words {
+  text: string;
+  examples?: readonly string[];
+}
+
+/** What the definition does not say. */
+const WORDS: Readonly<Record<string, Words>> = {
+  serve: {
+    text: `Exactly one line goes to stdout, when calls are taken: \`weighbridge listening on http://HOST:PORT\`. The log goes to stderr. SIGTERM
+and Ctrl-C drain for at most \`limits.shutdownDrainMs\`; a second one ends at once.`,
+    examples: ['weighbridge serve', 'weighbridge serve --config ./openclaw.json --port 0'],
+  },
+  init: {
+    text: 'Writes `STATE_DIR/weighbridge.json5`, readable by its owner only. It never overwrites, and never touches the file it reads.',
+    examples: ['weighbridge init --from ~/.openclaw/openclaw.json'],
+  },
+  doctor: {
+    text: 'Changes nothing. Exit code 3 when something would keep a gateway from working; warnings do not change the exit code.',
+    examples: ['weighbridge doctor', 'weighbridge doctor --json'],
+  },
+  token: {
+    text: 'Prints nothing else, so it can stand in `$(…)`.',
+    examples: ['curl -H "Authorization: Bearer $(weighbridge token)" http://127.0.0.1:18760/v1/models'],
+  },
+  models: {
+    text: 'Every configured model and every other that was used, with counts since the ledger began.',
+    examples: ['weighbridge models --watch'],
+  },
+  usage: {
+    text: 'The same numbers as `GET /api/v1/usage` ([http.md](http.md)), for the whole ledger unless a period is given.',
+    examples: [
+      'weighbridge usage --by agent,model --from 7d',
+      'weighbridge usage --json --from 2026-11-01 --to 2026-12-01',
+    ],
+  },
+  ledger: {
+    text: 'What each is for, and when gateways must stop: [operations.md](operations.md).',
+  },
+  'ledger verify': {
+    text: 'Sees one moment of the ledger, whatever is written meanwhile. Exit code 3 when something differs.',
+    examples: ['weighbridge ledger verify', 'weighbridge ledger verify --file 2026-10.ndjson'],
+  },
+  'ledger rebuild': {
+    text: 'Entries are never touched. On SQLite no gateway may run. Back up first.',
+    examples: ['weighbridge ledger rebuild'],
+  },
+  'ledger import': {
+    text: `A gateway must not have the file. If it breaks off, give the same command again: it goes on where it was. Both sides are read and
+compared at the end.`,
+    examples: ['weighbridge ledger import ~/.weighbridge/weighbridge.sqlite'],
+  },
+  'ledger backup': {
+    text: 'While gateways run, from either engine; it is checked after it was made. Nothing is written over.',
+    examples: ['weighbridge ledger backup /var/backups/weighbridge/2026-11-21.sqlite'],
+  },
+  'ledger rename': {
+    text: 'No gateway may have it open.',
+    examples: ['weighbridge ledger rename'],
+  },
+  'ledger export': {
+    text: `NDJSON: a head, one line for each entry with a running hash, and a last line with the count; \`ledger verify --file\` finds any change.
+CSV: RFC 4180, names that look like formulas are made text.`,
+    examples: ['weighbridge ledger export --from 2026-10-01 --to 2026-11-01 --out 2026-10.ndjson'],
+  },
+  dispatches: {
+    text: 'One line for each request to a provider; those in flight too.',
+    examples: ['weighbridge dispatches --outcome uncertain --limit 100'],
+  },
+  'dispatches show': {
+    text: 'Everything that is known: each price line, and the usage as the provider sent it. Exit code 1 when there is none.',
+    examples: ['weighbridge dispatches show dsp_01KAJ0000000000000000000AB'],
+  },
+};
+
+/** The program that a document describes; nothing of it is run. */
+export function describedProgram(): Promise<Command> {
+  return definedProgram({ stdout: () => {}, stderr: () => {} } as unknown as Surroundings);
+}
+
+export async function cliDocument(): Promise<string> {
+  const program = await describedProgram();
+  return [HEAD, exitCodes(), contents(program), ...program.commands.map((verb) => verbText(verb, verb.name(), 2))].join(
+    '\n',
+  );
+}
+
+function exitCodes(): string {
+  const rows = EXIT_CODES.map(({ code, meaning }) => `| ${code} | ${meaning} |\n`).join('');
+  return `## Exit codes\n\n| code | means |\n| --- | --- |\n${rows}`;
+}
+
+function contents(program: Command): string {
+  const rows = program.commands.map((verb) => `| [\`${verb.name()}\`](#${verb.name()}) | ${verb.description()} |\n`);
+  return `## Verbs\n\n| verb | what it does |\n| --- | --- |\n${rows.join('')}`;
+}
+
+function verbText(verb: Command, name: string, depth: number): string {
+  const words = WORDS[name];
+  if (words === undefined) throw new Error(`cli/document.ts has no words for \`${name}\``);
+  const { text, examples = [] } = words;
+  const takes = verb.registeredArguments.map((argument) => ` <${argument.name()}>`).join('');
+  const head = `${'#'.repeat(depth)} ${name}\n\n\`weighbridge ${name}${takes}\`: ${verb.description()}.\n`;
+  const shown = examples.length === 0 ? '' : `\n\`\`\`sh\n${examples.join('\n')}\n\`\`\`\n`;
+  const below = verb.commands.map((sub) => verbText(sub, `${name} ${sub.name()}`, depth + 1));
+  return [`${head}\n${text}\n${shown}${optionsText(verb)}`, ...below].join('\n');
+}
+
+function optionsText({ options }: Command): string {
+  if (options.length === 0) return '';
+  const rows = options.map((option) => `| \`${option.flags}\` | ${optionText(option)} |\n`);
+  return `\n| option | |\n| --- | --- |\n${rows.join('')}`;
+}
+
+function optionText({ description, defaultValue }: Option): string {
+  const text = description.replaceAll('|', '\\|');
+  return defaultValue === undefined ? text : `${text} (default: \`${defaultValue}\`)`;
+}
+
+if (import.meta.main) process.stdout.write(await cliDocument());
