@@ -343,3 +343,51 @@ test('usage in many choices of one answer is read in one pass', () => {
   const reading = openaiCompletions.readBody(Buffer.from(body));
   assert.deepEqual([reading.usage!.total, JSON.parse(reading.rawUsage!)], [3, choice.usage]);
 });
+
+test('the last word is known in whatever frame it comes: with an id, a comment, an event name, after a BOM', () => {
+  const id = `id: ${'0123456789abcdef'.repeat(4)}`;
+  for (const frame of [
+    `${id}\ndata: [DONE]\n\n`,
+    `data: [DONE]\n${id}\n\n`,
+    `event: ${'x'.repeat(40)}\r\ndata:[DONE]\r\n\r\n`,
+    `: a comment of some length, longer than the word\ndata: [DONE] \n\n`,
+    `data:${' '.repeat(40)}[DONE]\n\n`,
+    `dummy{: 1\ndata: [DONE]\n\n`,
+    `\ufeff${id}\ndata: [DONE]\n\n`,
+    `${id}\ndata: [DONE]`,
+  ]) {
+    assert.deepEqual(read(Buffer.from(frame)).verdicts, ['terminal'], JSON.stringify(frame));
+  }
+  for (const frame of [
+    'data: [DONE]!\n\n',
+    'data: {"content":"[DONE]"}\n\n',
+    'data: [DO\ndata: NE]\n\n',
+    ': [DONE]\n\n',
+  ]) {
+    assert.deepEqual(read(Buffer.from(frame)).verdicts, ['pass'], JSON.stringify(frame));
+  }
+});
+
+/** Space that JSON allows between its words, and the line ends that an event's data may have there. */
+const GAPS = ['', '', ' ', '\t', ' \t ', '\ndata:', '\r\ndata: ', '\rdata:', '\ndata:\t'];
+const spaced = (value: object, gaps: readonly string[]): string => {
+  let next = 0;
+  const words = JSON.stringify(value).match(/"(?:[^"\\]|\\.)*"|[{}[\]:,]|[^\s"{}[\]:,]+/g)!;
+  return `data: ${words.map((word) => word + gaps[next++ % gaps.length]!).join('')}\n\n`;
+};
+
+test('a chunk says the same however its JSON is spaced, over tabs and data lines', () => {
+  const usage = { prompt_tokens: 1, completion_tokens: 2 };
+  const chunks = [delta('a'), stop(), { choices: [], usage }, { choices: [], x_groq: { usage } }];
+  const canonical = read(sse(...chunks));
+  const gaps = fc.array(fc.constantFrom(...GAPS), { minLength: 1, maxLength: 40 });
+  fc.assert(
+    fc.property(gaps, (gaps) => {
+      const { verdicts, reading, isWhole } = read(Buffer.from(chunks.map((chunk) => spaced(chunk, gaps)).join('')));
+      assert.deepEqual(verdicts, canonical.verdicts);
+      assert.deepEqual([reading.usage, reading.stopReason, isWhole], [canonical.reading.usage, 'stop', true]);
+      assert.deepEqual(JSON.parse(reading.rawUsage!), usage);
+    }),
+    { numRuns: 500 },
+  );
+});

@@ -12,10 +12,17 @@ import { type Counters, mergeCounters, readCounters, usageOf } from './openai-us
 
 type Json = Record<string, unknown>;
 
-const TERMINAL_BYTES_MAX = 32;
+const DATA = Buffer.from('data:');
+/** As far as `event: error` reaches, with room. */
+const EVENT_LINE_BYTES = 32;
 /** No answer is nested so deep (arguments of tools are strings); parsing millions of levels would take gigabytes. */
 const DEPTH_MAX = 512;
 const LOWER_D = 0x64;
+const SPACE = 0x20;
+const LF = 0x0a;
+const CR = 0x0d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
 
 /** What an answer has said so far; streams and bodies fill the same one. */
 class Facts {
@@ -103,7 +110,8 @@ export class ChatStreamReader implements StreamReader {
   }
 
   frame(bytes: Buffer): FrameVerdict {
-    if (bytes.length <= TERMINAL_BYTES_MAX && frameData(bytes)?.trim() === '[DONE]') return 'terminal';
+    // Data that is an object, as nearly always, is not the last word; every other frame is looked at in full.
+    if (!beginsObject(bytes) && frameData(bytes)?.trim() === '[DONE]') return 'terminal';
     const seen = glance(bytes);
     this.#facts.outputBytes += seen < 0 ? ~seen : seen;
     // The first chunk names the model; what does not begin with `data` may be an error event.
@@ -140,12 +148,16 @@ export function readChatBody(body: Buffer): Reading {
   return facts.reading();
 }
 
-/** The bytes of an event's data: a view of the frame where it is one line, as nearly always. */
+/** Whether the frame's first line is data that begins with a brace. */
+function beginsObject(frame: Buffer): boolean {
+  for (let at = 0; at < DATA.length; at++) if (frame[at] !== DATA[at]) return false;
+  return frame[frame[DATA.length] === SPACE ? DATA.length + 1 : DATA.length] === OPEN_BRACE;
+}
+
+/** The bytes of an event's JSON: a view of the frame where it stands on one line, as nearly always. */
 function dataBytes(frame: Buffer, data: string): Buffer {
-  const start = frame.indexOf(0x7b);
-  const end = frame.lastIndexOf(0x7d) + 1;
-  const isOneLine = frame[0] === LOWER_D && frame.indexOf(0x0a) >= end;
-  return isOneLine ? frame.subarray(start, end) : Buffer.from(data);
+  const json = frame.subarray(frame.indexOf(OPEN_BRACE), frame.lastIndexOf(CLOSE_BRACE) + 1);
+  return json.includes(LF) || json.includes(CR) ? Buffer.from(data) : json;
 }
 
 function messageBytes(choices: unknown): number {
@@ -204,7 +216,7 @@ function isError(error: unknown): boolean {
 }
 
 function isErrorEvent(bytes: Buffer): boolean {
-  const first = bytes.toString('latin1', 0, Math.min(bytes.length, TERMINAL_BYTES_MAX));
+  const first = bytes.toString('latin1', 0, Math.min(bytes.length, EVENT_LINE_BYTES));
   return /^event: ?error[\r\n]/.test(first);
 }
 

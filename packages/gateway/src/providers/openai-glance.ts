@@ -8,6 +8,9 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const SPACE = 0x20;
+const TAB = 0x09;
+const LF = 0x0a;
+const CR = 0x0d;
 const OPEN_BRACE = 0x7b;
 const LOWER_N = 0x6e;
 
@@ -43,11 +46,12 @@ export function glance(frame: Buffer): number {
       end++;
     }
     at = end + 1;
-    let next = at;
-    while (frame[next] === SPACE) next++;
-    if (frame[next] !== COLON) continue;
-    next++;
-    while (frame[next] === SPACE) next++;
+    let next = skipBlanks(frame, at);
+    if (frame[next] !== COLON) {
+      matters ||= isLineEnd(frame[next]);
+      continue;
+    }
+    next = skipBlanks(frame, next + 1);
     // A key spelled with escapes may be any key.
     if (escapes > 0) matters = true;
     const size = end - start;
@@ -73,7 +77,18 @@ function says(frame: Buffer, start: number, size: number, first: number | undefi
   if (first === OPEN_BRACE && size === 6 && isAt(frame, start, X_GROQ)) return true;
   if (first === LOWER_N) return false;
   if (size === 13 && isAt(frame, start, FINISH_REASON)) return true;
-  return size === 5 && isAt(frame, start, ERROR);
+  // An event of several data lines may break anywhere between two words of the JSON.
+  return (size === 5 && isAt(frame, start, ERROR)) || isLineEnd(first);
+}
+
+function skipBlanks(frame: Buffer, from: number): number {
+  let at = from;
+  while (frame[at] === SPACE || frame[at] === TAB) at++;
+  return at;
+}
+
+function isLineEnd(byte: number | undefined): boolean {
+  return byte === LF || byte === CR;
 }
 
 function stringEnd(frame: Buffer, from: number): number {
