@@ -5,7 +5,6 @@
  */
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -224,37 +223,6 @@ describe('the policy', () => {
     assert.deepEqual(((await notReady.json()) as { failing: string[] }).failing, ['ledger']);
     assert.equal((await fetch(`${base}/readyz`)).status, 200);
     assert.equal((await fetch(`${base}/healthz`, { method: 'HEAD' })).status, 200);
-  });
-
-  test('a misspelt parameter is refused, and named: taken for none it would answer another question', async () => {
-    for (const path of ['usage?agents=main', 'dispatches?modle=x', 'events?sesion=s']) {
-      const answer = await fetch(`${base}/api/v1/${path}`, { headers: BEARER });
-      assert.equal(answer.status, 400, path);
-      const { error } = (await answer.json()) as { error: { message: string } };
-      assert.ok(error.message.includes(/\?(\w+)=/.exec(path)![1]!), error.message);
-    }
-  });
-
-  test('docs/http.md names every path of the asking API, and every parameter that it takes', async () => {
-    type Operation = { parameters?: { in: string; name: string }[] };
-    const spec = (await (await fetch(`${base}/openapi.json`, { headers: BEARER })).json()) as {
-      paths: Record<string, Record<string, Operation>>;
-    };
-    const text = readFileSync(join(import.meta.dirname, '../../../../docs/http.md'), 'utf8');
-    const paths = Object.entries(spec.paths).filter(([path]) => path.startsWith('/api/'));
-    assert.ok(paths.length >= 6);
-    const untold: string[] = [];
-    for (const [path, operations] of paths) {
-      for (const [method, { parameters = [] }] of Object.entries(operations)) {
-        const [, section] = text.split(`\n### \`${method.toUpperCase()} ${path}\``);
-        if (section === undefined) untold.push(`${method} ${path}`);
-        const own = section?.split('\n##')[0] ?? '';
-        for (const { in: where, name } of parameters) {
-          if (where === 'query' && !own.includes(`\`${name}\``)) untold.push(`${method} ${path}: ${name}`);
-        }
-      }
-    }
-    assert.deepEqual(untold, []);
   });
 
   test('a model’s id may hold a slash, written or escaped', async () => {
