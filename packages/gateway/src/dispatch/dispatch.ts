@@ -113,6 +113,7 @@ export class Dispatch implements UpstreamHandlers {
     if (this.#end !== null) return;
     this.#status = status;
     this.#headers = headers;
+    if (status < 300) this.#plan.onAccepted?.();
     if (status >= 300 && status < 400) this.#break('redirect');
     else {
       this.#isStream = isEventStream(status, headers, this.#plan.stream);

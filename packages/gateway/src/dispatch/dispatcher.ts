@@ -1,6 +1,6 @@
 /**
  * Makes dispatches: turns a call and a target into the bytes and headers for that provider, and remembers which
- * providers refused to be asked for usage. Decides nothing about retries; that is the run's.
+ * targets answer only when they are not asked for usage. Decides nothing about retries; that is the run's.
  */
 import type { Call } from '../domain/answer.ts';
 import type { Attribution } from '../domain/entry.ts';
@@ -27,6 +27,8 @@ export interface DispatcherDeps {
   onAnomaly?: (dispatchId: string, anomaly: Anomaly) => void;
 }
 
+const UNASKABLE_MAX = 1000;
+
 /** One dispatch as the run wants it. */
 export interface DispatchOrder {
   runId: string;
@@ -39,6 +41,8 @@ export interface DispatchOrder {
   dialect: Dialect;
   /** The agent's instructions as the dialect spells them. */
   leading: Buffer | null;
+  /** The provider has just refused what may have been our usage question: this time it is left out. */
+  withoutUsageQuestion: boolean;
 }
 
 export class Dispatcher {
@@ -47,7 +51,8 @@ export class Dispatcher {
   readonly #ledgerId: string;
   /** Their part of the headers, made once. */
   readonly #fixed = new Map<Provider, readonly string[]>();
-  readonly #refusesUsageQuestion = new Set<string>();
+  /** Targets that answered only when they were not asked for usage. */
+  readonly #unaskable = new Set<string>();
 
   constructor({ ledger, clock, ids, upstream, config, onAnomaly }: DispatcherDeps) {
     const demo = new DemoTransport(() => clock.now());
@@ -67,7 +72,7 @@ export class Dispatcher {
     const { call, scan, target, dialect, leading, attribution } = order;
     const dispatchId = this.#ids.next('dsp');
     const { provider, model } = target;
-    const askUsage = call.stream && !call.asksUsage && this.#mayAskUsage(provider);
+    const askUsage = call.stream && !call.asksUsage && !order.withoutUsageQuestion && this.#mayAskUsage(target);
     const plan = {
       runId: order.runId,
       dispatchId,
@@ -78,19 +83,22 @@ export class Dispatcher {
       dialect,
       stream: call.stream,
       strips: askUsage,
+      onAccepted: order.withoutUsageQuestion ? () => this.#stopAskingUsage(target) : null,
       headers: requestHeaders(this.#fixedFor(provider, dialect), dispatchId, call.headers, attribution.traceparent),
       body: dialect.encode(call.body, scan, { model, askUsage, leading }),
     };
     return new Dispatch(plan, this.#tools, outlet);
   }
 
-  /** From now on this provider is not asked for usage unless the caller asks. */
-  stopAskingUsage(provider: Provider): void {
-    this.#refusesUsageQuestion.add(provider.id);
+  /** From now on this target is not asked for usage unless the caller asks. */
+  #stopAskingUsage(target: Target): void {
+    // Callers name the models: what they make us remember has an end, and what is forgotten is learnt again.
+    if (this.#unaskable.size >= UNASKABLE_MAX) this.#unaskable.clear();
+    this.#unaskable.add(nameOf(target));
   }
 
-  #mayAskUsage({ id, asksUsage }: Provider): boolean {
-    return asksUsage !== 'no' && !this.#refusesUsageQuestion.has(id);
+  #mayAskUsage(target: Target): boolean {
+    return target.provider.asksUsage !== 'no' && !this.#unaskable.has(nameOf(target));
   }
 
   #fixedFor(provider: Provider, dialect: Dialect): readonly string[] {
@@ -100,4 +108,8 @@ export class Dispatcher {
     this.#fixed.set(provider, made);
     return made;
   }
+}
+
+function nameOf({ provider, model }: Target): string {
+  return `${provider.id}/${model}`;
 }

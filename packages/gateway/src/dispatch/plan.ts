@@ -17,6 +17,8 @@ export interface DispatchPlan {
   stream: boolean;
   /** We asked for usage and the caller did not: usage-only chunks are left out. */
   strips: boolean;
+  /** Told when the provider takes the request, that is, answers with a 2xx. */
+  onAccepted: (() => void) | null;
   /** As sent to the provider. */
   headers: readonly string[];
   body: Buffer;

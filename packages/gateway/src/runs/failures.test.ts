@@ -138,6 +138,24 @@ describe('failures', () => {
     );
   });
 
+  test('a mistake of one caller’s that names the usage question, or one model’s refusal, leaves all others asked', async () => {
+    await open();
+    const mistaken = { error: { message: 'Unknown parameter: include_usage_x' } };
+    upstream.answer((response, received) => {
+      const { model, stream_options: options } = JSON.parse(received.body);
+      const isRefused = received.body.includes('include_usage_x') || (model === 'odd' && options);
+      (isRefused ? json(400, mistaken) : stream(stop, ...(options ? [usage] : []), done))(response, received);
+    });
+    const view = await rig.play({ json: { stream: true, include_usage_x: 1 } });
+    assert.deepEqual([view.seenHead!.status, view.bytes.toString()], [400, JSON.stringify(mistaken)]);
+    await rig.play({ json: { stream: true, model: 'up/odd' } });
+    for (const model of ['up/m', 'up/odd']) await rig.play({ json: { stream: true, model } });
+    assert.deepEqual(
+      (await rig.entries()).map((entry) => `${entry.model} ${entry.usageSource}`),
+      ['m none', 'm none', 'odd none', 'odd estimated', 'm reported', 'odd estimated'],
+    );
+  });
+
   test('nothing is retried once a byte has reached the caller: an error event ends the stream', async () => {
     await open();
     upstream.answer((response) => {

@@ -21,7 +21,6 @@ import type { Resolved } from './resolve.ts';
 export interface RunTools {
   dispatcher: {
     prepare(order: DispatchOrder, outlet: Outlet): Dispatch;
-    stopAskingUsage(provider: Target['provider']): void;
   };
   /** The agent's instructions in the words of a dialect, null when it has none. */
   leading: (agent: Resolved['agent'], dialect: Dialect) => Buffer | null;
@@ -48,6 +47,7 @@ export class Run {
   readonly #targets: readonly Target[];
   #targetIndex = 0;
   #attempt = 0;
+  #withoutUsageQuestion = false;
   #current: Dispatch | null = null;
   #isCallerGone = false;
   #stopped: 'stopped' | 'shutdown' | null = null;
@@ -97,9 +97,10 @@ export class Run {
         retries++;
         await this.#wait(next.waitMs);
       } else if (next.step === 'retry_without_usage') {
-        this.#tools.dispatcher.stopAskingUsage(this.#target.provider);
+        this.#withoutUsageQuestion = true;
       } else {
         retries = 0;
+        this.#withoutUsageQuestion = false;
         this.#targetIndex++;
       }
     }
@@ -135,6 +136,7 @@ export class Run {
       target,
       dialect,
       leading: this.#tools.leading(resolved.agent, dialect),
+      withoutUsageQuestion: this.#withoutUsageQuestion,
     };
     this.#current = this.#tools.dispatcher.prepare(order, this.#outlet);
     try {
