@@ -1,7 +1,17 @@
 /** What a caller may write into a body that it should not. The framing is correct HTTP, the names in it are known. */
 import { gzipSync } from 'node:zlib';
 import { pick } from '../rig/random.ts';
-import { type Attack, chatBody, type Draw, type Expected, type Generator, post, sent, whole } from './case.ts';
+import {
+  type Attack,
+  chatBody,
+  type Draw,
+  type Expected,
+  type Generator,
+  PROMPT_MARK,
+  post,
+  sent,
+  whole,
+} from './case.ts';
 import { type FromCaller, LIMITS, SIZES } from './classes.ts';
 
 export const PASSES: Partial<Expected> = {
@@ -11,7 +21,7 @@ export const PASSES: Partial<Expected> = {
   outcomes: ['completed'],
   sources: ['reported'],
 };
-const REFUSED: Partial<Expected> = { statuses: [400], endings: ['refusal'] };
+const REFUSED: Partial<Expected> = { statuses: [400], endings: ['refusal'], dispatches: [0, 0] };
 
 const FRAGMENTS = [
   '{',
@@ -121,8 +131,7 @@ function duplicates(draw: Draw): Attack {
     'temperature',
     'tools',
   ]);
-  const spelling =
-    draw.random() < 0.5 ? key : key.replace(/[a-z]/, (letter) => `\\u00${letter.charCodeAt(0).toString(16)}`);
+  const spelling = draw.random() < 0.5 ? key : escaped(key);
   const value = key === 'messages' ? '[{"role":"user","content":"b"}]' : key === 'model' ? '"hostile/other"' : 'null';
   const twice = `"${key}":${value},"${spelling}":${value}`;
   const body = chatBody(draw);
@@ -154,6 +163,37 @@ function wrongTypes(draw: Draw): Attack {
   return sent(draw, body);
 }
 
+function noUtf8(draw: Draw): Attack {
+  const bytes = Buffer.from(chatBody(draw, { user: 'somebody' }));
+  const at = bytes.indexOf(pick(draw.random, [PROMPT_MARK, 'somebody']));
+  const bad = pick(draw.random, [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xe6, 0x9d], [0xf5, 0x80, 0x80, 0x80]]);
+  return sent(draw, Buffer.concat([bytes.subarray(0, at), Buffer.from(bad), bytes.subarray(at)]));
+}
+
+/** Inside an object: refused where we read, passed as it is where we do not. */
+function nestedDuplicates(draw: Draw): Attack {
+  const twice = (key: string, ...values: string[]): string =>
+    `{${values.map((value, place) => `"${place > 0 && draw.random() < 0.5 ? escaped(key) : key}":${value}`).join(',')}}`;
+  const values = pick(draw.random, [
+    ['true', 'false'],
+    ['false', 'true'],
+    ['true', 'true', 'null'],
+  ]);
+  if (draw.random() < 0.5) {
+    const body = chatBody(draw, { stream: true }).replace(
+      /}$/,
+      `,"stream_options":${twice('include_usage', ...values)}}`,
+    );
+    return sent(draw, body, { expects: REFUSED });
+  }
+  const key = pick(draw.random, ['metadata', 'x', 'response_format', 'tool_choice']);
+  return sent(draw, chatBody(draw).replace(/}$/, `,"${key}":${twice('include_usage', ...values)}}`), {
+    expects: PASSES,
+  });
+}
+
+const escaped = (key: string): string => key.replace(/[a-z]/, (letter) => `\\u00${letter.charCodeAt(0).toString(16)}`);
+
 function packed(draw: Draw): Attack {
   return { steps: [post(draw, { body: gzipSync(chatBody(draw)), headers: ['content-encoding: gzip'] })], answers: 1 };
 }
@@ -165,6 +205,8 @@ export const BODIES = {
   'a body over the limit': tooLarge,
   'a body of very many keys or a very long number': manyKeys,
   'duplicate keys': duplicates,
+  'duplicate keys inside': nestedDuplicates,
   'wrong types': wrongTypes,
+  'no UTF-8': noUtf8,
   'a compressed body': packed,
 } as const satisfies Partial<Record<FromCaller, Generator>>;

@@ -41,6 +41,15 @@ function unknownNames(draw: Draw): Attack {
   return { steps: [post(draw, { body: chatBody(draw), headers: [header] })], answers: 1 };
 }
 
+/** NUL, halves of surrogate pairs: what no engine keeps. In JSON they are escapes, so that the body itself is in order. */
+function unstorableNames(draw: Draw): Attack {
+  const bad = pick(draw.random, ['\\u0000', 'a\\u0000b', '\\ud800', '\\udc00x', '\\ud800\\ud800']);
+  const body = chatBody(draw);
+  const edited =
+    draw.random() < 0.5 ? body.replace(/}$/, `,"user":"${bad}"}`) : body.replace(draw.model, `${draw.model}${bad}`);
+  return sent(draw, edited);
+}
+
 export const SQL = [
   "'; drop table entries; --",
   "' or '1'='1",
@@ -230,6 +239,7 @@ function credentials(draw: Draw): Attack {
 
 export const NAMES = {
   'unknown names': unknownNames,
+  'names that no engine keeps': unstorableNames,
   'SQL in every name': sqlNames,
   'SQL and nonsense in every query': queries,
   'nonsense in cursors and event ids': cursors,

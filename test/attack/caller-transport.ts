@@ -3,7 +3,7 @@ import { pick } from '../rig/random.ts';
 import { BODIES, PASSES } from './caller-bodies.ts';
 import { NAMES } from './caller-names.ts';
 import { type Attack, chatBody, type Draw, type Generator, get, type Play, post, whole } from './case.ts';
-import { type FromCaller, SIZES } from './classes.ts';
+import { type FromCaller, SIZES, UPSTREAM } from './classes.ts';
 import { chunked, event, LAST_CHUNK, STREAM_HEAD } from './transcript.ts';
 
 const HEADED = 'POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\n';
@@ -215,7 +215,12 @@ function readsNothing(draw: Draw): Attack {
     wire.send(Buffer.concat([chunked(event('[DONE]')), Buffer.from(LAST_CHUNK)]));
   };
   return {
-    steps: ['stop-reading', post(draw, { body: chatBody(draw, { stream: true }) }), { pauseMs: 6_000 }, 'read'],
+    steps: [
+      'stop-reading',
+      post(draw, { body: chatBody(draw, { stream: true }) }),
+      { pauseMs: UPSTREAM.idleTimeoutMs + 2_000 },
+      'read',
+    ],
     answers: 1,
     play,
   };

@@ -204,6 +204,19 @@ function broken(bytes: Buffer, random: Random): Buffer {
   return bytes.subarray(0, whole(random, 1, bytes.length - 1));
 }
 
+/** Stored, not deflated, so that a digit of the count can be changed and everything but the checksum is right. */
+function falseChecksum(draw: Draw): Attack {
+  const { random, model } = draw;
+  const transcript = transcriptOf(random, model);
+  const stream = random() < 0.5;
+  const body = stream ? Buffer.concat(transcript.events) : transcript.body;
+  const coding = pick(random, ['gzip', 'deflate'] as const);
+  const packed = Buffer.from(CODECS[coding](body, { level: 0 }));
+  packed[packed.indexOf('"completion_tokens":') + '"completion_tokens":'.length]! ^= 1;
+  const head = stream ? ['content-type: text/event-stream'] : [];
+  return answeredBy(draw, { stream }, say(framed(packed, ...head, `content-encoding: ${coding}`)), { bytes: packed });
+}
+
 function bomb(draw: Draw): Attack {
   const stream = draw.random() < 0.5;
   const packed = gzipSync(Buffer.alloc(SIZES.unreadBytes, stream ? 'data: {}\n\n' : ' '));
@@ -318,6 +331,7 @@ export const CONTENTS = {
   'a byte order mark': byteOrderMark,
   compressed: (draw) => compressed(draw, (bytes) => bytes, {}),
   'broken compression': (draw) => compressed(draw, broken, {}),
+  'compression with a false checksum': falseChecksum,
   'a compression bomb': bomb,
   'an error with status 200': errorAsSuccess,
   'HTML with status 200': page,

@@ -3,7 +3,6 @@
  * Each attack is judged by what its class states; all of them together by the ledger against the provider's journal, by
  * the log, and by the process still answering. One sentence for each thing that is wrong.
  */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { differences, type Sighting } from '../rig/compare.ts';
 import { GatewayProcess, scriptedConfig } from '../rig/gateway-process.ts';
@@ -13,10 +12,12 @@ import { until } from '../rig/until.ts';
 import { type Answer, assail, type Outcome } from './assailant.ts';
 import { CALLER_ATTACKS } from './caller-transport.ts';
 import { type Attack, type Ending, type Expected, type Generator, PROMPT_MARK } from './case.ts';
-import { CASE_MS, FROM_CALLERS, FROM_PROVIDERS, LIMITS, UPSTREAM } from './classes.ts';
+import { type AttackClass, CASE_MS, FROM_CALLERS, FROM_PROVIDERS, LIMITS, UPSTREAM } from './classes.ts';
 import { HostileProvider } from './hostile-provider.ts';
 import { PROVIDER_ATTACKS, plainScript } from './provider-transport.ts';
+import type { Held } from './watched-main.ts';
 
+const WATCHED_MAIN = join(import.meta.dirname, 'watched-main.ts');
 const UPSTREAM_KEY = 'hostile-upstream-key';
 /** Attacks at a time. */
 const ABREAST = 24;
@@ -76,7 +77,7 @@ export class Siege {
       stateDir: join(scratch, `siege-${seed}`),
       config,
       onOutput: (text) => (output.text += text),
-      ...(main === undefined ? {} : { main }),
+      main: main ?? WATCHED_MAIN,
       ...(env === undefined ? {} : { env }),
     });
     await gateway.start();
@@ -112,9 +113,13 @@ export class Siege {
     }
   }
 
-  residentBytes(): number {
-    const status = readFileSync(`/proc/${this.gateway.pid}/status`, 'latin1');
-    return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]) * 1024;
+  /** What the gateway holds once its garbage is collected. */
+  async held(): Promise<Held> {
+    const { length } = this.#output.text;
+    this.gateway.signal('SIGUSR2');
+    const said = (): string | undefined => /^held (.*)$/m.exec(this.#output.text.slice(length))?.[1];
+    await until('the gateway says what it holds', () => said() !== undefined);
+    return JSON.parse(said()!) as Held;
   }
 
   async lift(): Promise<void> {
@@ -131,7 +136,7 @@ export class Siege {
       [FROM_PROVIDERS, PROVIDER_ATTACKS],
     ] as const;
     for (const [classes, generators] of sides) {
-      for (const [name, { times, expects }] of Object.entries(classes)) {
+      for (const [name, { times, expects, isSlow }] of Object.entries<AttackClass>(classes)) {
         if (only !== undefined && !only.includes(name)) continue;
         const count = Math.max(1, Math.round(times * rounds));
         for (let index = 0; index < count; index++) {
@@ -139,7 +144,10 @@ export class Siege {
           const generate = (generators as Readonly<Record<string, Generator>>)[name]!;
           const attack = generate({ random, index, model, token });
           const expected = { ...expects, ...attack.expects };
-          plan.push({ at: random(), planned: { name, model, attack, expected, written: beginningOf(attack, token) } });
+          plan.push({
+            at: isSlow ? -1 : random(),
+            planned: { name, model, attack, expected, written: beginningOf(attack, token) },
+          });
         }
       }
     }

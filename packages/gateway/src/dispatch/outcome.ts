@@ -47,7 +47,11 @@ export function usageOutcome(
   { end, wasSent, status, isComplete, reading }: Exchanged,
   promptTokens: () => number,
 ): { usage: Usage | null; usageSource: UsageSource } {
-  if (reading?.usage) return { usage: reading.usage, usageSource: isComplete ? 'reported' : 'partial' };
+  if (reading?.usage) {
+    // Decoded bytes whose end does not decode may have been changed on the way, the count among them.
+    const isSound = isComplete && reading.anomaly !== 'encoding_broken';
+    return { usage: reading.usage, usageSource: isSound ? 'reported' : 'partial' };
+  }
   const outputBytes = reading?.outputBytes ?? 0;
   if (!mayHaveCost(end, wasSent, status, outputBytes)) return { usage: null, usageSource: 'none' };
   return { usage: estimatedUsage(promptTokens(), outputBytes), usageSource: 'estimated' };

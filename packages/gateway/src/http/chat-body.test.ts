@@ -39,6 +39,18 @@ test('bodies that cannot be are refused with the code and the words for it', () 
 test('semantics 7: duplicate keys that we read are refused, others pass', () => {
   assert.equal(refusal(`{"model":"a/b","mod\\u0065l":"c/d",${MESSAGES}}`).code, 'duplicate_key');
   assert.equal(refusal(`{"x":1,"x":2,${MESSAGES}}`).code, 'none');
+  const twice = '"include_usage":true,"include\\u005fusage":false';
+  const inside = refusal(`{"stream":true,"stream_options":{${twice}},${MESSAGES}}`);
+  assert.equal(inside.code, 'duplicate_key');
+  assert.match(inside.message, /`stream_options\.include_usage` more than once/);
+  assert.equal(refusal(`{"x":{${twice}},${MESSAGES}}`).code, 'none');
+});
+
+test('a body that is not UTF-8 is refused, because its readers would not read the same', () => {
+  for (const bytes of [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xe6, 0x9d]]) {
+    const body = Buffer.concat([Buffer.from('{"user":"'), Buffer.from(bytes), Buffer.from(`",${MESSAGES}}`)]);
+    assert.throws(() => readChatBody(body, 64), { code: 'invalid_json', message: 'The JSON body is not valid UTF-8.' });
+  }
 });
 
 test('nesting beyond the limit is refused before anything parses it', () => {

@@ -2,8 +2,9 @@
  * Reads a chat completion's body as far as we must, and leaves the bytes alone: what we do not read passes untouched.
  * Checks are those of OpenClaw's door, in its words; everything else is the provider's to judge.
  */
+import { isUtf8 } from 'node:buffer';
 import { GatewayError } from '../domain/errors.ts';
-import { isDeeperThan, scanObject } from '../lib/json-splice.ts';
+import { findMember, isDeeperThan, type ObjectScan, scanObject } from '../lib/json-splice.ts';
 
 /** What the door reads of a body. */
 export interface ChatBody {
@@ -32,6 +33,8 @@ const DEFAULT_MODEL = 'openclaw';
 
 /** Throws GatewayError `invalid_json`, `duplicate_key` or `invalid_request`. */
 export function readChatBody(body: Buffer, depthMax: number): ChatBody {
+  // Each reader would replace other bytes by other letters: what we record and what the provider reads would differ.
+  if (!isUtf8(body)) throw new GatewayError('invalid_json', 'The JSON body is not valid UTF-8.');
   refuseUnsafeShape(body, depthMax);
   const fields = parseObject(body);
   checkFields(fields);
@@ -52,12 +55,19 @@ function refuseUnsafeShape(body: Buffer, depthMax: number): void {
     throw new GatewayError('invalid_request', `The JSON body is nested deeper than ${depthMax} levels.`);
   }
   if (scan === 'malformed') return;
-  const duplicate = scan.duplicates.find((key) => READ_KEYS.has(key));
-  if (duplicate !== undefined) {
-    throw new GatewayError('duplicate_key', `The JSON body names \`${duplicate}\` more than once; send it once.`, {
-      param: duplicate,
-    });
-  }
+  const duplicate = scan.duplicates.find((key) => READ_KEYS.has(key)) ?? duplicateOption(body, scan, depthMax);
+  if (duplicate === null) return;
+  throw new GatewayError('duplicate_key', `The JSON body names \`${duplicate}\` more than once; send it once.`, {
+    param: duplicate,
+  });
+}
+
+/** `stream_options` is the one member inside which we read. */
+function duplicateOption(body: Buffer, scan: ObjectScan, depthMax: number): string | null {
+  const options = findMember(scan, 'stream_options');
+  const inner = options === null ? null : scanObject(body, options.start, depthMax);
+  const isTwice = inner !== null && typeof inner !== 'string' && inner.duplicates.includes('include_usage');
+  return isTwice ? 'stream_options.include_usage' : null;
 }
 
 function parseObject(body: Buffer): Record<string, unknown> {

@@ -49,8 +49,15 @@ export function agentLabelOf(headers: Headers): string | null {
 }
 
 export function shortEnough(value: string, what: string): string {
+  refuseUnstorable(value, what);
   if (value.length <= VALUE_CHARS_MAX) return value;
   throw new GatewayError('invalid_request', `${what} is longer than ${VALUE_CHARS_MAX} characters.`);
+}
+
+/** No engine keeps these as they are, and what replaces them would make one name of two. */
+export function refuseUnstorable(value: string, what: string): void {
+  if (value.isWellFormed() && !value.includes('\0')) return;
+  throw new GatewayError('invalid_request', `${what} holds a NUL or half of a surrogate pair; no name can.`);
 }
 
 /** `user`: the body's own, which no header has overridden. */

@@ -151,3 +151,15 @@ test('a traceparent that is not well-formed is dropped, never refused', () => {
   ];
   for (const each of [...bad, `00-${'a'.repeat(32)}-${'0'.repeat(16)}-01`]) assert.equal(of(each), null, each);
 });
+
+test('a name that no engine could keep as it is, is refused: NUL and half of a surrogate pair', () => {
+  for (const name of ['a\0b', '\0', '\ud800', 'x\udc00']) {
+    assert.deepEqual(
+      refusal(`p/${name}`),
+      [400, '`model` holds a NUL or half of a surrogate pair; no name can.'],
+      name,
+    );
+    assert.equal(refusal('p/m', { user: name })[0], 400, name);
+  }
+  assert.equal(refusal('p/🜁\u202e')[0], 0);
+});

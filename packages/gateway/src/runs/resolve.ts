@@ -13,6 +13,7 @@ import {
   agentLabelOf,
   endUserOf,
   labelsOf,
+  refuseUnstorable,
   sessionHeaderOf,
   shortEnough,
   shown,
@@ -115,6 +116,7 @@ function targetsOfAgent(agent: Agent, override: string | undefined, known: Resol
 }
 
 function directTarget(call: Call, known: ResolveKnowledge): Target {
+  refuseUnstorable(call.requestedModel, '`model`');
   const target = known.catalogue.find(call.requestedModel);
   if (target) return target;
   const providers = known.catalogue.providerIds().map((id) => `${id}/…`);
