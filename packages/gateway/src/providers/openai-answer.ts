@@ -3,20 +3,21 @@
  * hot path: a frame gets a glance, and only one that can matter is parsed: the first, and those with a count, a stop
  * reason or an error.
  */
-import { findMember, isDeeperThan, type ObjectScan, type Range, scanArray, scanObject } from '../lib/json-splice.ts';
+import { findMember, type Range, scanArray, scanObject } from '../lib/json-splice.ts';
 import { frameData } from '../lib/sse-frames.ts';
-import type { Anomaly, FrameVerdict, Reading, StreamReader } from './dialect.ts';
+import { Count } from './counters.ts';
 import { jsonBytes } from './estimate.ts';
+import { inclusiveUsage, readInclusiveUsage } from './inclusive-usage.ts';
 import { glance } from './openai-glance.ts';
-import { type Counters, mergeCounters, readCounters, usageOf } from './openai-usage.ts';
+import { isObject, type Json, parseJson, rawAt, textBytes, textOf } from './parsed.ts';
+import type { FrameVerdict, Reading, StreamReader } from './reading.ts';
+import { reportedCostUsd } from './reported-cost.ts';
 
-type Json = Record<string, unknown>;
-
+/** Where vendors put a usage besides `usage` and a choice's: Groq, Bedrock. */
+const AROUND = ['x_groq', 'amazon-bedrock-invocationMetrics'] as const;
 const DATA = Buffer.from('data:');
 /** As far as `event: error` reaches, with room. */
 const EVENT_LINE_BYTES = 32;
-/** No answer is nested so deep (arguments of tools are strings); parsing millions of levels would take gigabytes. */
-const DEPTH_MAX = 512;
 const LOWER_D = 0x64;
 const SPACE = 0x20;
 const LF = 0x0a;
@@ -26,71 +27,82 @@ const CLOSE_BRACE = 0x7d;
 
 /** What an answer has said so far; streams and bodies fill the same one. */
 class Facts {
-  counters: Counters | null = null;
-  rawUsage: string | null = null;
-  #rejectedRaw: string | null = null;
-  anomaly: Anomaly | null = null;
+  readonly #count = new Count();
+  #serviceTier: string | null = null;
+  #servedModel: string | null = null;
+  #responseId: string | null = null;
+  #reportedCostUsd: string | null = null;
+  #countedBytes = 0;
   stopReason: string | null = null;
-  serviceTier: string | null = null;
-  servedModel: string | null = null;
-  responseId: string | null = null;
   errorKind: Reading['errorKind'] = null;
   outputBytes = 0;
 
+  get hasCount(): boolean {
+    return this.#count.counters !== null;
+  }
+
   /** The members that a chunk and a body have in common. Returns whether a usage was among them. */
   take(chunk: Json, bytes: Buffer): boolean {
-    this.responseId ??= textOf(chunk.id);
-    this.servedModel ??= textOf(chunk.model);
-    this.serviceTier = textOf(chunk.service_tier) ?? this.serviceTier;
+    this.#responseId ??= textOf(chunk.id);
+    this.#servedModel ??= textOf(chunk.model);
+    this.#serviceTier = textOf(chunk.service_tier) ?? this.#serviceTier;
     if (isError(chunk.error)) this.errorKind = 'provider_error';
     let hasUsage = this.#takeUsage(chunk.usage, () => rawAt(bytes, ['usage']));
-    if (isObject(chunk.x_groq)) {
-      hasUsage = this.#takeUsage(chunk.x_groq.usage, () => rawAt(bytes, ['x_groq', 'usage'])) || hasUsage;
+    for (const around of AROUND) {
+      const inner = chunk[around];
+      if (!isObject(inner)) continue;
+      const path = inner.usage === undefined ? [around] : [around, 'usage'];
+      hasUsage = this.#takeUsage(inner.usage ?? inner, () => rawAt(bytes, path)) || hasUsage;
     }
-    if (!Array.isArray(chunk.choices)) return hasUsage;
+    // Ollama's own interface has its counts beside the message.
+    if (chunk.eval_count !== undefined) hasUsage = this.#takeUsage(chunk, () => null) || hasUsage;
+    return this.#takeChoices(chunk.choices, bytes) || hasUsage;
+  }
+
+  reading(): Reading {
+    const counted = this.#count.counters === null ? null : inclusiveUsage(this.#count.counters);
+    return {
+      usage: counted?.usage ?? null,
+      rawUsage: this.#count.rawUsage(),
+      anomaly: this.#count.anomaly ?? (counted?.isConsistent === false ? 'usage_inconsistent' : null),
+      stopReason: this.stopReason,
+      serviceTier: this.#serviceTier,
+      servedModel: this.#servedModel,
+      responseId: this.#responseId,
+      errorKind: this.errorKind,
+      outputBytes: this.outputBytes,
+      uncountedBytes: this.outputBytes - this.#countedBytes,
+      reportedCostUsd: this.#reportedCostUsd,
+      otherModels: [],
+    };
+  }
+
+  #takeChoices(choices: unknown, bytes: Buffer): boolean {
+    if (!Array.isArray(choices)) return false;
+    let hasUsage = false;
     let ranges: readonly Range[] | null = null;
-    for (let index = 0; index < chunk.choices.length; index++) {
-      const choice: unknown = chunk.choices[index];
+    for (let index = 0; index < choices.length; index++) {
+      const choice: unknown = choices[index];
       if (!isObject(choice)) continue;
       this.stopReason = textOf(choice.finish_reason) ?? this.stopReason;
       if (choice.usage === undefined) continue;
-      // One scan finds all choices: there may be very many.
-      ranges ??= elementsAt(bytes, 'choices');
-      const range = ranges[index];
-      const raw = () => (range === undefined ? null : rawAt(bytes.subarray(range.start, range.end), ['usage']));
+      const raw = (): string | null => {
+        // One scan finds all choices: there may be very many.
+        ranges ??= elementsAt(bytes, 'choices');
+        const range = ranges[index];
+        return range === undefined ? null : rawAt(bytes.subarray(range.start, range.end), ['usage']);
+      };
       hasUsage = this.#takeUsage(choice.usage, raw) || hasUsage;
     }
     return hasUsage;
   }
 
-  reading(): Reading {
-    const counted = this.counters === null ? null : usageOf(this.counters);
-    return {
-      usage: counted?.usage ?? null,
-      rawUsage: this.rawUsage ?? this.#rejectedRaw,
-      anomaly: this.anomaly ?? (counted?.isConsistent === false ? 'usage_inconsistent' : null),
-      stopReason: this.stopReason,
-      serviceTier: this.serviceTier,
-      servedModel: this.servedModel,
-      responseId: this.responseId,
-      errorKind: this.errorKind,
-      outputBytes: this.outputBytes,
-    };
-  }
-
-  #takeUsage(usage: unknown, rawOf: () => string | null): boolean {
-    const counters = readCounters(usage);
-    if (counters === null) return false;
-    if (counters === 'malformed') {
-      this.anomaly = 'usage_malformed';
-      this.#rejectedRaw = rawOf();
-      return false;
-    }
-    if (this.counters === null) this.counters = counters;
-    else if (mergeCounters(this.counters, counters)) this.anomaly ??= 'usage_decreased';
-    // The longest is the most complete; of equals the latest counts.
-    const raw = rawOf();
-    if (raw !== null && raw.length >= (this.rawUsage?.length ?? 0)) this.rawUsage = raw;
+  #takeUsage(usage: unknown, raw: () => string | null): boolean {
+    if (!this.#count.take(() => readInclusiveUsage(usage), raw)) return false;
+    // Mistral and OpenRouter name the tier in the usage.
+    this.#serviceTier = textOf((usage as Json).service_tier) ?? this.#serviceTier;
+    this.#reportedCostUsd = reportedCostUsd(usage) ?? this.#reportedCostUsd;
+    this.#countedBytes = this.outputBytes;
     return true;
   }
 }
@@ -121,12 +133,11 @@ export class ChatStreamReader implements StreamReader {
   #parse(bytes: Buffer): FrameVerdict {
     const data = frameData(bytes);
     if (data === null || data === '') return 'pass';
-    const json = dataBytes(bytes, data);
-    const chunk = isDeeperThan(json, DEPTH_MAX) ? null : parseObject(data);
-    if (chunk === null) return 'pass';
+    const chunk = parseJson(data);
+    if (!isObject(chunk)) return 'pass';
     this.#isFirst = false;
     if (isErrorEvent(bytes)) this.#facts.errorKind = 'provider_error';
-    const hasUsage = this.#facts.take(chunk, json);
+    const hasUsage = this.#facts.take(chunk, dataBytes(bytes, data));
     this.#hasStopped ||= this.#facts.stopReason !== null;
     if (hasUsage && this.#hasStopped) this.isWhole = true;
     if (this.#facts.errorKind !== null) return 'error';
@@ -137,14 +148,14 @@ export class ChatStreamReader implements StreamReader {
 
 export function readChatBody(body: Buffer): Reading {
   const facts = new Facts();
-  const parsed = isDeeperThan(body, DEPTH_MAX) ? null : parseObject(body.toString('utf8'));
-  if (parsed === null) {
+  const parsed = parseJson(body.toString('utf8'));
+  if (!isObject(parsed)) {
     facts.errorKind = 'invalid_answer';
     facts.outputBytes = body.length;
     return facts.reading();
   }
   facts.take(parsed, body);
-  if (facts.counters === null) facts.outputBytes = messageBytes(parsed.choices);
+  if (!facts.hasCount) facts.outputBytes = messageBytes(parsed.choices);
   return facts.reading();
 }
 
@@ -166,8 +177,7 @@ function messageBytes(choices: unknown): number {
   for (const choice of choices) {
     if (!isObject(choice) || !isObject(choice.message)) continue;
     for (const key of ['content', 'reasoning_content', 'reasoning', 'refusal']) {
-      const value = choice.message[key];
-      if (typeof value === 'string') bytes += Buffer.byteLength(value);
+      bytes += textBytes(choice.message[key]);
     }
     const calls = choice.message.tool_calls;
     if (calls !== undefined && calls !== null) bytes += jsonBytes(calls);
@@ -175,40 +185,11 @@ function messageBytes(choices: unknown): number {
   return bytes;
 }
 
-/** The value at a path as it was written: number spellings included. */
-function rawAt(bytes: Buffer, path: readonly string[]): string | null {
-  let at = 0;
-  let end = bytes.length;
-  for (const step of path) {
-    const found = memberOf(scanObject(bytes, at), step);
-    if (found === null) return null;
-    at = found.start;
-    end = found.end;
-  }
-  return bytes.toString('utf8', at, end);
-}
-
 /** Where the elements of the array under that key lie. */
 function elementsAt(bytes: Buffer, key: string): readonly Range[] {
-  const member = memberOf(scanObject(bytes), key);
+  const scan = scanObject(bytes);
+  const member = typeof scan === 'string' ? null : findMember(scan, key);
   return (member === null ? null : scanArray(bytes, member.start)) ?? [];
-}
-
-function memberOf(scan: ObjectScan | string, key: string) {
-  return typeof scan === 'string' ? null : findMember(scan, key);
-}
-
-function parseObject(text: string): Json | null {
-  try {
-    const parsed: unknown = JSON.parse(text);
-    return isObject(parsed) ? parsed : null;
-  } catch {
-    return null;
-  }
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isError(error: unknown): boolean {
@@ -218,8 +199,4 @@ function isError(error: unknown): boolean {
 function isErrorEvent(bytes: Buffer): boolean {
   const first = bytes.toString('latin1', 0, Math.min(bytes.length, EVENT_LINE_BYTES));
   return /^event: ?error[\r\n]/.test(first);
-}
-
-function textOf(value: unknown): string | null {
-  return typeof value === 'string' && value !== '' ? value : null;
 }

@@ -21,6 +21,7 @@ const TEXT_KEYS: readonly (readonly Buffer[])[] = byLength(
 );
 const USAGE = key('usage');
 const X_GROQ = key('x_groq');
+const BEDROCK = key('amazon-bedrock-invocationMetrics');
 const ERROR = key('error');
 const FINISH_REASON = key('finish_reason');
 
@@ -75,6 +76,7 @@ export function glance(frame: Buffer): number {
 function says(frame: Buffer, start: number, size: number, first: number | undefined): boolean {
   if (first === OPEN_BRACE && size === 5 && isAt(frame, start, USAGE)) return true;
   if (first === OPEN_BRACE && size === 6 && isAt(frame, start, X_GROQ)) return true;
+  if (first === OPEN_BRACE && size === BEDROCK.length && isAt(frame, start, BEDROCK)) return true;
   if (first === LOWER_N) return false;
   if (size === 13 && isAt(frame, start, FINISH_REASON)) return true;
   // An event of several data lines may break anywhere between two words of the JSON.
