@@ -1,5 +1,5 @@
 /**
- * The transaction that folds rollups of whole hours, quarters of a day and days of UTC that are over. An hour is over when
+ * The transaction that folds rollups of whole hours, quarters of a day, days and weeks of UTC that are over. An hour is over when
  * a later one was settled in: `settledAt` never goes back, so nothing of it can change.
  */
 import { encode } from '../lib/histogram.ts';
@@ -24,6 +24,7 @@ const STEPS = [
   { tier: 'hour', from: 'quarter' },
   { tier: 'shift', from: 'hour' },
   { tier: 'day', from: 'shift' },
+  { tier: 'week', from: 'day' },
 ] as const satisfies readonly { tier: FoldedTier; from: Tier }[];
 
 export function* foldRollups(inputs: readonly null[]): Steps<FoldedSome[]> {
@@ -46,7 +47,7 @@ export function* foldRollups(inputs: readonly null[]): Steps<FoldedSome[]> {
 /** Throws the folded sums away and folds them again, in one transaction: who asks meanwhile sees all or nothing of it. */
 export function* foldAgain(): Steps<void> {
   yield* ask('folding.clear');
-  yield* each('folding.advance', [[0, 0, 0, 1]]);
+  yield* each('folding.advance', [[0, 0, 0, 0, 1]]);
   while (true) {
     const [some] = yield* foldRollups([null]);
     if (!some!.isMore) return;

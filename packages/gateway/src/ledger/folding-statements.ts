@@ -4,7 +4,7 @@ import { asked, insertRows, type StatementShape, updateRows } from '../store/sta
 import { ROLLUP_KEY, ROLLUP_SUMS } from './columns.ts';
 
 /** The first part of a tier in a span, and all parts in it; sums are read as text, they may pass 2^53. */
-function partsOf(tier: 'quarter' | 'hour' | 'shift'): Record<string, StatementShape> {
+function partsOf(tier: 'quarter' | 'hour' | 'shift' | 'day'): Record<string, StatementShape> {
   const table =
     tier === 'quarter'
       ? sql`${sql.table('rollups')} where`
@@ -25,14 +25,19 @@ export const FOLDING_STATEMENTS: Readonly<Record<string, StatementShape>> = {
   ...partsOf('quarter'),
   ...partsOf('hour'),
   ...partsOf('shift'),
+  ...partsOf('day'),
   'folding.lockProgress': asked((db, engine) => {
     const row = db
       .selectFrom('ledger')
-      .select(['lastSettledAt', 'hoursFoldedTo', 'shiftsFoldedTo', 'daysFoldedTo'])
+      .select(['lastSettledAt', 'hoursFoldedTo', 'shiftsFoldedTo', 'daysFoldedTo', 'weeksFoldedTo'])
       .where('one', '=', 1);
     return engine === 'sqlite' ? row : row.forUpdate();
   }),
-  'folding.advance': updateRows('ledger', ['hoursFoldedTo', 'shiftsFoldedTo', 'daysFoldedTo'], ['one']),
+  'folding.advance': updateRows(
+    'ledger',
+    ['hoursFoldedTo', 'shiftsFoldedTo', 'daysFoldedTo', 'weeksFoldedTo'],
+    ['one'],
+  ),
   'folding.insert': insertRows('foldedRollups', [
     'tier',
     ...ROLLUP_KEY,

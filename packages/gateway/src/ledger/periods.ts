@@ -1,6 +1,6 @@
 /**
- * How a question's period is cut: into the buckets it asks for, in its zone, and each bucket into whole days, hours and
- * quarters of an hour, so that the fewest and largest sums answer it. Pure.
+ * How a question's period is cut: into the buckets it asks for, in its zone, and each bucket into whole weeks, days, hours
+ * and quarters of an hour, so that the fewest and largest sums answer it. Pure.
  */
 import { nextStart, startOf, type ZoneUnit } from '../lib/zones.ts';
 
@@ -9,17 +9,20 @@ export const QUARTER_MS = 15 * MINUTE_MS;
 export const HOUR_MS = 60 * MINUTE_MS;
 export const SHIFT_MS = 6 * HOUR_MS;
 export const DAY_MS = 24 * HOUR_MS;
+export const WEEK_MS = 7 * DAY_MS;
 
 /**
- * How fine sums are kept: days, quarters of a day and hours of UTC, which are folded, and quarters of an hour. The quarters
+ * How fine sums are kept: weeks, days, quarters of a day and hours of UTC, which are folded, and quarters of an hour. Weeks
+ * are there for percentiles, which are merged from every sum of a period; they begin on Thursdays, as time does. Quarters
  * of a day are there for days of other zones: one in New York is nine pieces instead of twenty-four hours.
  */
-export const TIERS = ['day', 'shift', 'hour', 'quarter'] as const;
+export const TIERS = ['week', 'day', 'shift', 'hour', 'quarter'] as const;
 export type Tier = (typeof TIERS)[number];
-export const FOLDED_TIERS = ['day', 'shift', 'hour'] as const;
+export const FOLDED_TIERS = ['week', 'day', 'shift', 'hour'] as const;
 export type FoldedTier = (typeof FOLDED_TIERS)[number];
 
 export const TIER_MS: Readonly<Record<Tier, number>> = {
+  week: WEEK_MS,
   day: DAY_MS,
   shift: SHIFT_MS,
   hour: HOUR_MS,

@@ -72,11 +72,16 @@ export async function usageAnswer(store: Store, question: UsageQuestion): Promis
 
 /** Read before the sums: the sums then hold at least everything up to its number. */
 async function ledgerState(store: Store): Promise<{ lastSeq: number; folded: Folded }> {
-  const columns = ['lastSeq', 'hoursFoldedTo', 'shiftsFoldedTo', 'daysFoldedTo'] as const;
+  const columns = ['lastSeq', 'hoursFoldedTo', 'shiftsFoldedTo', 'daysFoldedTo', 'weeksFoldedTo'] as const;
   const [row] = await store.read<Record<(typeof columns)[number], number>>(
     store.queries.selectFrom('ledger').select(columns).compile(),
   );
-  const folded = { hour: row?.hoursFoldedTo ?? 0, shift: row?.shiftsFoldedTo ?? 0, day: row?.daysFoldedTo ?? 0 };
+  const folded = {
+    hour: row?.hoursFoldedTo ?? 0,
+    shift: row?.shiftsFoldedTo ?? 0,
+    day: row?.daysFoldedTo ?? 0,
+    week: row?.weeksFoldedTo ?? 0,
+  };
   return { lastSeq: row?.lastSeq ?? 0, folded };
 }
 

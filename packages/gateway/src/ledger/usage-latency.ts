@@ -7,7 +7,7 @@ import { binOf, denseTally, midOf, sparseTally, type Tally } from '../lib/histog
 import type { Row, Store } from '../store/store.ts';
 import { type Piece, TIERS } from './periods.ts';
 import type { UsageQuestion } from './usage-question.ts';
-import { buckets, filtered, groupColumns, settledWithin, tierTable, within } from './usage-sums.ts';
+import { buckets, entriesTable, filtered, groupColumns, settledWithin, tierTable, within } from './usage-sums.ts';
 
 const LATENCY_RANKS = [0.5, 0.95, 0.99];
 const FIRST_TOKEN_RANKS = [0.5, 0.95];
@@ -129,7 +129,7 @@ function ranked(
     }),
   );
   const query = sql<Row>`with ${buckets(pieces)}, v as (
-      select ${sql.join([sql`${bucket} as bucket`, ...groups, sql`${value} as v`])} from b cross join ${sql.table('entries')} as e
+      select ${sql.join([sql`${bucket} as bucket`, ...groups, sql`${value} as v`])} from b cross join ${entriesTable(store, question)}
       where ${settledWithin(question, 'e')} and ${filtered(question, 'e')}
         and e.kind = 'usage' and e.outcome = 'completed' and ${value} is not null
     ), placed as (

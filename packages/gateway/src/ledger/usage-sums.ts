@@ -37,7 +37,7 @@ export async function sumsOfRollups(
 
 export function sumsOfEntries(store: Store, question: UsageQuestion, pieces: readonly Piece[]): Promise<SumsRow[]> {
   const query = sql<SumsRow>`with ${buckets(pieces)} select b.bucket, ${selected(question, 'e', ENTRY_EXPRESSIONS)}
-    from b cross join ${sql.table('entries')} as e where ${settledWithin(question, 'e')} and ${filtered(question, 'e')}
+    from b cross join ${entriesTable(store, question)} where ${settledWithin(question, 'e')} and ${filtered(question, 'e')}
     group by b.bucket${grouped(question)}`;
   return store.read<SumsRow>(query.compile(store.queries));
 }
@@ -61,10 +61,30 @@ export function within({ tenantId }: UsageQuestion, alias: string, tier: Tier): 
   return sql`${column('tenantId')} = ${tenantId}${ofTier} and ${column('bucketStart')} >= b.from_ms and ${column('bucketStart')} < b.to_ms`;
 }
 
+/** What finds few entries comes first; each has its index. */
+const FINDERS = {
+  runId: 'entries_of_run',
+  sessionKey: 'entries_of_session',
+  endUserId: 'entries_of_end_user',
+} as const satisfies Partial<Record<keyof UsageFilters, string>>;
+
+function finderOf({ filters }: UsageQuestion): string | null {
+  const names = Object.keys(FINDERS) as (keyof typeof FINDERS)[];
+  const finder = names.find((name) => filters[name] !== undefined);
+  return finder === undefined ? null : FINDERS[finder];
+}
+
+/** SQLite knows nothing of how many entries a tenant or a session has, and would walk all of the tenant's. */
+export function entriesTable(store: Store, question: UsageQuestion): RawBuilder<unknown> {
+  const index = finderOf(question);
+  const isTold = index !== null && store.engine === 'sqlite';
+  return sql`${sql.table('entries')} as e${isTold ? sql` indexed by ${sql.ref(index)}` : sql``}`;
+}
+
 /** Where a filter has an index of its own, the period must not be searched by its index instead: `+` hides it. */
-export function settledWithin({ tenantId, filters }: UsageQuestion, alias: string): RawBuilder<unknown> {
-  const hasIndex = filters.sessionKey !== undefined || filters.endUserId !== undefined || filters.runId !== undefined;
-  const settledAt = sql`${hasIndex ? sql`+` : sql``}${sql.ref(`${alias}.settledAt`)}`;
+export function settledWithin(question: UsageQuestion, alias: string): RawBuilder<unknown> {
+  const { tenantId } = question;
+  const settledAt = sql`${finderOf(question) === null ? sql`` : sql`+`}${sql.ref(`${alias}.settledAt`)}`;
   return sql`${sql.ref(`${alias}.tenantId`)} = ${tenantId} and ${settledAt} >= b.from_ms and ${settledAt} < b.to_ms`;
 }
 

@@ -91,7 +91,7 @@ async function compareRollups(store: Store, fold: RollupFold, report: (problem: 
 
 /** Each tier holds exactly what is over, no more and no less. */
 async function compareFolded(store: Store, fold: RollupFold, report: (problem: string) => void): Promise<void> {
-  const columns = ['hoursFoldedTo', 'shiftsFoldedTo', 'daysFoldedTo'] as const;
+  const columns = ['hoursFoldedTo', 'shiftsFoldedTo', 'daysFoldedTo', 'weeksFoldedTo'] as const;
   const [progress] = await store.read<Row>(store.queries.selectFrom('ledger').select(columns).compile());
   for (const tier of FOLDED_TIERS) {
     const kept = await store.read(

@@ -95,9 +95,9 @@ export interface RollupsTable {
   lastSettledAt: number;
 }
 
-/** Owner: ledger. Sums of whole hours, quarters of a day (`shift`) and days of UTC, folded from rollups once when they are over. */
+/** Owner: ledger. Sums of whole hours, quarters of a day (`shift`), days and weeks of UTC, folded from rollups once when they are over. */
 export interface FoldedRollupsTable extends RollupsTable {
-  tier: 'hour' | 'shift' | 'day';
+  tier: 'hour' | 'shift' | 'day' | 'week';
 }
 
 /** Owner: ledger. One row: this ledger's name and the counters that give `seq` and `settledAt` in commit order. */
@@ -112,6 +112,7 @@ export interface LedgerTable {
   hoursFoldedTo: Generated<number>;
   shiftsFoldedTo: Generated<number>;
   daysFoldedTo: Generated<number>;
+  weeksFoldedTo: Generated<number>;
 }
 
 /** Owner: ledger. Every process that ever opened entries here. */

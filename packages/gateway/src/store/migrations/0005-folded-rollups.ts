@@ -1,6 +1,6 @@
 /**
- * Sums of whole hours, quarters of a day, and days of UTC, folded once from the 15-minute rollups when the hour or day is over: nothing of
- * it can change any more, because settlement time never goes back. And how far that has come.
+ * Sums of whole hours, quarters of a day, days and weeks of UTC, folded once from the 15-minute rollups when they are over:
+ * nothing of them can change any more, because settlement time never goes back. And how far that has come.
  */
 import { type Kysely, sql } from 'kysely';
 import type { Engine } from '../store.ts';
@@ -53,7 +53,7 @@ export async function up(db: Kysely<unknown>, engine: Engine): Promise<void> {
   await (engine === 'sqlite' ? table.modifyEnd(sql`without rowid`) : table).execute();
   await db.schema.createIndex('rollups_by_time').on('rollups').columns(['bucketStart']).execute();
   await db.schema.createIndex('foldedRollups_by_time').on('foldedRollups').columns(['tier', 'bucketStart']).execute();
-  for (const column of ['hoursFoldedTo', 'shiftsFoldedTo', 'daysFoldedTo']) {
+  for (const column of ['hoursFoldedTo', 'shiftsFoldedTo', 'daysFoldedTo', 'weeksFoldedTo']) {
     await db.schema
       .alterTable('ledger')
       .addColumn(column, 'bigint', (c) => c.notNull().defaultTo(0))
