@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
@@ -31,8 +31,14 @@ async function smallDisk(t: Cleanups): Promise<string> {
   return disk;
 }
 
-/** Takes what is left of the disk. */
-function fill(disk: string): string {
+/** Takes what is left of the disk, but for so many bytes. */
+function fill(disk: string, bytesLeft = 0): string {
+  if (bytesLeft > 0) {
+    const { bavail, bsize } = statfsSync(disk);
+    writeFileSync(join(disk, 'filler'), Buffer.alloc(bavail * bsize - bytesLeft));
+    return join(disk, 'filler');
+  }
+
   const filler = join(disk, 'filler');
   const file = openSync(filler, 'w');
   for (const size of [1 << 20, 1 << 12, 1]) {
@@ -50,10 +56,14 @@ function fill(disk: string): string {
 async function started(
   t: Cleanups,
   stateDir: string,
+  diskFreeBytesMin = 0,
 ): Promise<{ provider: ScriptedProvider; gateway: GatewayProcess }> {
   const provider = await startScriptedProvider(join(scratchDirectory(t), 'journal.ndjson'));
   t.after(() => provider.close());
-  const gateway = new GatewayProcess({ stateDir, config: scriptedConfig(provider.baseUrl) });
+  const gateway = new GatewayProcess({
+    stateDir,
+    config: scriptedConfig(provider.baseUrl, { limits: { diskFreeBytesMin } }),
+  });
   await gateway.start();
   t.after(async () => void (await gateway.stop()));
   return { provider, gateway };
@@ -114,6 +124,38 @@ test('a full disk: calls are refused before any provider, and go on by themselve
   );
 });
 
+test('a nearly full disk: calls are refused while what is in flight can still be recorded', async (context) => {
+  const t = lastFirst(context);
+  const disk = await smallDisk(t);
+  const { provider, gateway } = await started(t, join(disk, 'state'), 2 << 20);
+  const running = new Caller(gateway.url, gateway.token);
+  const exchange = running.chat({ model: 'scripted/ok-4+hold-usage', stream: true });
+  await exchange.when(({ text }) => text.includes('"finish_reason":"stop"'));
+  const filler = fill(disk, 1 << 20);
+  const ready = async () => (await (await fetch(`${gateway.url}/readyz`)).json()) as ReadyBody;
+  await until('the floor is noticed', async () => (await ready()).disk?.belowFloor === true);
+  assert.deepEqual((await ready()).failing, ['disk']);
+  assert.match(gateway.output, /"mark":(80|90|95),"msg":"the ledger’s disk is filling up"/);
+  const before = requestsOf(provider);
+  const refused = await callOnce(gateway, { model: 'scripted/ok-3' });
+  assert.equal(refused.status, 503);
+  assert.match(refused.text, /"code":"ledger_unavailable"/);
+  assert.match(refused.text, /limits\.diskFreeBytesMin/);
+  assert.equal(requestsOf(provider), before);
+  provider.release();
+  await exchange.over;
+  assert.equal(exchange.sawEnd, true, 'a call in flight must still be recorded and end well');
+  rmSync(filler);
+  await until('there is room again', async () => (await ready()).ready);
+  assert.equal((await callOnce(gateway, { model: 'scripted/ok-3' })).status, 200);
+});
+
+interface ReadyBody {
+  ready: boolean;
+  failing: string[];
+  disk: { belowFloor: boolean } | null;
+}
+
 test('a locked file: the same refusal, the same healing', async (context) => {
   const t = lastFirst(context);
   const { provider, gateway } = await started(t, join(scratchDirectory(t), 'state'));
@@ -134,6 +176,7 @@ test('a second gateway on the same state is refused in a sentence, and one that 
   t.after(() => second.kill().catch(() => {}));
   await assert.rejects(second.start(), /another Weighbridge is using/);
   const third = new GatewayProcess({ stateDir: gateway.stateDir, config: scriptedConfig(provider.baseUrl) });
+  t.after(() => third.kill().catch(() => {}));
   const starting = third.start();
   await gateway.kill();
   await starting;

@@ -227,5 +227,6 @@ function resolve(from: string, specifier: string): string {
 }
 
 function isTest(path: string): boolean {
-  return path.endsWith('.test.ts');
+  // What only tests import is a test too.
+  return /\.(test|fixture)\.ts$/.test(path);
 }

@@ -4,6 +4,7 @@
  */
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { dirname } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import pino, { type Logger } from 'pino';
 import { createAccess } from './access/authenticate.ts';
@@ -22,7 +23,9 @@ import { INTENT_SCRIPTS, LEDGER_WRITES } from './ledger/room.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import { IdSource } from './lib/ids.ts';
 import { Catalogue } from './providers/catalogue.ts';
+import { Pressure } from './runs/pressure.ts';
 import { Runs } from './runs/start-run.ts';
+import { DiskSpace } from './store/disk-space.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 
@@ -86,7 +89,12 @@ async function startOn(
     config,
     onAnomaly: (dispatchId, anomaly) => log.warn({ dispatchId, anomaly }, 'a provider’s answer cannot be as it says'),
   });
+  const pressure = watchPressure(config, log);
+  const stopWatching = pressure.watch(() => store.oldestWaitMs);
+  const disk = await watchDisk(config, log);
   const runs = new Runs({
+    disk,
+    pressure,
     ledger: metered,
     dispatcher,
     catalogue,
@@ -107,12 +115,16 @@ async function startOn(
     clock,
     log,
     closing: closing.signal,
+    pressure,
+    disk,
   });
   const url = await listen(server, config);
   return {
     url,
     close: async () => {
       await runs.drain(config.limits.shutdownDrainMs);
+      stopWatching();
+      disk?.close();
       closing.abort();
       await server.close();
       await upstream.close();
@@ -122,6 +134,35 @@ async function startOn(
       await store.close();
     },
   };
+}
+
+function watchPressure({ limits }: GatewayConfig, log: Logger): Pressure {
+  return new Pressure(
+    () => limits,
+    (shedding, view) => {
+      if (shedding) log.warn(view, 'overloaded: calls are shed with 503 until this machine keeps up');
+      else log.info(view, 'no longer overloaded');
+    },
+  );
+}
+
+/** Null where the database is a server: its disk is not ours to see. */
+async function watchDisk({ database, limits }: GatewayConfig, log: Logger): Promise<DiskSpace | null> {
+  if (database.kind !== 'sqlite') return null;
+  const folder = dirname(database.file);
+  const space = new DiskSpace({
+    folder,
+    freeBytesMin: () => limits.diskFreeBytesMin,
+    onMark: (mark, view) => {
+      if (mark === null) log.info({ folder, ...view }, 'the ledger’s disk has room again');
+      else log.warn({ folder, ...view, mark }, 'the ledger’s disk is filling up');
+    },
+    onFloor: (isBelow, view) => {
+      if (isBelow) log.error({ folder, ...view }, 'calls are refused: too little is free (limits.diskFreeBytesMin)');
+      else log.info({ folder, ...view }, 'calls are taken again: there is room for the ledger');
+    },
+  });
+  return space.start();
 }
 
 interface Begun {

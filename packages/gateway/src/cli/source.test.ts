@@ -73,7 +73,13 @@ async function house(t: TestContext): Promise<House> {
     config,
     access: createAccess(config.auth, secrets, systemClock),
     // Nothing is dispatched here: entries are written as dispatch writes them.
-    runs: { start: () => assert.fail('no run is started'), inFlight: () => [], stop: () => false, draining: false },
+    runs: {
+      start: () => assert.fail('no run is started'),
+      atDoor: () => null,
+      inFlight: () => [],
+      stop: () => false,
+      draining: false,
+    },
     ledger,
     store,
     events,

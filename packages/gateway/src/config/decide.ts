@@ -99,7 +99,7 @@ export function decide(input: DecideInput): Decision {
         concurrentMax: setting(tree, 'metering.drain.concurrentMax'),
       },
     },
-    limits: decideLimits(tree),
+    limits: decideLimits(tree, database),
     warnings: [...findings.warnings, ...generalWarnings(tree, endpoints, findings)],
   };
   return { config, given, settings: settingsInForce({ ...input, tree }) };
@@ -237,7 +237,10 @@ function decideEndpoints(tree: FileTree | null): GatewayConfig['endpoints'] {
   };
 }
 
-function decideLimits(tree: FileTree | null): GatewayConfig['limits'] {
+function decideLimits(tree: FileTree | null, database: Database): GatewayConfig['limits'] {
+  const ledgerWaitMaxMs = setting(tree, 'limits.ledgerWaitMaxMs');
+  // Calls that wait for a server to come back must not be refused for waiting.
+  const holdMs = database.kind === 'postgres' && ledgerWaitMaxMs > 0 ? setting(tree, 'ledger.holdMs') : 0;
   return {
     bodyBytesMax: setting(tree, 'limits.bodyBytesMax'),
     headTimeoutMs: setting(tree, 'limits.headTimeoutMs'),
@@ -246,6 +249,9 @@ function decideLimits(tree: FileTree | null): GatewayConfig['limits'] {
     eventBytesMax: setting(tree, 'limits.eventBytesMax'),
     answerBytesMax: setting(tree, 'limits.answerBytesMax'),
     runsMax: setting(tree, 'limits.runsMax'),
+    eventLoopLagMaxMs: setting(tree, 'limits.eventLoopLagMaxMs'),
+    ledgerWaitMaxMs: Math.max(ledgerWaitMaxMs, holdMs),
+    diskFreeBytesMin: setting(tree, 'limits.diskFreeBytesMin'),
     retriesMax: setting(tree, 'limits.retriesMax'),
     upstreamConnectionsMax: setting(tree, 'limits.upstreamConnectionsMax'),
     shutdownDrainMs: setting(tree, 'limits.shutdownDrainMs'),

@@ -236,6 +236,22 @@ export const OPTIONS = {
   'limits.eventBytesMax': bytes(16_777_216, GIB, 'Longest SSE event of a provider; the dispatch fails beyond.'),
   'limits.answerBytesMax': bytes(67_108_864, GIB, 'Longest answer of a provider that is not streamed.'),
   'limits.runsMax': count(1_024, 1_000_000, 'Runs in flight at once; 503 `overloaded` beyond.'),
+  'limits.eventLoopLagMaxMs': ms(
+    50,
+    60_000,
+    'How late the event loop may be, on average, before calls are shed with 503 `overloaded`, at the door and only as many as this machine cannot keep up with; 0 is off.',
+  ),
+  'limits.ledgerWaitMaxMs': ms(
+    2_000,
+    HOUR_MS,
+    'How long the ledger’s oldest write may wait before new calls get 503 `overloaded`, until it is half; on PostgreSQL never less than `ledger.holdMs`; 0 is off.',
+  ),
+  'limits.diskFreeBytesMin': bytes(
+    67_108_864,
+    1024 * GIB,
+    'Free bytes beside the SQLite file below which new calls get 503 `ledger_unavailable`, so that those in flight can still be recorded; 0 is off.',
+    0,
+  ),
   'limits.retriesMax': count(2, 10, 'Retries of one target after 429, 5xx or a reset, before any byte of answer.', 0),
   'limits.upstreamConnectionsMax': count(
     1_024,

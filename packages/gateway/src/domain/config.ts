@@ -47,6 +47,12 @@ export interface GatewayConfig {
     /** A non-streamed answer of an upstream, bytes. */
     answerBytesMax: number;
     runsMax: number;
+    /** Mean lateness of the event loop at which calls are shed; 0 is off. */
+    eventLoopLagMaxMs: number;
+    /** Wait of the ledger's oldest write at which calls are refused; 0 is off. */
+    ledgerWaitMaxMs: number;
+    /** Free bytes beside the database below which calls are refused. */
+    diskFreeBytesMin: number;
     retriesMax: number;
     upstreamConnectionsMax: number;
     shutdownDrainMs: number;

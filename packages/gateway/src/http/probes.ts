@@ -6,11 +6,15 @@ import { PROBE } from './schemas.ts';
 export interface ProbeDeps {
   ledger: { readonly available: boolean };
   runs: { readonly draining: boolean };
+  /** How the machine keeps up; null: nobody measures. */
+  pressure: { readonly view: { shedding: boolean; eventLoopLagMs: number; ledgerWaitMs: number } } | null;
+  /** The file system of the database; null: it is not a file of this machine. */
+  disk: { readonly view: { freeBytes: number; usedPercent: number; belowFloor: boolean } | null } | null;
   clock: Clock;
   version: string;
 }
 
-export function probes(app: FastifyInstance, { ledger, runs, clock, version }: ProbeDeps): void {
+export function probes(app: FastifyInstance, { ledger, runs, pressure, disk, clock, version }: ProbeDeps): void {
   const startedAt = clock.monotonic();
   const uptimeMs = (): number => Math.round(clock.monotonic() - startedAt);
   const open = { config: { scope: 'open' as const }, schema: PROBE };
@@ -25,8 +29,19 @@ export function probes(app: FastifyInstance, { ledger, runs, clock, version }: P
   probe(['/health', '/healthz'], () => ({ ok: true, status: 'live' }));
   probe(['/startup', '/startupz'], () => ({ ok: true, status: 'started', version, uptimeMs: uptimeMs() }));
   probe(['/ready', '/readyz'], (reply) => {
-    const failing = [...(ledger.available ? [] : ['ledger']), ...(runs.draining ? ['draining'] : [])];
+    const failing = [
+      ...(ledger.available ? [] : ['ledger']),
+      ...(disk?.view?.belowFloor ? ['disk'] : []),
+      ...(runs.draining ? ['draining'] : []),
+    ];
     if (failing.length > 0) reply.code(503);
-    return { ready: failing.length === 0, failing, uptimeMs: uptimeMs() };
+    // Shedding is no reason to be taken out: what is admitted is served, and the rest is told when to come back.
+    return {
+      ready: failing.length === 0,
+      failing,
+      uptimeMs: uptimeMs(),
+      load: pressure?.view ?? null,
+      disk: disk?.view ?? null,
+    };
   });
 }

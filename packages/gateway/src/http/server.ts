@@ -19,7 +19,8 @@ import { type FeedDeps, feed } from './feed.ts';
 import { type ModelsDeps, models } from './models.ts';
 import { openapi, openapiRoute } from './openapi.ts';
 import { guard } from './policy.ts';
-import { probes } from './probes.ts';
+import { type ProbeDeps, probes } from './probes.ts';
+import type { DoorDeps } from './refuse-early.ts';
 
 /** How often Node looks for slow senders of heads and bodies; by default it is so seldom that 15 s are 45. */
 const SLOW_CHECK_MS = 1000;
@@ -35,7 +36,7 @@ GET  /api/v1/events         live                 GET /openapi.json    all of it
 export interface ServerDeps {
   config: GatewayConfig;
   access: { authenticate(headers: Record<string, string | string[] | undefined>, remoteAddress: string): Caller };
-  runs: {
+  runs: DoorDeps & {
     start(call: Call, sink: AnswerSink, callerGone: AbortSignal): Promise<void>;
     inFlight(): readonly { tenantId: string; runId: string }[];
     stop(runId: string): boolean;
@@ -48,6 +49,9 @@ export interface ServerDeps {
   clock: Clock;
   log: FastifyBaseLogger;
   closing: AbortSignal;
+  /** For the body of /readyz. */
+  pressure?: ProbeDeps['pressure'];
+  disk?: ProbeDeps['disk'];
 }
 
 export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
@@ -81,7 +85,14 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   await openapi(app);
   guard(app, { access: deps.access, host: config.host, isOpenToAll: config.auth.mode === 'none' });
 
-  probes(app, { ledger: deps.ledger, runs: deps.runs, clock, version: WEIGHBRIDGE_VERSION });
+  probes(app, {
+    ledger: deps.ledger,
+    runs: deps.runs,
+    pressure: deps.pressure ?? null,
+    disk: deps.disk ?? null,
+    clock,
+    version: WEIGHBRIDGE_VERSION,
+  });
   app.get('/', { config: { scope: 'open' }, schema: { hide: true } }, (_request, reply) => {
     reply.type('text/plain; charset=utf-8');
     return INDEX;

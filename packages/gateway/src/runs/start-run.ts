@@ -14,6 +14,8 @@ import type { Clock } from '../lib/clock.ts';
 import type { IdSource } from '../lib/ids.ts';
 import { scanObject } from '../lib/json-splice.ts';
 import type { Dialect } from '../providers/dialect.ts';
+import { Admission } from './admission.ts';
+import type { Pressure } from './pressure.ts';
 import { type Resolved, resolveCall } from './resolve.ts';
 import { Run, type RunTools, type RunView, spokenBy } from './run.ts';
 
@@ -24,23 +26,27 @@ export interface RunsDeps {
   clock: Clock;
   ids: IdSource;
   config: Pick<GatewayConfig, 'agents' | 'limits'>;
+  /** Null or absent: no database file of this machine. */
+  disk?: { readonly belowFloor: boolean } | null;
+  /** Null or absent: only numbers limit what comes in. */
+  pressure?: Pick<Pressure, 'admit'> | null;
   /** Told of exceptions that are bugs; the caller only hears `internal`. */
   report?: (error: unknown) => void;
   random?: () => number;
 }
-
-const RETRY_AFTER_SECONDS = 1;
 
 export class Runs {
   readonly #deps: RunsDeps;
   readonly #tools: RunTools;
   readonly #running = new Map<string, Run>();
   readonly #leading = new Map<string, Buffer>();
-  #isDraining = false;
+  readonly #admission: Admission;
   #onIdle: (() => void) | null = null;
 
   constructor(deps: RunsDeps) {
     this.#deps = deps;
+    const { ledger, disk = null, pressure = null, config } = deps;
+    this.#admission = new Admission({ ledger, disk, pressure, runsMax: () => config.limits.runsMax });
     this.#tools = {
       dispatcher: deps.dispatcher,
       leading: (agent, dialect) => this.#leadingOf(agent, dialect),
@@ -51,7 +57,12 @@ export class Runs {
   }
 
   get draining(): boolean {
-    return this.#isDraining;
+    return this.#admission.draining;
+  }
+
+  /** For doors, before they read a body: why no call may come in now, or null. Takes the place of one call. */
+  atDoor(): GatewayError | null {
+    return this.#admission.atDoor();
   }
 
   /** Resolves when the run is over and settled. Never rejects: refusals go to the sink. */
@@ -62,6 +73,7 @@ export class Runs {
     if (run === null) return;
     const onGone = (): void => run.callerGone();
     this.#running.set(runId, run);
+    this.#admission.entered();
     callerGone.addEventListener('abort', onGone, { once: true });
     if (callerGone.aborted) onGone();
     try {
@@ -71,6 +83,7 @@ export class Runs {
     } finally {
       callerGone.removeEventListener('abort', onGone);
       this.#running.delete(runId);
+      this.#admission.left();
       if (this.#running.size === 0) this.#onIdle?.();
     }
   }
@@ -88,7 +101,7 @@ export class Runs {
 
   /** Accepts no more, waits for what is in flight, then ends the rest. Resolves when all are settled. */
   async drain(timeoutMs: number): Promise<void> {
-    this.#isDraining = true;
+    this.#admission.drain();
     if (this.#running.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onIdle = resolve;
@@ -114,26 +127,9 @@ export class Runs {
   }
 
   #refuseUnlessOpen({ headers }: Call): void {
-    const { ledger, config } = this.#deps;
-    if (this.#isDraining) {
-      throw new GatewayError('draining', 'The gateway is shutting down; send the call again in a moment.', {
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
-      });
-    }
-    if (this.#running.size >= config.limits.runsMax) {
-      throw new GatewayError(
-        'overloaded',
-        `${config.limits.runsMax} runs are in flight, as many as \`limits.runsMax\` allows.`,
-        { retryAfterSeconds: RETRY_AFTER_SECONDS },
-      );
-    }
-    if (!ledger.available) {
-      throw new GatewayError(
-        'ledger_unavailable',
-        'The ledger cannot record calls now, so none is made. Check the disk that holds the database; calls resume by themselves.',
-        { retryAfterSeconds: RETRY_AFTER_SECONDS },
-      );
-    }
+    const refused = this.#admission.atStart();
+    if (refused !== null) throw refused;
+    const { ledger } = this.#deps;
     if (headers[HOP_HEADER]?.includes(ledger.ledgerId)) {
       throw new GatewayError(
         'loop_detected',

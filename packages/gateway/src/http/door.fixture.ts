@@ -1,0 +1,148 @@
+/**
+ * A door for tests of the HTTP room: the real server on a real port, with a real store and a real failure limiter; the runs
+ * behind it are whatever the test says. It holds no test.
+ */
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import { pino } from 'pino';
+import { createAccess } from '../access/authenticate.ts';
+import type { AnswerSink, Call } from '../domain/answer.ts';
+import type { GatewayConfig } from '../domain/config.ts';
+import { CURSOR_SCRIPTS, EVENT_WRITES } from '../events/room.ts';
+import { INTENT_SCRIPTS, LEDGER_WRITES } from '../ledger/room.ts';
+import { systemClock } from '../lib/clock.ts';
+import { Secret } from '../lib/secret.ts';
+import { openStore } from '../store/open.ts';
+import { buildServer } from './server.ts';
+
+export const TOKEN = 'door-token';
+export const BEARER = { authorization: `Bearer ${TOKEN}` };
+export const BODY = JSON.stringify({ model: 'p/m', messages: [{ role: 'user', content: 'hi' }] });
+export const BODY_BYTES_MAX = 64 * 1024;
+
+type Run = (call: Call, sink: AnswerSink, callerGone: AbortSignal) => void;
+
+const config = {
+  host: '127.0.0.1',
+  auth: { mode: 'token', rateLimit: { maxAttempts: 100_000, windowMs: 60_000, lockoutMs: 60_000, sourcesMax: 10 } },
+  endpoints: { chatCompletions: true, responses: false, messages: false, proxy: false },
+  agents: {
+    byId: new Map([['main', { id: 'main', model: 'p/m', fallbacks: [], instructions: null }]]),
+    defaultId: 'main',
+  },
+  limits: { bodyBytesMax: BODY_BYTES_MAX, headTimeoutMs: 400, requestTimeoutMs: 800, jsonDepthMax: 64, feedsMax: 0 },
+} as unknown as GatewayConfig;
+
+export class Door {
+  base = '';
+  /** Runs that were started since `renew`. */
+  starts = 0;
+  runs: Run = answerNothing;
+  readonly ledger = { available: true };
+  #app: FastifyInstance | null = null;
+  #closeStore: () => Promise<void> = async () => {};
+
+  async open(): Promise<this> {
+    const folder = await mkdtemp(join(tmpdir(), 'weighbridge-door-'));
+    const store = await openStore({
+      database: { kind: 'sqlite', file: join(folder, 'w.sqlite') },
+      durability: 'process',
+      rooms: [EVENT_WRITES, LEDGER_WRITES],
+      intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS],
+    });
+    this.#closeStore = async () => {
+      await store.close();
+      await rm(folder, { recursive: true });
+    };
+    this.#app = await buildServer({
+      config,
+      access: createAccess(config.auth, { token: new Secret(TOKEN), password: null }, systemClock),
+      runs: {
+        start: async (call, sink, gone) => {
+          this.starts += 1;
+          this.runs(call, sink, gone);
+        },
+        inFlight: () => [],
+        stop: () => false,
+        atDoor: () => null,
+        draining: false,
+      },
+      ledger: this.ledger,
+      store,
+      // The live feed has its own tests.
+      events: { lastSeq: async () => 0, async *follow() {} },
+      catalogue: { listed: () => [] },
+      clock: systemClock,
+      log: pino({ level: 'silent' }),
+      closing: new AbortController().signal,
+    });
+    this.base = await this.#app.listen({ host: '127.0.0.1', port: 0 });
+    return this;
+  }
+
+  /** Before each test. */
+  renew(): void {
+    this.runs = answerNothing;
+    this.starts = 0;
+  }
+
+  get port(): number {
+    return Number(new URL(this.base).port);
+  }
+
+  async close(): Promise<void> {
+    await this.#app?.close();
+    await this.#closeStore();
+  }
+
+  chat(init: RequestInit = {}): Promise<Response> {
+    return fetch(`${this.base}/v1/chat/completions`, { method: 'POST', headers: BEARER, body: BODY, ...init });
+  }
+
+  /** Everything the peer gets until the connection ends or `until` matches. */
+  async exchange(send: string | Buffer, until?: RegExp): Promise<string> {
+    const socket = connect(this.port, '127.0.0.1');
+    socket.write(send);
+    let text = '';
+    try {
+      for await (const bytes of socket.on('error', () => {})) {
+        text += (bytes as Buffer).toString('latin1');
+        if (until?.test(text)) break;
+      }
+    } catch {
+      // A reset is an end too.
+    }
+    socket.destroy();
+    return text;
+  }
+
+  async opened(send: string): Promise<Socket> {
+    const socket = connect(this.port, '127.0.0.1').on('error', () => {});
+    await once(socket, 'connect');
+    socket.write(send);
+    return socket;
+  }
+}
+
+export function head(sink: AnswerSink, type: string): void {
+  sink.head({ status: 200, headers: { 'content-type': type }, runId: 'run_1', dispatchId: 'dsp_1' });
+}
+
+export function answer(sink: AnswerSink, type: string, parts: string[]): void {
+  head(sink, type);
+  for (const part of parts.slice(0, -1)) sink.write(Buffer.from(part));
+  sink.end(Buffer.from(parts.at(-1)!));
+}
+
+export function rawRequest(method: string, path: string, headers: Record<string, string>, body = ''): string {
+  const lines = Object.entries({ host: 'x', ...headers, 'content-length': String(Buffer.byteLength(body)) });
+  return `${method} ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`;
+}
+
+function answerNothing(_call: Call, sink: AnswerSink): void {
+  answer(sink, 'application/json', ['{}']);
+}
