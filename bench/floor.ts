@@ -55,6 +55,9 @@ const server = createServer({ noDelay: true }, async (incoming, outgoing) => {
         usage: makeUsage({ input: 63, output: 50 }),
         usageSource: 'reported',
         rawUsage: '{"prompt_tokens":63,"completion_tokens":50,"total_tokens":113}',
+        price: null,
+        servedModel: null,
+        providerCost: null,
         latencyMs: Date.now() - intent.startedAt,
         timeToFirstTokenMs: Date.now() - intent.startedAt,
         endedAt: Date.now(),
@@ -104,6 +107,5 @@ function intentOf(): EntryIntent {
     stream: false,
     source: 'gateway',
     startedAt: Date.now(),
-    price: null,
   };
 }

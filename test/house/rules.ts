@@ -14,6 +14,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   access: 3,
   sessions: 3,
   providers: 3,
+  prices: 3,
   ledger: 3,
   webhooks: 3,
   plugins: 3,

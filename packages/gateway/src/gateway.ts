@@ -4,7 +4,7 @@
  */
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import pino, { type Logger } from 'pino';
 import { createAccess } from './access/authenticate.ts';
@@ -22,6 +22,7 @@ import { recordsByEntryId } from './ledger/questions.ts';
 import { INTENT_SCRIPTS, LEDGER_WRITES } from './ledger/room.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import { IdSource } from './lib/ids.ts';
+import { IMPORTED_PRICES, Prices } from './prices/prices.ts';
 import { Catalogue } from './providers/catalogue.ts';
 import { Pressure } from './runs/pressure.ts';
 import { Runs } from './runs/start-run.ts';
@@ -84,6 +85,10 @@ async function startOn(
   const dispatcher = new Dispatcher({
     ledger: metered,
     upstream,
+    prices: new Prices({
+      importedFile: join(config.stateDir, IMPORTED_PRICES),
+      report: (message) => log.error(message),
+    }),
     clock,
     ids,
     config,

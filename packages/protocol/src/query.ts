@@ -86,6 +86,8 @@ export interface PriceLine {
   /** pico-USD for one unit, an integer as a decimal string. */
   ratePicoUsd: string;
   amountPicoUsd: string;
+  /** Who published the rate: `config`, or a catalogue and its version. */
+  source: string;
 }
 
 /** `GET /api/v1/dispatches/{id}`: the record, its price lines, the usage as the provider sent it. */

@@ -80,7 +80,6 @@ async function filled(t: TestContext, calls = 25) {
       stream: false,
       source: 'gateway',
       startedAt: Date.now(),
-      price: { priceId: 'p', source: 'config', rates: PRICE },
     });
     await ledger.settle({
       dispatchId,
@@ -93,6 +92,9 @@ async function filled(t: TestContext, calls = 25) {
       usage: makeUsage({ input: 63, output: 20 }),
       usageSource: 'reported',
       rawUsage: null,
+      price: { priceId: 'p', source: 'config', rates: PRICE, basis: null },
+      servedModel: null,
+      providerCost: null,
       latencyMs: 10,
       timeToFirstTokenMs: 1,
       endedAt: Date.now(),

@@ -13,9 +13,9 @@ import { type TestContext, test } from 'node:test';
 import { makeUsage } from '@weighbridge/protocol';
 import pino from 'pino';
 import { createAccess } from '../access/authenticate.ts';
-import { pin } from '../config/cost.ts';
 import { loadConfig } from '../config/load.ts';
 import type { EntryIntent, EntrySettlement } from '../domain/entry.ts';
+import { pin } from '../domain/price.ts';
 import { EventLog } from '../events/log.ts';
 import { CURSOR_SCRIPTS, EVENT_WRITES } from '../events/room.ts';
 import { buildServer } from '../http/server.ts';
@@ -135,7 +135,6 @@ async function call(
     stream: false,
     source: 'gateway',
     startedAt: Date.now(),
-    price: price ? PRICE : null,
   };
   await ledger.open(intent);
   await ledger.settle({
@@ -149,6 +148,9 @@ async function call(
     usage: makeUsage({ input: 63, output: 20, cacheRead: 40 }),
     usageSource: 'reported',
     rawUsage: '{"prompt_tokens":103}',
+    price: price ? PRICE : null,
+    servedModel: null,
+    providerCost: null,
     latencyMs: 289,
     timeToFirstTokenMs: 120,
     endedAt: Date.now(),

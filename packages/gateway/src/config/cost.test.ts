@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { picoUsdPerToken, pin, priceOf } from './cost.ts';
+import { pin } from '../domain/price.ts';
+import { picoUsdPerToken, priceOf } from './cost.ts';
 import { noFindings } from './findings.ts';
 
 test('a rate is exact from its decimal text', () => {
@@ -38,6 +39,7 @@ test('a missing cache rate is the input rate, never 0', () => {
     cacheRead: 2_000_000n,
     cacheWrite: 2_000_000n,
     cacheWrite1h: 2_000_000n,
+    'tool.*': 0n,
   });
   const given = priceOf({ input: 2, output: 8, cacheRead: 0, cacheWrite: 2.5 }, 'cost', noFindings());
   assert.equal(given?.rates.cacheRead, 0n);

@@ -1,12 +1,10 @@
 /**
  * Prices from the config file: USD per 1M tokens, as people and OpenClaw write them, to integer pico-USD per token.
  * One USD per 1M tokens is 10^6 pico-USD per token, so six decimals are exact and a seventh is an error. A price that is
- * not given is never 0: a cache's missing rate is the input rate, as docs/config.md says, so nothing is recorded as free.
+ * not given is never 0: a cache's missing rate is the input rate, as docs/config.md says, so no token is recorded as free.
  */
-import { createHash } from 'node:crypto';
 import type { UsageBucket } from '@weighbridge/protocol';
-import { USAGE_BUCKETS } from '@weighbridge/protocol';
-import type { PricePin, Rates } from '../domain/price.ts';
+import { type PricePin, pin } from '../domain/price.ts';
 import type { Findings } from './findings.ts';
 import { report } from './findings.ts';
 import type { CostTree } from './tree.ts';
@@ -36,14 +34,9 @@ export function priceOf(cost: CostTree | undefined, path: string, findings: Find
     cacheRead: cacheRead ?? input,
     cacheWrite: cacheWrite ?? input,
     cacheWrite1h: cacheWrite1h ?? cacheWrite ?? input,
+    // What the operator asks for is the whole price: a provider's own tools are in it.
+    'tool.*': 0n,
   });
-}
-
-/** Rates with their id: equal rates have equal ids, wherever they came from. */
-export function pin(source: PricePin['source'], rates: Rates): PricePin {
-  const text = USAGE_BUCKETS.map((bucket) => `${bucket}=${rates[bucket]}`).join(';');
-  const digest = createHash('sha256').update(text).digest('hex').slice(0, 16);
-  return { priceId: `${source === 'config' ? 'cfg' : source}_${digest}`, source, rates };
 }
 
 /** Exact, from the number's decimal text: `0.15` is 150000n. Null when it has more than six decimals or is no price. */

@@ -3,11 +3,12 @@
  * none at all, the demo. Pure; every refusal goes to the findings.
  */
 import { RESERVED_NAMES } from '../domain/agent.ts';
+import { pin } from '../domain/price.ts';
 import type { Api, Provider, ProviderModel, UpstreamTimeouts } from '../domain/provider.ts';
 import { APIS } from '../domain/provider.ts';
 import { Secret } from '../lib/secret.ts';
 import { checkBaseUrl } from './base-url.ts';
-import { pin, priceOf } from './cost.ts';
+import { priceOf } from './cost.ts';
 import type { Environment, VendorVariables } from './environment.ts';
 import type { Findings } from './findings.ts';
 import { report } from './findings.ts';
@@ -47,7 +48,7 @@ export function decideProviders(
 
 /** Answers in process, costs nothing, and exists only so that the first minute needs no key. */
 export function demoProvider(timeouts: UpstreamTimeouts): Provider {
-  const price = pin('demo', { input: 0n, output: 0n, cacheRead: 0n, cacheWrite: 0n, cacheWrite1h: 0n });
+  const price = pin('demo', { input: 0n, output: 0n, cacheRead: 0n, cacheWrite: 0n, cacheWrite1h: 0n, 'tool.*': 0n });
   return {
     id: 'demo',
     api: 'openai-completions',
@@ -55,8 +56,11 @@ export function demoProvider(timeouts: UpstreamTimeouts): Provider {
     kind: 'demo',
     credential: null,
     headers: {},
-    models: [{ id: 'scripted', name: 'A scripted answer', contextWindow: null, maxTokens: null, price }],
+    models: [
+      { id: 'scripted', name: 'A scripted answer', contextWindow: null, maxTokens: null, price, hasOwnCost: true },
+    ],
     isVendorOrigin: false,
+    vendor: null,
     asksUsage: 'yes',
     timeouts,
   };
@@ -85,7 +89,7 @@ function fileProvider(
     credential: fileCredential(entry, vendor, variables, path, findings),
     headers,
     models: fileModels(entry.models ?? [], `${path}.models`, findings),
-    ...knownOfOrigin(baseUrl, api),
+    ...knownOfOrigin(id, baseUrl, api),
     timeouts: providerTimeouts(defaults, entry.timeoutSeconds),
   };
   warnOfFreeVendorModels(provider, path, findings);
@@ -111,7 +115,7 @@ function vendorProvider(
     credential,
     headers: {},
     models: [],
-    ...knownOfOrigin(baseUrl, vendor.api),
+    ...knownOfOrigin(vendor.id, baseUrl, vendor.api),
     timeouts,
   };
 }
@@ -212,18 +216,25 @@ function fileModels(entries: readonly ModelTree[], path: string, findings: Findi
       contextWindow: entry.contextWindow ?? null,
       maxTokens: entry.maxTokens ?? null,
       price: priceOf(entry.cost, `${place}.cost`, findings),
+      hasOwnCost: entry.cost !== undefined,
     });
   }
   return [...models.values()];
 }
 
-function knownOfOrigin(baseUrl: string, api: Api): Pick<Provider, 'isVendorOrigin' | 'asksUsage'> {
-  const vendor = vendorByOrigin(new URL(baseUrl).origin);
+function knownOfOrigin(
+  id: string,
+  baseUrl: string,
+  api: Api,
+): Pick<Provider, 'isVendorOrigin' | 'vendor' | 'asksUsage'> {
+  const owner = vendorByOrigin(new URL(baseUrl).origin);
+  // Behind another address, a mirror or a proxy, it is whom the operator says it is.
+  const known = { isVendorOrigin: owner !== null, vendor: owner?.id ?? vendorById(id)?.id ?? null };
   // The other dialects always report: there is nothing to ask.
-  if (api !== 'openai-completions') return { isVendorOrigin: vendor !== null, asksUsage: 'no' };
+  if (api !== 'openai-completions') return { ...known, asksUsage: 'no' };
   // A vendor's second dialect at the same origin is not what its row in the table is about.
-  const isItsDialect = vendor?.api === api;
-  return { isVendorOrigin: vendor !== null, asksUsage: isItsDialect ? vendor.asksUsage : 'unknown' };
+  const isItsDialect = owner?.api === api;
+  return { ...known, asksUsage: isItsDialect ? owner.asksUsage : 'unknown' };
 }
 
 /** OpenClaw writes zeros for "unknown"; at a vendor who charges that would be an invoice over nothing. */

@@ -8,6 +8,7 @@ import type { Reading } from '../providers/dialect.ts';
 import { tokensOfBytes } from '../providers/estimate.ts';
 import type { TransportFailure, UpstreamExchange, UpstreamHandlers, UpstreamHeaders } from '../providers/transport.ts';
 import { bodyMeter, isEventStream, streamMeter } from './choose-meter.ts';
+import { costFacts } from './cost.ts';
 import type { Drain } from './drain.ts';
 import type { Failure } from './fallback.ts';
 import { guarded } from './guarded.ts';
@@ -32,6 +33,8 @@ export class Dispatch implements UpstreamHandlers {
   readonly #outlet: Outlet;
   readonly #ended = Promise.withResolvers<void>();
   #startedAt = 0;
+  /** The same moment on the wall clock: the price that holds then is the dispatch's. */
+  #startedAtMs = 0;
   #exchange: UpstreamExchange | null = null;
   #meter: Meter | null = null;
   #end: End | null = null;
@@ -70,8 +73,9 @@ export class Dispatch implements UpstreamHandlers {
   async run(): Promise<DispatchResult> {
     const { clock, ledger } = this.#tools;
     this.#startedAt = clock.monotonic();
+    this.#startedAtMs = clock.now();
     try {
-      await ledger.open(intentOf(this.#plan, clock.now()));
+      await ledger.open(intentOf(this.#plan, this.#startedAtMs));
     } catch (error) {
       this.#refuse(error);
       return OVER;
@@ -256,8 +260,9 @@ export class Dispatch implements UpstreamHandlers {
 
   /** Returns what the ledger refused with, null when the settlement is durable. */
   async #settle(): Promise<unknown> {
-    const { ledger, clock, onAnomaly } = this.#tools;
-    const { dispatchId, attribution, dialect, body } = this.#plan;
+    const { ledger, clock, prices, onAnomaly } = this.#tools;
+    const { dispatchId, attribution, target, dialect, body } = this.#plan;
+    const startedAt = this.#startedAtMs;
     // Without an end something of ours threw; the dispatch is settled all the same.
     this.#end ??= { outcome: 'failed', errorKind: 'internal' };
     const end = this.#end;
@@ -266,6 +271,7 @@ export class Dispatch implements UpstreamHandlers {
     const isComplete = (this.#upstreamEnded && end.outcome === 'completed') || this.#meter?.isWhole === true;
     const exchanged = { end, wasSent: this.#wasSent, status: this.#status, isComplete, reading };
     const latencyMs = Math.round((this.#endedAt || clock.monotonic()) - this.#startedAt);
+    const counted = usageOutcome(exchanged, () => dialect.estimatePrompt(body));
     const settlement = {
       dispatchId,
       tenantId: attribution.tenantId,
@@ -274,8 +280,9 @@ export class Dispatch implements UpstreamHandlers {
       errorKind: end.errorKind,
       stopReason: reading?.stopReason ?? null,
       serviceTier: reading?.serviceTier ?? null,
-      ...usageOutcome(exchanged, () => dialect.estimatePrompt(body)),
+      ...counted,
       rawUsage: reading?.rawUsage ?? null,
+      ...costFacts(prices, target, { usage: counted.usage, reading, startedAt, headers: this.#headers }),
       latencyMs,
       timeToFirstTokenMs: this.#firstByteAt === null ? null : Math.round(this.#firstByteAt - this.#startedAt),
       endedAt: clock.now(),

@@ -8,6 +8,7 @@ import type { Provider, Target } from '../domain/provider.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { IdSource } from '../lib/ids.ts';
 import type { ObjectScan } from '../lib/json-splice.ts';
+import type { Pricing } from '../prices/prices.ts';
 import { DemoTransport } from '../providers/demo.ts';
 import type { Anomaly, Dialect } from '../providers/dialect.ts';
 import type { Transport } from '../providers/transport.ts';
@@ -23,6 +24,7 @@ export interface DispatcherDeps {
   ids: IdSource;
   /** The sockets; the demo answers in process. */
   upstream: Transport;
+  prices: Pricing;
   config: { metering: DrainPolicy; limits: { eventBytesMax: number; answerBytesMax: number } };
   onAnomaly?: (dispatchId: string, anomaly: Anomaly) => void;
 }
@@ -54,7 +56,7 @@ export class Dispatcher {
   /** Targets that answered only when they were not asked for usage. */
   readonly #unaskable = new Set<string>();
 
-  constructor({ ledger, clock, ids, upstream, config, onAnomaly }: DispatcherDeps) {
+  constructor({ ledger, clock, ids, upstream, prices, config, onAnomaly }: DispatcherDeps) {
     const demo = new DemoTransport(() => clock.now());
     this.#ids = ids;
     this.#ledgerId = ledger.ledgerId;
@@ -63,6 +65,7 @@ export class Dispatcher {
       clock,
       transport: (provider) => (provider.kind === 'demo' ? demo : upstream),
       drains: new Drains(config.metering),
+      prices,
       limits: config.limits,
       onAnomaly: onAnomaly ?? null,
     };

@@ -106,6 +106,7 @@ const provider: Provider = {
   },
   models: [],
   isVendorOrigin: false,
+  vendor: null,
   asksUsage: 'yes',
   timeouts: { connectTimeoutMs: 0, firstByteTimeoutMs: 0, idleTimeoutMs: 0, totalTimeoutMs: 0 },
 };

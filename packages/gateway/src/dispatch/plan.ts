@@ -2,6 +2,7 @@
 import type { Attribution, EntryIntent, EntrySettlement } from '../domain/entry.ts';
 import type { Provider, Target } from '../domain/provider.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Pricing } from '../prices/prices.ts';
 import type { Anomaly, Dialect } from '../providers/dialect.ts';
 import type { Transport } from '../providers/transport.ts';
 import type { Drains } from './drain.ts';
@@ -27,7 +28,7 @@ export interface DispatchPlan {
 /** What the ledger is told before the provider is asked. */
 export function intentOf(plan: DispatchPlan, startedAt: number): EntryIntent {
   const { dispatchId, runId, attempt, attribution, target, requestedModel, stream } = plan;
-  const { provider, model, price } = target;
+  const { provider, model } = target;
   return {
     dispatchId,
     runId,
@@ -40,7 +41,6 @@ export function intentOf(plan: DispatchPlan, startedAt: number): EntryIntent {
     stream,
     source: 'gateway',
     startedAt,
-    price,
   };
 }
 
@@ -55,6 +55,7 @@ export interface DispatchTools {
   clock: Clock;
   transport: (provider: Provider) => Transport;
   drains: Drains;
+  prices: Pricing;
   limits: { eventBytesMax: number; answerBytesMax: number };
   /** Told when a provider said something that cannot be; for the log. */
   onAnomaly: ((dispatchId: string, anomaly: Anomaly) => void) | null;

@@ -19,6 +19,13 @@ export interface Attribution {
   traceparent: string | null;
 }
 
+/** A cost that came with the answer. */
+export interface ProviderCost {
+  nanoUsd: bigint;
+  /** The field or the header that said so. */
+  source: string;
+}
+
 /** Written before the first byte goes to the provider. */
 export interface EntryIntent {
   dispatchId: string;
@@ -32,10 +39,9 @@ export interface EntryIntent {
   stream: boolean;
   source: EntrySource;
   startedAt: number;
-  price: PricePin | null;
 }
 
-/** Written once, before the answer's end goes to the caller. The cost follows from usage and the pinned price. */
+/** Written once, before the answer's end goes to the caller. The cost follows from usage and price. */
 export interface EntrySettlement {
   dispatchId: string;
   tenantId: string;
@@ -49,6 +55,12 @@ export interface EntrySettlement {
   usageSource: UsageSource;
   /** The provider's own usage object as JSON text, as sent; null when it sent none. */
   rawUsage: string | null;
+  /** What held at `startedAt`; known only now, because it may depend on the usage and on who served it. */
+  price: PricePin | null;
+  /** As the provider named the model; null where that is the entry's own name, or nothing. */
+  servedModel: string | null;
+  /** What the provider says that it cost, to be held against our own number. */
+  providerCost: ProviderCost | null;
   latencyMs: number | null;
   timeToFirstTokenMs: number | null;
   endedAt: number;

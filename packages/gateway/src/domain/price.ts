@@ -1,50 +1,116 @@
 /**
  * Money as integers. A rate is pico-USD for one unit, a line is units x rate (exact), a total is the sum of the lines
- * rounded once, half to even, to nano-USD. Nothing here guesses: without a rate for a bucket in use there is no cost.
+ * rounded once, half to even, to nano-USD. Nothing here guesses: a unit in use without a rate leaves the whole dispatch
+ * without a cost, and never at 0.
  */
+import { createHash } from 'node:crypto';
 import type { Usage, UsageBucket } from '@weighbridge/protocol';
-import { USAGE_BUCKETS } from '@weighbridge/protocol';
 
 const PICO_PER_NANO = 1000n;
 const NANO_PER_USD = 1_000_000_000n;
 
-/** pico-USD for one token of each bucket. */
-export type Rates = Readonly<Record<UsageBucket, bigint>>;
+/** The informational parts of `input` and `output` that some models bill at a rate of their own. */
+export const PRICED_PARTS = ['audioInput', 'imageInput', 'audioOutput', 'imageOutput', 'reasoning'] as const;
+export type PricedPart = (typeof PRICED_PARTS)[number];
 
-/** The price that held when the dispatch started, pinned on its entry. */
+/** A bucket, a part, a provider's own tool, or `tool.*` for every other tool. */
+export type RateName = UsageBucket | PricedPart | `tool.${string}`;
+
+/** pico-USD for one unit. What has no rate here cannot be priced; a part without a rate is billed as its bucket. */
+export type Rates = Readonly<{ [Name in RateName]?: bigint }>;
+
+/** `demo`: answers cost nothing. `import`: a catalogue that the operator brought. `book`: the snapshot that came along. */
+export type PriceSource = 'config' | 'demo' | 'import' | 'book';
+
+/** Why these rates and no others: what was looked up, and where each number was published. */
+export interface PriceBasis {
+  /** Date and hash of the book. */
+  book: string;
+  /** The vendor and the model of the book's row. */
+  provider: string;
+  model: string;
+  /** The first day on which the row holds; null: since ever. */
+  validFrom: string | null;
+  /** The prompt was larger than this, which re-prices the whole request; null: it was not. */
+  promptAbove: number | null;
+  /** `flex`, `batch`, …; null is the standard service. */
+  serviceTier: string | null;
+  /** For each rate, the catalogue that published it. */
+  published: Readonly<Record<string, string>>;
+}
+
+/** The price that held when the dispatch started, pinned on its entry at settlement. */
 export interface PricePin {
   /** Hash of the rates, so that equal prices have equal ids. */
   priceId: string;
-  source: 'config' | 'demo';
+  source: PriceSource;
   rates: Rates;
+  basis: PriceBasis | null;
+}
+
+const ID_PREFIX: Readonly<Record<PriceSource, string>> = { config: 'cfg', demo: 'demo', import: 'imp', book: 'book' };
+
+export function pin(source: PriceSource, rates: Rates, basis: PriceBasis | null = null): PricePin {
+  const text = rateNames(rates)
+    .map((name) => `${name}=${rates[name]}`)
+    .join(';');
+  const digest = createHash('sha256').update(text).digest('hex').slice(0, 16);
+  return { priceId: `${ID_PREFIX[source]}_${digest}`, source, rates, basis };
+}
+
+/** The names that have a rate, sorted, so that equal rates give equal texts. */
+export function rateNames(rates: Rates): RateName[] {
+  return (Object.keys(rates) as RateName[]).filter((name) => rates[name] !== undefined).sort();
 }
 
 export interface Line {
-  bucket: UsageBucket;
+  bucket: RateName;
   units: number;
   ratePicoUsd: bigint;
   amountPicoUsd: bigint;
 }
 
-/** One line for each bucket with units, in the buckets' order. */
-export function priceLines(usage: Usage, rates: Rates): Line[] {
+/** One line for each name with units; null where a unit in use has no rate, or the parts exceed their bucket. */
+export function priceLines(usage: Usage, rates: Rates): Line[] | null {
   const lines: Line[] = [];
-  for (const bucket of USAGE_BUCKETS) {
-    const units = usage[bucket];
-    if (units === 0) continue;
-    const ratePicoUsd = rates[bucket];
-    lines.push({ bucket, units, ratePicoUsd, amountPicoUsd: BigInt(units) * ratePicoUsd });
+  let isPriced = true;
+  const add = (name: RateName, units: number, ratePicoUsd: bigint | undefined): void => {
+    if (units === 0) return;
+    if (units < 0 || ratePicoUsd === undefined) isPriced = false;
+    else lines.push({ bucket: name, units, ratePicoUsd, amountPicoUsd: BigInt(units) * ratePicoUsd });
+  };
+  const part = (units: number, rate: bigint | undefined): number => (rate === undefined ? 0 : units);
+  const { input, output, reasoning } = usage;
+  const audioInput = part(usage.audioInput, rates.audioInput);
+  const imageInput = part(usage.imageInput, rates.imageInput);
+  const audioOutput = part(usage.audioOutput, rates.audioOutput);
+  const imageOutput = part(usage.imageOutput, rates.imageOutput);
+  // Billed apart and not told apart: how much of the output it was is not known.
+  if (rates.reasoning !== undefined && reasoning === null && output > 0) return null;
+  const reasoned = part(reasoning ?? 0, rates.reasoning);
+  add('input', input - audioInput - imageInput, rates.input);
+  add('audioInput', audioInput, rates.audioInput);
+  add('imageInput', imageInput, rates.imageInput);
+  add('output', output - audioOutput - imageOutput - reasoned, rates.output);
+  add('audioOutput', audioOutput, rates.audioOutput);
+  add('imageOutput', imageOutput, rates.imageOutput);
+  add('reasoning', reasoned, rates.reasoning);
+  add('cacheRead', usage.cacheRead, rates.cacheRead);
+  add('cacheWrite', usage.cacheWrite, rates.cacheWrite);
+  add('cacheWrite1h', usage.cacheWrite1h, rates.cacheWrite1h);
+  for (const tool in usage.serverTools) {
+    const name = `tool.${tool}` as const;
+    add(name, usage.serverTools[tool]!, rates[name] ?? rates['tool.*']);
   }
-  return lines;
+  return isPriced ? lines : null;
 }
 
-/** The cost of a usage in nano-USD. */
-export function costNanoUsd(usage: Usage, rates: Rates): bigint {
+/** The cost of a usage in nano-USD; null where the rates do not cover it. */
+export function costNanoUsd(usage: Usage, rates: Rates): bigint | null {
+  const lines = priceLines(usage, rates);
+  if (lines === null) return null;
   let pico = 0n;
-  for (const bucket of USAGE_BUCKETS) {
-    const units = usage[bucket];
-    if (units !== 0) pico += BigInt(units) * rates[bucket];
-  }
+  for (const line of lines) pico += line.amountPicoUsd;
   return divideHalfEven(pico, PICO_PER_NANO);
 }
 

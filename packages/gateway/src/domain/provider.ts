@@ -1,6 +1,6 @@
 /**
  * Where a dispatch can go. A provider is one vendor endpoint that speaks one dialect (`api`); a target is a provider,
- * a model there, and the price that holds now. All of it is immutable once decided by config.
+ * and a model there. All of it is immutable once decided by config.
  */
 import type { Secret } from '../lib/secret.ts';
 import type { PricePin } from './price.ts';
@@ -13,8 +13,10 @@ export interface ProviderModel {
   name: string | null;
   contextWindow: number | null;
   maxTokens: number | null;
-  /** From config (`cost`, USD per 1M tokens) or the demo; null is unpriced. */
+  /** From config (`cost`, USD per 1M tokens) or the demo; null: the price book is asked. */
   price: PricePin | null;
+  /** The file has a `cost`, understood or not: no book may price the model in its place. */
+  hasOwnCost: boolean;
 }
 
 export interface Provider {
@@ -27,10 +29,12 @@ export interface Provider {
   credential: Secret | null;
   /** Static headers, lowest in the merge order. Names lower-cased. */
   headers: Readonly<Record<string, string>>;
-  /** Configured models; any other model of the provider may be dispatched too, unpriced. */
+  /** Configured models; any other model of the provider may be dispatched too. */
   models: readonly ProviderModel[];
   /** The origin is the known vendor's own: such upstreams get no hop header. */
   isVendorOrigin: boolean;
+  /** The known vendor whose prices hold: by its address, else by the provider's id. */
+  vendor: string | null;
   /** Whether the endpoint is known to accept `stream_options.include_usage`. `unknown` is asked, with one retry without. */
   asksUsage: 'yes' | 'no' | 'unknown';
   timeouts: UpstreamTimeouts;
@@ -47,5 +51,4 @@ export interface UpstreamTimeouts {
 export interface Target {
   provider: Provider;
   model: string;
-  price: PricePin | null;
 }

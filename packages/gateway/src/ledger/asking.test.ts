@@ -325,7 +325,6 @@ async function enter(ledger: StoredLedger, ids: IdSource, random: Random, nowMs:
     stream: true,
     source: pick(random, ['gateway', 'proxy']),
     startedAt: nowMs,
-    price: random() < 0.2 ? null : { priceId: 'cfg_1', source: 'config', rates: RATES },
   });
   await ledger.settle({
     dispatchId,
@@ -341,6 +340,9 @@ async function enter(ledger: StoredLedger, ids: IdSource, random: Random, nowMs:
         : makeUsage({ input: Math.round(random() * 9000), output: Math.round(random() * 900) }),
     usageSource: outcome === 'failed' ? 'none' : 'reported',
     rawUsage: null,
+    price: random() < 0.2 ? null : { priceId: 'cfg_1', source: 'config', rates: RATES, basis: null },
+    servedModel: null,
+    providerCost: null,
     latencyMs,
     timeToFirstTokenMs: outcome === 'failed' ? null : Math.round(latencyMs / 3),
     endedAt: nowMs + latencyMs,

@@ -30,9 +30,6 @@ export const INTENT_COLUMNS = [
   'source',
   'traceparent',
   'startedAt',
-  'priceId',
-  'priceSource',
-  'priceRates',
 ] as const satisfies readonly (keyof EntriesTable)[];
 
 /** What a settlement adds, after `seq` and `settledAt`, which the writer gives. */
@@ -55,6 +52,12 @@ export const SETTLEMENT_COLUMNS = [
   'imageOutput',
   'serverTools',
   'rawUsage',
+  'servedModel',
+  'providerCostNanoUsd',
+  'providerCostSource',
+  'priceId',
+  'priceSource',
+  'priceRates',
   'costNanoUsd',
   'latencyMs',
   'timeToFirstTokenMs',

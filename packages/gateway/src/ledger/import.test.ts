@@ -57,7 +57,6 @@ async function call(ledger: StoredLedger, n: number): Promise<void> {
     stream: true,
     source: 'gateway',
     startedAt: Date.now(),
-    price: null,
   });
   if (n % 10 === 9) return;
   await ledger.settle({
@@ -71,6 +70,9 @@ async function call(ledger: StoredLedger, n: number): Promise<void> {
     usage: makeUsage({ input: n, output: 1 }),
     usageSource: 'reported',
     rawUsage: '{"prompt_tokens":1}',
+    price: null,
+    servedModel: null,
+    providerCost: null,
     latencyMs: n,
     timeToFirstTokenMs: 1,
     endedAt: Date.now(),

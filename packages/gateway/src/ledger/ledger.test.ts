@@ -31,6 +31,7 @@ const price: PricePin = {
     cacheWrite: 2_500_000n,
     cacheWrite1h: 5_000_000n,
   },
+  basis: null,
 };
 
 let database: Database;
@@ -89,7 +90,6 @@ function intent(over: Partial<EntryIntent> = {}): EntryIntent {
     stream: true,
     source: 'gateway',
     startedAt: nowMs,
-    price,
     ...over,
   };
 }
@@ -106,6 +106,9 @@ function settlement(of: EntryIntent, over: Partial<EntrySettlement> = {}): Entry
     usage: makeUsage({ input: 63, output: 20, cacheRead: 40, reasoning: 5 }),
     usageSource: 'reported',
     rawUsage: '{"prompt_tokens":103,"completion_tokens":20}',
+    price: price,
+    servedModel: null,
+    providerCost: null,
     latencyMs: 289,
     timeToFirstTokenMs: 120,
     endedAt: nowMs + 289,
@@ -231,7 +234,7 @@ for (const engine of ENGINES) {
     });
 
     test('an unpriced usage has a null cost and is counted as unpriced, never as 0', async () => {
-      const opened = await call({}, { price: null });
+      const opened = await call({ price: null });
       assert.equal((await findDispatch(store, 'default', opened.dispatchId))?.cost, null);
       const { totals } = await usageAnswer(store, {
         tenantId: 'default',
@@ -282,8 +285,15 @@ for (const engine of ENGINES) {
         const usage = next(5) === 0 ? null : makeUsage({ input: next(1e6), output: next(1e5), reasoning: next(100) });
         calls.push(
           call(
-            { outcome, usage, usageSource: usage ? 'reported' : 'none', latencyMs: next(60_000), endedAt: nowMs },
-            { model: `m${next(4)}`, price: next(3) === 0 ? null : price },
+            {
+              outcome,
+              usage,
+              usageSource: usage ? 'reported' : 'none',
+              price: next(3) === 0 ? null : price,
+              latencyMs: next(60_000),
+              endedAt: nowMs,
+            },
+            { model: `m${next(4)}` },
           ),
         );
       }
@@ -307,7 +317,7 @@ for (const engine of ENGINES) {
     test('sums past 2^53 stay exact, from rollups and from entries alike', async () => {
       const huge = 2 ** 53 - 1;
       const rich = { ...price, rates: { ...price.rates, input: 100_000n } };
-      for (let index = 0; index < 3; index++) await call({ usage: makeUsage({ input: huge }) }, { price: rich });
+      for (let index = 0; index < 3; index++) await call({ usage: makeUsage({ input: huge }), price: rich });
       const question = { tenantId: 'default', fromMs: T0, toMs: T0 + 1, filters: {} };
       const expected = (3n * BigInt(huge)).toString();
       const cost = (3n * ((BigInt(huge) * 100_000n) / 1000n)).toString();

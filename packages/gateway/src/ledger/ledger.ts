@@ -98,8 +98,8 @@ export class StoredLedger implements Ledger {
     const intent = this.#inFlight.get(settlement.dispatchId);
     if (!intent) throw new Error(`dispatch ${settlement.dispatchId} was settled without being opened, or twice`);
     this.#inFlight.delete(settlement.dispatchId);
-    const { price } = intent;
-    const cost = price && settlement.usage ? costNanoUsd(settlement.usage, price.rates) : null;
+    const { price, usage } = settlement;
+    const cost = price && usage ? costNanoUsd(usage, price.rates) : null;
     const pending = { intent, input: this.#settleInput(intent, settlementValues(settlement, cost)), sent: true };
     try {
       await this.#write(pending);

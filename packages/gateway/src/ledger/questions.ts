@@ -2,7 +2,7 @@
  * What can be asked of the ledger about single dispatches: pages of them, newest first, and one in full.
  * Every question names its tenant; an id of another tenant is simply not found.
  */
-import type { DispatchDetail, DispatchRecord, List } from '@weighbridge/protocol';
+import type { DispatchDetail, DispatchRecord, List, PriceLine, Usage } from '@weighbridge/protocol';
 import { type Kysely, type SelectQueryBuilder, sql } from 'kysely';
 import { GatewayError } from '../domain/errors.ts';
 import { priceLines } from '../domain/price.ts';
@@ -10,7 +10,7 @@ import { siblingId } from '../lib/ids.ts';
 import type { Tables } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import { CORRECTION_COLUMNS, INTENT_COLUMNS, SETTLEMENT_COLUMNS } from './columns.ts';
-import { type EntryRow, ratesOf, recordOf, usageOf } from './record.ts';
+import { type EntryRow, pricingOf, recordOf, usageOf } from './record.ts';
 
 /** Exact matches; `outcome: 'open'` asks for what is in flight. */
 export interface DispatchFilters {
@@ -108,18 +108,23 @@ export async function findDispatch(store: Store, tenantId: string, id: string): 
   const usage = usageOf(row);
   return {
     ...recordOf(row),
-    priceLines:
-      usage && row.priceRates !== null
-        ? priceLines(usage, ratesOf(row.priceRates)).map((line) => ({
-            bucket: line.bucket,
-            units: line.units,
-            ratePicoUsd: line.ratePicoUsd.toString(),
-            amountPicoUsd: line.amountPicoUsd.toString(),
-          }))
-        : null,
+    priceLines: usage && row.priceRates !== null ? linesOf(usage, row.priceRates, row.priceSource ?? 'config') : null,
     rawUsage: row.rawUsage === null ? null : JSON.parse(row.rawUsage),
     corrections: corrections.map(recordOf),
   };
+}
+
+function linesOf(usage: Usage, priceRates: string, priceSource: string): PriceLine[] | null {
+  const { rates, basis } = pricingOf(priceRates);
+  const lines = priceLines(usage, rates);
+  if (lines === null) return null;
+  return lines.map(({ bucket, units, ratePicoUsd, amountPicoUsd }) => ({
+    bucket,
+    units,
+    ratePicoUsd: ratePicoUsd.toString(),
+    amountPicoUsd: amountPicoUsd.toString(),
+    source: basis?.published[bucket] ?? priceSource,
+  }));
 }
 
 /** Settled entries and corrections of every tenant by their numbers: what an export holds. */

@@ -1,8 +1,7 @@
 /** Pure translations between the nouns (intent, settlement), the ledger's rows, and the record that the world sees. */
 import type { Cost, DispatchRecord, Usage } from '@weighbridge/protocol';
-import { USAGE_BUCKETS } from '@weighbridge/protocol';
 import type { EntryIntent, EntrySettlement } from '../domain/entry.ts';
-import { type PricePin, type Rates, usdText } from '../domain/price.ts';
+import { type PriceBasis, type PricePin, type RateName, type Rates, rateNames, usdText } from '../domain/price.ts';
 import { siblingId } from '../lib/ids.ts';
 import type { EntriesTable } from '../store/schema.ts';
 import type { Value } from '../store/store.ts';
@@ -18,7 +17,7 @@ type SettlementValues = ValuesOf<typeof SETTLEMENT_COLUMNS>;
 
 /** In the order of INTENT_COLUMNS. */
 export function intentValues(intent: EntryIntent, instanceId: string): Value[] {
-  const { attribution: who, price } = intent;
+  const { attribution: who } = intent;
   return [
     who.tenantId,
     siblingId(intent.dispatchId, 'ent'),
@@ -43,15 +42,12 @@ export function intentValues(intent: EntryIntent, instanceId: string): Value[] {
     intent.source,
     who.traceparent,
     intent.startedAt,
-    price?.priceId ?? null,
-    price?.source ?? null,
-    price ? ratesText(price) : null,
   ] satisfies IntentValues;
 }
 
 /** In the order of SETTLEMENT_COLUMNS. */
 export function settlementValues(settlement: EntrySettlement, costNanoUsd: bigint | null): Value[] {
-  const { usage } = settlement;
+  const { usage, price } = settlement;
   return [
     settlement.outcome,
     settlement.httpStatus,
@@ -71,6 +67,12 @@ export function settlementValues(settlement: EntrySettlement, costNanoUsd: bigin
     usage?.imageOutput ?? null,
     usage && Object.keys(usage.serverTools).length > 0 ? JSON.stringify(usage.serverTools) : null,
     settlement.rawUsage,
+    settlement.servedModel,
+    settlement.providerCost?.nanoUsd ?? null,
+    settlement.providerCost?.source ?? null,
+    price?.priceId ?? null,
+    price?.source ?? null,
+    price ? ratesText(price) : null,
     costNanoUsd,
     settlement.latencyMs,
     settlement.timeToFirstTokenMs,
@@ -81,19 +83,22 @@ export function settlementValues(settlement: EntrySettlement, costNanoUsd: bigin
 
 const textOfRates = new WeakMap<PricePin, string>();
 
-/** The rates as JSON text; a price is shared by many calls, so its text is made once. */
-function ratesText(price: PricePin): string {
+/** The rates and where they are from as JSON text; a price is shared by many calls, so its text is made once. */
+export function ratesText(price: PricePin): string {
   let text = textOfRates.get(price);
   if (text === undefined) {
-    text = JSON.stringify(Object.fromEntries(USAGE_BUCKETS.map((bucket) => [bucket, price.rates[bucket].toString()])));
+    const rates = Object.fromEntries(rateNames(price.rates).map((name) => [name, price.rates[name]!.toString()]));
+    text = JSON.stringify(price.basis === null ? rates : { ...rates, basis: price.basis });
     textOfRates.set(price, text);
   }
   return text;
 }
 
-export function ratesOf(text: string): Rates {
-  const parsed = JSON.parse(text) as Record<string, string>;
-  return Object.fromEntries(USAGE_BUCKETS.map((bucket) => [bucket, BigInt(parsed[bucket] ?? '0')])) as Rates;
+/** What `ratesText` wrote. */
+export function pricingOf(text: string): { rates: Rates; basis: PriceBasis | null } {
+  const { basis = null, ...rates } = JSON.parse(text) as Record<string, string> & { basis?: PriceBasis };
+  const entries = Object.entries(rates as Record<string, string>);
+  return { rates: Object.fromEntries(entries.map(([name, rate]) => [name as RateName, BigInt(rate)])), basis };
 }
 
 export function recordOf(row: EntryRow): DispatchRecord {

@@ -116,7 +116,6 @@ function intentOf(model = 'gpt-5'): EntryIntent {
     stream: true,
     source: 'gateway',
     startedAt: Date.now(),
-    price: null,
   };
 }
 
@@ -132,6 +131,9 @@ function settlementOf(intent: EntryIntent): EntrySettlement {
     usage: makeUsage({ input: 10, output: 5 }),
     usageSource: 'reported',
     rawUsage: null,
+    price: null,
+    servedModel: null,
+    providerCost: null,
     latencyMs: 100,
     timeToFirstTokenMs: 10,
     endedAt: Date.now(),

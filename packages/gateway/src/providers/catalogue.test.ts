@@ -14,8 +14,16 @@ const provider = (id: string, kind: Provider['kind'], ...models: string[]): Prov
   baseUrl: 'http://127.0.0.1:1/v1',
   credential: null,
   headers: {},
-  models: models.map((model) => ({ id: model, name: null, contextWindow: null, maxTokens: null, price: null })),
+  models: models.map((id) => ({
+    id,
+    name: null,
+    contextWindow: null,
+    maxTokens: null,
+    price: null,
+    hasOwnCost: false,
+  })),
   isVendorOrigin: false,
+  vendor: null,
   asksUsage: 'unknown',
   timeouts: { connectTimeoutMs: 0, firstByteTimeoutMs: 0, idleTimeoutMs: 0, totalTimeoutMs: 0 },
 });
@@ -29,8 +37,8 @@ test('a target is found by provider and model, slashes in the model included', (
     assert.equal(catalogue.find(ref), null, ref);
 });
 
-test('an unlisted model of a known provider is a target without a price, and is not listed', () => {
-  assert.deepEqual(catalogue.find('openrouter/new'), { provider: providers[0], model: 'new', price: null });
+test('an unlisted model of a known provider is a target, and is not listed', () => {
+  assert.deepEqual(catalogue.find('openrouter/new'), { provider: providers[0], model: 'new' });
   assert.deepEqual(
     catalogue.listed().map((target) => `${target.provider.id}/${target.model}`),
     ['openrouter/meta/llama', 'openrouter/b', 'demo/scripted'],

@@ -1,6 +1,6 @@
 /**
  * The models that can be dispatched to, as config knows them. A model that a known provider does not list is a target
- * too, without a price: new models must not wait for a config change.
+ * too: new models must not wait for a config change.
  */
 import type { Provider, Target } from '../domain/provider.ts';
 
@@ -11,8 +11,8 @@ export class Catalogue {
   constructor(providers: ReadonlyMap<string, Provider>) {
     this.#providers = providers;
     for (const provider of providers.values()) {
-      for (const { id, price } of provider.models) {
-        this.#targets.set(`${provider.id}/${id}`, { provider, model: id, price });
+      for (const { id } of provider.models) {
+        this.#targets.set(`${provider.id}/${id}`, { provider, model: id });
       }
     }
   }
@@ -27,7 +27,7 @@ export class Catalogue {
     if (provider === undefined) return null;
     // The demo has its one model; an invented name there is a mistake, not a new model.
     if (provider.kind === 'demo') return null;
-    return { provider, model: ref.slice(slash + 1), price: null };
+    return { provider, model: ref.slice(slash + 1) };
   }
 
   /** Every configured target, in config order. */

@@ -21,6 +21,7 @@ import { INTENT_SCRIPTS, LEDGER_WRITES } from '../ledger/room.ts';
 import { systemClock } from '../lib/clock.ts';
 import { IdSource } from '../lib/ids.ts';
 import { Secret } from '../lib/secret.ts';
+import { Prices } from '../prices/prices.ts';
 import { Catalogue } from '../providers/catalogue.ts';
 import type { Anomaly } from '../providers/dialect.ts';
 import { openStore } from '../store/open.ts';
@@ -103,6 +104,7 @@ export class Rig {
     const dispatcher = new Dispatcher({
       ledger: metered,
       upstream: this.#upstream,
+      prices: new Prices({ importedFile: null }),
       clock: systemClock,
       ids,
       config,
@@ -202,6 +204,7 @@ function configOf(
     headers: {},
     models: [],
     isVendorOrigin: false,
+    vendor: null,
     asksUsage: 'unknown',
     timeouts: { connectTimeoutMs: 1000, firstByteTimeoutMs: 5000, idleTimeoutMs: 5000, totalTimeoutMs: 0 },
     ...options.provider,

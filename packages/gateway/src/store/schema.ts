@@ -58,6 +58,11 @@ export interface EntriesTable {
   imageOutput: number | null;
   serverTools: string | null;
   rawUsage: string | null;
+  /** Where it is not `model`. */
+  servedModel: string | null;
+  /** What the provider says that it cost; at most 2^53, read as a number. */
+  providerCostNanoUsd: bigint | null;
+  providerCostSource: string | null;
   costNanoUsd: bigint | null;
   latencyMs: number | null;
   timeToFirstTokenMs: number | null;

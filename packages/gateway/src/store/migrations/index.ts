@@ -6,6 +6,7 @@ import { up as sharedDatabase } from './0003-shared-database.ts';
 import { up as importing } from './0004-import.ts';
 import { up as foldedRollups } from './0005-folded-rollups.ts';
 import { up as pageIndexes } from './0006-page-indexes.ts';
+import { up as prices } from './0007-prices.ts';
 
 export const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, engine: Engine) => Promise<void>>> = {
   '0001-ledger': ledger,
@@ -13,6 +14,7 @@ export const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, engine: E
   '0004-import': importing,
   '0005-folded-rollups': foldedRollups,
   '0006-page-indexes': pageIndexes,
+  '0007-prices': prices,
 };
 
 /** Throws when the database holds a migration that this version does not know. */

@@ -1,0 +1,31 @@
+/** What a settlement says about money: the price that holds, who served the model, what the provider says that it cost. */
+import type { Usage } from '@weighbridge/protocol';
+import type { EntrySettlement } from '../domain/entry.ts';
+import type { Target } from '../domain/provider.ts';
+import type { Pricing } from '../prices/prices.ts';
+import type { Reading } from '../providers/dialect.ts';
+import { providerCost } from '../providers/provider-cost.ts';
+import type { UpstreamHeaders } from '../providers/transport.ts';
+import { headerOf } from './headers.ts';
+
+export interface Answered {
+  usage: Usage | null;
+  reading: Reading | null;
+  /** Milliseconds since the epoch: the price of this moment holds. */
+  startedAt: number;
+  headers: UpstreamHeaders;
+}
+
+export function costFacts(
+  prices: Pricing,
+  { provider, model }: Target,
+  { usage, reading, startedAt, headers }: Answered,
+): Pick<EntrySettlement, 'price' | 'servedModel' | 'providerCost'> {
+  const servedModel = reading?.servedModel ?? null;
+  const serviceTier = reading?.serviceTier ?? null;
+  return {
+    price: usage === null ? null : prices.pin({ provider, model, servedModel, startedAt, usage, serviceTier }),
+    servedModel: servedModel === model ? null : servedModel,
+    providerCost: providerCost(reading?.rawUsage ?? null, (name) => headerOf(headers, name)),
+  };
+}

@@ -1,0 +1,147 @@
+/**
+ * The price of a dispatch: the config's where the model has one, else an imported catalogue's, else the snapshot's that
+ * came with the package. Books are read when first asked, an imported one again when its file changes. Never guesses:
+ * what nobody published is null.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { promptTokens, type Usage } from '@weighbridge/protocol';
+import { type PricePin, type PriceSource, pin, type RateName, rateNames } from '../domain/price.ts';
+import type { Provider } from '../domain/provider.ts';
+import { type Book, type BookEntry, readBook } from './book.ts';
+import { type Chosen, chooseRates, type PriceRow, rowAt } from './card.ts';
+
+/** What the price of a dispatch follows from. */
+export interface PriceQuestion {
+  provider: Pick<Provider, 'models' | 'vendor'>;
+  model: string;
+  /** As the provider named it in its answer; null where it named none. */
+  servedModel: string | null;
+  startedAt: number;
+  usage: Usage;
+  serviceTier: string | null;
+}
+
+export interface Pricing {
+  pin(question: PriceQuestion): PricePin | null;
+}
+
+/** A book and how its prices are named on entries. */
+export interface NamedBook {
+  source: PriceSource;
+  book: Book;
+}
+
+export interface PricesOptions {
+  /** Where `prices import` puts its book; null: nowhere. */
+  importedFile: string | null;
+  snapshotFile?: URL;
+  /** Told once for each state of an imported file that cannot be used. */
+  report?: (message: string) => void;
+}
+
+/** Where `prices import` leaves a catalogue, in the state directory. */
+export const IMPORTED_PRICES = 'prices.json';
+
+const SNAPSHOT = new URL('./snapshot.json', import.meta.url);
+/** How often a changed import is looked for. */
+const LOOK_MS = 1000;
+
+export class Prices implements Pricing {
+  readonly #options: PricesOptions;
+  readonly #pins = new Map<string, PricePin>();
+  #snapshot: NamedBook | null = null;
+  #imported: NamedBook | null = null;
+  #importedAs = '';
+  #lookedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: PricesOptions) {
+    this.#options = options;
+  }
+
+  /** In the order in which they are asked. */
+  books(): NamedBook[] {
+    this.#lookForImport();
+    this.#snapshot ??= {
+      source: 'book',
+      book: readBook(readFileSync(this.#options.snapshotFile ?? SNAPSHOT, 'utf8')),
+    };
+    return this.#imported === null ? [this.#snapshot] : [this.#imported, this.#snapshot];
+  }
+
+  pin({ provider, model, servedModel, startedAt, usage, serviceTier }: PriceQuestion): PricePin | null {
+    const names = servedModel === null || servedModel === model ? [model] : [model, servedModel];
+    for (const name of names) {
+      const configured = provider.models.find(({ id, hasOwnCost }) => hasOwnCost && id === name);
+      if (configured !== undefined) return configured.price;
+    }
+    if (provider.vendor === null) return null;
+    // Who served it says it best; an alias may stand for another model every month.
+    for (const name of names.toReversed()) {
+      for (const named of this.books()) {
+        const entry = named.book.find(provider.vendor, name);
+        const row = entry === null ? null : rowAt(entry.rows, startedAt);
+        if (entry === null || row === null) continue;
+        const chosen = chooseRates(row, serviceTier, promptTokens(usage));
+        return chosen === null ? null : this.#pinned(named, entry, row, chosen);
+      }
+    }
+    return null;
+  }
+
+  /** Equal answers are one object: its hash and its text are made once. */
+  #pinned(named: NamedBook, entry: BookEntry, row: PriceRow, chosen: Chosen): PricePin {
+    const key = `${named.book.version} ${entry.vendor} ${entry.rows.indexOf(row)} ${chosen.serviceTier} ${chosen.promptAbove} ${entry.model}`;
+    const known = this.#pins.get(key);
+    if (known !== undefined) return known;
+    const made = bookPin(named, entry, row, chosen);
+    this.#pins.set(key, made);
+    return made;
+  }
+
+  #lookForImport(): void {
+    const file = this.#options.importedFile;
+    const now = performance.now();
+    if (file === null || now - this.#lookedAt < LOOK_MS) return;
+    this.#lookedAt = now;
+    const stat = statSync(file, { throwIfNoEntry: false });
+    const as = stat === undefined ? '' : `${stat.ino} ${stat.mtimeMs} ${stat.size}`;
+    if (as === this.#importedAs) return;
+    this.#importedAs = as;
+    try {
+      this.#imported = stat === undefined ? null : { source: 'import', book: readBook(readFileSync(file, 'utf8')) };
+    } catch (error) {
+      this.#options.report?.(`the imported prices in ${file} are not used: ${(error as Error).message}`);
+    }
+  }
+}
+
+/** A book's rates made whole, with where each is from. */
+export function bookPin({ source, book }: NamedBook, entry: BookEntry, row: PriceRow, chosen: Chosen): PricePin {
+  const { rates, promptAbove, serviceTier } = chosen;
+  const own = row.by;
+  const nameOf = (id: string): string => `${id} ${book.sources[id]?.version ?? ''}`.trim();
+  const tierBy = serviceTier === null ? own : (row.also[serviceTier] ?? own);
+  const published: Record<string, string> = {};
+  for (const name of rateNames(rates)) published[name] = nameOf(row.also[name] ?? tierBy);
+  const whole: { [Name in RateName]?: bigint } = { ...rates };
+  // Without a rate of its own a cached token is an input token like any other, as the catalogues themselves count.
+  for (const name of ['cacheRead', 'cacheWrite'] as const) {
+    if (whole[name] !== undefined || row.standard.rates[name] !== undefined || rates.input === undefined) continue;
+    whole[name] = rates.input;
+    published[name] = `${published.input}, as input`;
+  }
+  if (whole.cacheWrite1h === undefined && row.standard.rates.cacheWrite === undefined && rates.input !== undefined) {
+    whole.cacheWrite1h = rates.input;
+    published.cacheWrite1h = `${published.input}, as input`;
+  }
+  const { vendor: provider, model } = entry;
+  return pin(source, whole, {
+    book: book.version,
+    provider,
+    model,
+    validFrom: row.validFrom,
+    promptAbove,
+    serviceTier,
+    published,
+  });
+}
