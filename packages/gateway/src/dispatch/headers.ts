@@ -8,7 +8,7 @@ import type { Provider } from '../domain/provider.ts';
 import type { Dialect } from '../providers/dialect.ts';
 import type { UpstreamHeaders } from '../providers/transport.ts';
 
-const HOP_BY_HOP = [
+export const HOP_BY_HOP = [
   'connection',
   'keep-alive',
   'proxy-authenticate',
@@ -92,7 +92,7 @@ export function answerHeaders(headers: UpstreamHeaders): Record<string, string> 
   const named = namedByConnection(headers.connection);
   const kept: Record<string, string> = {};
   for (const name in headers) {
-    if (UPSTREAM_ONLY.has(name) || named?.includes(name) || isOriginsOwn(name)) continue;
+    if (isUpstreamOnly(name) || named?.includes(name)) continue;
     const value = headers[name];
     if (value !== undefined) kept[name] = typeof value === 'string' ? value : value.join(', ');
   }
@@ -106,12 +106,13 @@ export function headerOf(headers: UpstreamHeaders, name: string): string | null 
   return typeof value === 'string' ? value : (value[0] ?? null);
 }
 
-function isOriginsOwn(name: string): boolean {
-  return name.startsWith('access-control-') || name.startsWith('x-weighbridge-');
+/** About the connection to the provider, about its origin, or in our name: never a caller's business. */
+export function isUpstreamOnly(name: string): boolean {
+  return UPSTREAM_ONLY.has(name) || name.startsWith('access-control-') || name.startsWith('x-weighbridge-');
 }
 
 /** Headers that the upstream declares hop-by-hop itself. */
-function namedByConnection(connection: string | string[] | undefined): string[] | null {
+export function namedByConnection(connection: string | string[] | undefined): string[] | null {
   if (connection === undefined || connection === 'keep-alive' || connection === 'close') return null;
   return String(connection)
     .toLowerCase()

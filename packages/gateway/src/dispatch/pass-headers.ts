@@ -1,0 +1,79 @@
+/**
+ * Which headers of a passed request go to the provider, and which of its answer come back: all but those about the
+ * connection, cookies, credentials and what is ours. Names keep their case and order, repeats stay repeats. Pure.
+ */
+import { CREDENTIAL_HEADERS } from '../access/authenticate.ts';
+import type { Provider } from '../domain/provider.ts';
+import type { UpstreamHeaders } from '../providers/transport.ts';
+import { HOP_BY_HOP, HOP_HEADER, isUpstreamOnly, namedByConnection } from './headers.ts';
+
+export interface PassedHeaders {
+  provider: Provider;
+  /** In front of everything: the provider's credential, null where the caller's own passes. */
+  credential: readonly [name: string, value: string] | null;
+  dispatchId: string;
+  ledgerId: string;
+  /** As received: alternating names and values. */
+  received: readonly string[];
+  /** Our own credential, so that it is not sent on where the caller's passes. */
+  presented: string | null;
+  /** We asked for usage, so the answer must be readable as it passes. */
+  wantsIdentity: boolean;
+}
+
+const DROPPED: ReadonlySet<string> = new Set([
+  ...HOP_BY_HOP,
+  'host',
+  // Set anew from the body that is sent.
+  'content-length',
+  'expect',
+  'cookie',
+  'cookie2',
+]);
+const CREDENTIALS: ReadonlySet<string> = new Set(CREDENTIAL_HEADERS);
+
+export function passedHeaders(options: PassedHeaders): string[] {
+  const { provider, credential, dispatchId, ledgerId, wantsIdentity } = options;
+  const sent: string[] = [];
+  const names = new Set<string>();
+  const add = (name: string, value: string): void => {
+    sent.push(name, value);
+    names.add(name.toLowerCase());
+  };
+  if (credential !== null) add(...credential);
+  if (wantsIdentity) add('accept-encoding', 'identity');
+  if (!provider.isVendorOrigin) add(HOP_HEADER, ledgerId);
+  const owned = new Set(names);
+  const dropped = droppedBy(options);
+  for (let at = 0; at + 1 < options.received.length; at += 2) {
+    const [name, value] = [options.received[at]!, options.received[at + 1]!];
+    const lower = name.toLowerCase();
+    if (!owned.has(lower) && !dropped(lower, value)) add(name, value);
+  }
+  // The operator's are defaults: what a caller says itself wins.
+  for (const [name, value] of Object.entries(provider.headers)) if (!names.has(name)) add(name, value);
+  if (!names.has('x-client-request-id')) add('x-client-request-id', dispatchId);
+  return sent;
+}
+
+function droppedBy({ received, credential, presented }: PassedHeaders): (name: string, value: string) => boolean {
+  const connection = received.findIndex((name, at) => at % 2 === 0 && name.toLowerCase() === 'connection');
+  const named = connection === -1 ? null : namedByConnection(received[connection + 1]);
+  return (name, value) => {
+    if (DROPPED.has(name) || named?.includes(name) || name.startsWith('x-weighbridge-')) return true;
+    if (!CREDENTIALS.has(name)) return false;
+    return credential !== null || (presented !== null && value.includes(presented));
+  };
+}
+
+/** What of the answer's head goes to the caller. The length stays: the bytes are the same. */
+export function passedAnswerHeaders(headers: UpstreamHeaders): Record<string, string | string[]> {
+  const named = namedByConnection(headers.connection);
+  const kept: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    const isKept = name === 'content-length' || !isUpstreamOnly(name);
+    if (value === undefined || named?.includes(name) || !isKept) continue;
+    kept[name] = value;
+  }
+  return kept;
+}

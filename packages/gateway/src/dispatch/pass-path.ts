@@ -1,0 +1,19 @@
+/** Where a passed request goes below a provider's base URL. The origin is the provider's whatever the path says. Pure. */
+
+/**
+ * `/v1` and `/v1/chat/completions` is `/v1/chat/completions`: SDKs bring their own version where the base URL ends with it
+ * already. Escapes stay as they are.
+ */
+export function joinedPath(basePath: string, path: string): string {
+  const base = basePath.replace(/\/+$/, '');
+  const version = base.slice(base.lastIndexOf('/'));
+  const isDoubled = version.length > 1 && (path === version || path.startsWith(`${version}/`));
+  return isDoubled ? base + path.slice(version.length) : base + path;
+}
+
+/** `.` and `..`, escaped or not: the provider would read them as another path than the one below its base URL. */
+export function hasDotSegment(path: string): boolean {
+  const end = path.search(/[?#]/);
+  const segments = (end === -1 ? path : path.slice(0, end)).split(/[/\\]|%2f|%5c/i);
+  return segments.some((segment) => /^(?:\.|%2e){1,2}$/i.test(segment));
+}

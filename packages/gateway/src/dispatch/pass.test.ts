@@ -1,0 +1,121 @@
+/** Where passed requests go and which headers go with them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Provider } from '../domain/provider.ts';
+import { Secret } from '../lib/secret.ts';
+import { passedAnswerHeaders, passedHeaders } from './pass-headers.ts';
+import { hasDotSegment, joinedPath } from './pass-path.ts';
+
+const provider: Provider = {
+  id: 'p',
+  api: 'openai-completions',
+  baseUrl: 'https://example.com/v1',
+  kind: 'http',
+  credential: new Secret('sk-theirs'),
+  headers: { 'x-team': 'blue', 'anthropic-version': '2023-06-01' },
+  models: [],
+  isVendorOrigin: false,
+  asksUsage: 'unknown',
+  timeouts: { connectTimeoutMs: 1, firstByteTimeoutMs: 1, idleTimeoutMs: 1, totalTimeoutMs: 0 },
+};
+
+const sent = (received: string[], over: Partial<Parameters<typeof passedHeaders>[0]> = {}) =>
+  passedHeaders({
+    provider,
+    credential: ['authorization', 'Bearer sk-theirs'],
+    dispatchId: 'dsp_1',
+    ledgerId: 'led_1',
+    received,
+    presented: null,
+    wantsIdentity: false,
+    ...over,
+  });
+
+test('a path goes below the base URL as it is, and a doubled version is folded', () => {
+  assert.equal(joinedPath('/v1', '/v1/chat/completions'), '/v1/chat/completions');
+  assert.equal(joinedPath('/v1', '/chat/completions?a=%2F'), '/v1/chat/completions?a=%2F');
+  assert.equal(joinedPath('/', '/v1/messages'), '/v1/messages');
+  assert.equal(joinedPath('', '/v1/messages'), '/v1/messages');
+  assert.equal(joinedPath('/openai/v1/', '/v1/models'), '/openai/v1/models');
+  assert.equal(joinedPath('/v1', '/v1beta/models'), '/v1/v1beta/models');
+  assert.equal(joinedPath('/v1', '/v1'), '/v1');
+  assert.equal(joinedPath('/v1beta', '/v1beta/models/g%2Fx:generateContent'), '/v1beta/models/g%2Fx:generateContent');
+});
+
+test('dot segments are seen however they are escaped', () => {
+  for (const path of ['/../admin', '/a/..', '/a/%2e%2E/b', '/a/.%2e', '/./x', '/a%2f..%2fb', '/a\\..\\b']) {
+    assert.equal(hasDotSegment(path), true, path);
+  }
+  for (const path of ['/v1/x..y', '/v1/...', '/v1/a?b=../c', '/v1/.well-known']) {
+    assert.equal(hasDotSegment(path), false, path);
+  }
+});
+
+test('headers pass as they came, in their order, but for the connection’s, cookies, credentials and ours', () => {
+  const received = [
+    ['Host', 'gateway'],
+    ['Connection', 'keep-alive, X-Hop'],
+    ['X-Hop', '1'],
+    ['Content-Length', '5'],
+    ['Authorization', 'Bearer ours'],
+    ['X-Api-Key', 'ours'],
+    ['x-goog-api-key', 'ours'],
+    ['Api-Key', 'ours'],
+    ['Cookie', 'a=b'],
+    ['Expect', '100-continue'],
+    ['Transfer-Encoding', 'chunked'],
+    ['X-Weighbridge-Tags', 'a'],
+    ['x-weighbridge-hop', 'led_other'],
+    ['X-Stainless-Lang', 'js'],
+    ['Accept-Encoding', 'gzip'],
+    ['X-Many', '1'],
+    ['X-Many', '2'],
+    ['Anthropic-Version', '2024-01-01'],
+    ['traceparent', '00-x'],
+  ].flat();
+  assert.deepEqual(sent(received), [
+    ...['authorization', 'Bearer sk-theirs', 'x-weighbridge-hop', 'led_1'],
+    ...['X-Stainless-Lang', 'js', 'Accept-Encoding', 'gzip', 'X-Many', '1', 'X-Many', '2'],
+    ...['Anthropic-Version', '2024-01-01', 'traceparent', '00-x'],
+    ...['x-team', 'blue', 'x-client-request-id', 'dsp_1'],
+  ]);
+});
+
+test('the caller’s own credential passes where the provider is told so, ours never', () => {
+  const received = ['Authorization', 'Bearer sk-mine', 'x-api-key', 'wb_ours', 'x-weighbridge-key', 'wb_ours'];
+  const passed = sent(received, { credential: null, presented: 'wb_ours' });
+  assert.deepEqual(passed.slice(2, 4), ['Authorization', 'Bearer sk-mine']);
+  assert.ok(!passed.some((text) => text.includes('wb_ours')));
+});
+
+test('a vendor sees no hop header, a caller’s request id stays its own, and a counted stream comes unencoded', () => {
+  const vendor = { ...provider, isVendorOrigin: true };
+  const passed = sent(['X-Client-Request-Id', 'mine', 'accept-encoding', 'gzip'], {
+    provider: vendor,
+    wantsIdentity: true,
+  });
+  assert.deepEqual(passed.slice(2, 6), ['accept-encoding', 'identity', 'X-Client-Request-Id', 'mine']);
+  assert.ok(!passed.includes('x-weighbridge-hop') && !passed.includes('gzip'));
+});
+
+test('an answer’s head passes with its length, without what is about the connection or the provider’s origin', () => {
+  const kept = passedAnswerHeaders({
+    'content-length': '5',
+    'content-type': 'text/plain',
+    'content-encoding': 'gzip',
+    'transfer-encoding': 'chunked',
+    connection: 'close, x-hop',
+    'x-hop': '1',
+    'set-cookie': ['a=b'],
+    'strict-transport-security': 'max-age=1',
+    'access-control-allow-origin': '*',
+    'x-request-id': 'theirs',
+    'x-ratelimit-remaining': ['1', '2'],
+  });
+  assert.deepEqual(kept, {
+    'content-length': '5',
+    'content-type': 'text/plain',
+    'content-encoding': 'gzip',
+    'x-ratelimit-remaining': ['1', '2'],
+  });
+});

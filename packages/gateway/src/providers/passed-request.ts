@@ -1,0 +1,59 @@
+/**
+ * What a passed request is about: which model, a stream or not, for whom. Only looked at: a body that cannot be read passes
+ * all the same and is then about an unknown model. Pure.
+ */
+import { type Member, type ObjectScan, scanObject } from '../lib/json-splice.ts';
+import type { Endpoint } from './endpoints.ts';
+
+export interface PassedRequest {
+  /** Null: neither path nor body names one. */
+  model: string | null;
+  stream: boolean;
+  /** The caller asked for the usage chunk itself. */
+  asksUsage: boolean;
+  /** OpenAI's `user`, the end user's id. */
+  user: string | null;
+  /** Of a body that may be edited: one object that names nothing twice. */
+  scan: ObjectScan | null;
+}
+
+/** Deeper than any vendor's request; the scan ends there. */
+const DEPTH_MAX = 512;
+/** A longer name is none. */
+const NAME_BYTES_MAX = 512;
+
+export function readPassedRequest(endpoint: Endpoint | null, body: Buffer | null): PassedRequest {
+  const scan = endpoint === null || body === null ? 'malformed' : scanObject(body, 0, DEPTH_MAX);
+  const named = { model: endpoint?.model ?? null, stream: endpoint?.stream ?? false };
+  if (typeof scan === 'string' || body === null) return { ...named, asksUsage: false, user: null, scan: null };
+  const options = valueOf(body, lastMember(scan, 'stream_options'));
+  return {
+    model: named.model ?? textOf(body, lastMember(scan, 'model')),
+    stream: endpoint?.stream ?? valueOf(body, lastMember(scan, 'stream')) === true,
+    asksUsage:
+      typeof options === 'object' && options !== null && 'include_usage' in options && options.include_usage === true,
+    user: textOf(body, lastMember(scan, 'user')),
+    // Of a name that comes twice nobody knows which one the provider reads.
+    scan: scan.duplicates.length === 0 ? scan : null,
+  };
+}
+
+/** Most parsers let the last one win. */
+function lastMember(scan: ObjectScan, key: string): Member | null {
+  return scan.members.findLast((member) => member.key === key) ?? null;
+}
+
+function textOf(body: Buffer, member: Member | null): string | null {
+  if (member === null || member.end - member.start > NAME_BYTES_MAX) return null;
+  const value = valueOf(body, member);
+  return typeof value === 'string' && value !== '' ? value : null;
+}
+
+function valueOf(body: Buffer, member: Member | null): unknown {
+  if (member === null || member.end - member.start > NAME_BYTES_MAX) return null;
+  try {
+    return JSON.parse(body.toString('utf8', member.start, member.end));
+  } catch {
+    return null;
+  }
+}

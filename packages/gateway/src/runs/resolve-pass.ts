@@ -1,0 +1,36 @@
+/**
+ * Whose a passed request is: the attribution headers, and those that an agent gateway sends by itself. Pure.
+ *
+ * OpenClaw's `session_id` and `x-session-affinity` are `<session id>:<number>`, the same on each of a session's calls.
+ */
+import type { Attribution } from '../domain/entry.ts';
+import type { PassCall } from '../domain/pass.ts';
+import { wholeKey } from '../sessions/keys.ts';
+import { agentLabelOf, endUserOf, first, labelsOf, sessionHeaderOf, shortEnough } from './attribution.ts';
+
+/** The owner of sessions that name no agent. */
+const NO_AGENT = 'proxy';
+const AFFINITY_HEADERS = ['session_id', 'x-session-affinity'] as const;
+
+/** Throws GatewayError where a header cannot be what it says; `user` is the body's own. */
+export function attributePass(
+  { caller, headers }: PassCall,
+  user: string | null,
+  limits: { tagsMax: number; metadataBytesMax: number },
+): Attribution {
+  const label = agentLabelOf(headers);
+  const affinity = first(headers, AFFINITY_HEADERS);
+  const given = sessionHeaderOf(headers) ?? affinity;
+  const session = given === null ? null : wholeKey(shortEnough(given, 'The session key'), label ?? NO_AGENT);
+  const [endUserId, endUserSource] = endUserOf(headers, user);
+  return {
+    tenantId: caller.tenantId,
+    keyId: caller.keyId,
+    agentId: session === null || session.agentId === NO_AGENT ? label : session.agentId,
+    sessionKey: session?.key ?? null,
+    sessionId: affinity?.replace(/:\d+$/, '') ?? null,
+    endUserId,
+    endUserSource,
+    ...labelsOf(headers, limits),
+  };
+}
