@@ -3,11 +3,12 @@ import { type DispatchDetail, type DispatchRecord, OUTCOMES, promptTokens } from
 import type { Command } from 'commander';
 import { type FilterFlags, filtersOf, withFilterOptions } from './filters.ts';
 import { countText, dollarsText, millisecondsText, timeText, UNKNOWN } from './format.ts';
-import { type SourceFlags, withSource, withSourceOptions } from './source.ts';
+import { type SourceFlags, ticks, withSource, withSourceOptions } from './source.ts';
 import { EXIT, Failure, type Surroundings } from './surroundings.ts';
 import { type Column, plainText, renderTable } from './table.ts';
+import { type Shown, watch } from './watching.ts';
 
-type Flags = SourceFlags & FilterFlags & { json?: boolean; limit: string; cursor?: string };
+type Flags = SourceFlags & FilterFlags & { json?: boolean; watch?: boolean; limit: string; cursor?: string };
 
 const ID = /^(dsp|ent)_[0-9A-Z]{26}$/;
 const LIMIT_MAX = 1_000;
@@ -34,11 +35,20 @@ export function define(command: Command, surroundings: Surroundings, finish: (ex
   withFilterOptions(withSourceOptions(command), OUTCOME_WORDS)
     .option('--limit <count>', `how many, 1 to ${LIMIT_MAX}`, '20')
     .option('--cursor <cursor>', 'go on where a list ended')
+    .option('--watch', 'stay, and show every change')
     .action(async (flags: Flags) => {
       const { cursor } = flags;
       const query = { limit: limitOf(flags.limit), cursor, ...filtersOf(flags, OUTCOME_WORDS) };
-      const list = await withSource(flags, surroundings, (source) => source.dispatches(query));
-      stdout(flags.json ? `${JSON.stringify(list)}\n` : dispatchesText(list.data, list.nextCursor));
+      const json = flags.json === true;
+      await withSource(flags, surroundings, async (source) => {
+        const answer = async (): Promise<Shown> => {
+          const list = await source.dispatches(query);
+          return { text: json ? `${JSON.stringify(list)}\n` : dispatchesText(list.data, list.nextCursor), asOfSeq: 0 };
+        };
+        // No event tells of a dispatch that begins, so the list is asked for again.
+        if (flags.watch) await watch({ changes: (_seq, signal) => ticks(signal) }, surroundings, { json, answer });
+        else stdout((await answer()).text);
+      });
       finish(EXIT.ok);
     });
   withSourceOptions(command.command('show <id>').description('one dispatch in full')).action(

@@ -59,6 +59,14 @@ and Ctrl-C drain for at most \`limits.shutdownDrainMs\`; a second one ends at on
       'weighbridge usage --json --from 2026-11-01 --to 2026-12-01',
     ],
   },
+  runs: {
+    text: 'Asks the gateway that runs here, or the one at `--url`; on a shared database each gateway knows only its own.',
+    examples: ['weighbridge runs --watch'],
+  },
+  'runs stop': {
+    text: 'The caller gets an error, what passed is counted. Exit code 1 when there is no such run.',
+    examples: ['weighbridge runs stop run_01KAJ0000000000000000000AB'],
+  },
   ledger: {
     text: 'What each is for, and when gateways must stop: [operations.md](operations.md).',
   },

@@ -1,79 +1,11 @@
 /** Every row of the exit codes in docs/cli.md, by really running the program in each of the ways that end so. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
-import { cleanEnvironment, REPOSITORY, scriptedConfig } from '../../../../test/rig/gateway-process.ts';
-
-const MAIN = join(REPOSITORY, 'packages/gateway/src/main.ts');
-
-interface Program {
-  process: ChildProcess;
-  said: { stdout: string; stderr: string };
-  /** Resolves when that stream has that text; rejects when the program ends before. */
-  until(stream: 'stdout' | 'stderr', text: string): Promise<void>;
-  ended: Promise<number | null>;
-}
-
-function start(t: TestContext, args: string[]): Program {
-  const child = spawn(process.execPath, [MAIN, ...args], { env: cleanEnvironment() });
-  const said = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name].setEncoding('utf8').on('data', (text: string) => {
-      said[name] += text;
-      child.emit('said');
-    });
-  }
-  const ended = once(child, 'close').then(([code]) => code as number | null);
-  t.after(async () => {
-    child.kill('SIGKILL');
-    await ended;
-  });
-  const until = async (stream: 'stdout' | 'stderr', text: string): Promise<void> => {
-    while (!said[stream].includes(text)) {
-      const over = await Promise.race([once(child, 'said'), ended.then(() => 'over' as const)]);
-      assert.ok(over !== 'over' || said[stream].includes(text), `no "${text}": ${said.stdout}${said.stderr}`);
-    }
-  };
-  return { process: child, said, until, ended };
-}
-
-function stateDirectory(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'weighbridge-'));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
-
-/** A gateway whose only call stays in flight: its provider takes the request and says nothing. */
-async function serveWithCallInFlight(t: TestContext): Promise<Program> {
-  const stateDir = stateDirectory(t);
-  const asked = Promise.withResolvers<void>();
-  const provider = createServer(() => asked.resolve()).listen(0, '127.0.0.1');
-  await once(provider, 'listening');
-  t.after(() => {
-    provider.closeAllConnections();
-    provider.close();
-  });
-  const config = join(stateDir, 'config.json5');
-  writeFileSync(config, JSON.stringify(scriptedConfig(`http://127.0.0.1:${(provider.address() as AddressInfo).port}`)));
-  const gateway = start(t, ['serve', '--port', '0', '--config', config, '--state-dir', stateDir, '--json']);
-  await gateway.until('stdout', '\n');
-  const { url } = JSON.parse(gateway.said.stdout) as { url: string };
-  const token = readFileSync(join(stateDir, 'token'), 'utf8').trim();
-  fetch(`${url}/v1/chat/completions`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ model: 'scripted/ok-3', messages: [{ role: 'user', content: 'hi' }] }),
-  }).catch(() => {});
-  await asked.promise;
-  return gateway;
-}
+import { REPOSITORY } from '../../../../test/rig/gateway-process.ts';
+import { serveWithCallInFlight, start, stateDirectory } from './program.fixture.ts';
 
 /** A ledger that a gateway made and left. Gives its state directory. */
 async function ledger(t: TestContext): Promise<string> {
@@ -131,7 +63,7 @@ const SCENARIOS: Readonly<Record<number, Readonly<Record<string, (t: TestContext
   },
   130: {
     'Ctrl-C while a gateway drains': async (t) => {
-      const gateway = await serveWithCallInFlight(t);
+      const { gateway } = await serveWithCallInFlight(t);
       gateway.process.kill('SIGTERM');
       await gateway.until('stderr', 'SIGTERM: waiting');
       gateway.process.kill('SIGINT');
@@ -140,7 +72,7 @@ const SCENARIOS: Readonly<Record<number, Readonly<Record<string, (t: TestContext
   },
   143: {
     'SIGTERM while a gateway drains': async (t) => {
-      const gateway = await serveWithCallInFlight(t);
+      const { gateway } = await serveWithCallInFlight(t);
       gateway.process.kill('SIGINT');
       await gateway.until('stderr', 'SIGINT: waiting');
       gateway.process.kill('SIGTERM');

@@ -21,6 +21,9 @@ interface ModelCount {
 
 type Flags = SourceFlags & { json?: boolean; watch?: boolean };
 
+/** No end: settlement times may be ahead of this clock. */
+const END_MS = Date.UTC(9999, 11, 31);
+
 const COLUMNS: readonly Column[] = [
   { title: 'model', align: 'left' },
   { title: 'requests', align: 'right' },
@@ -45,7 +48,7 @@ export function define(command: Command, surroundings: Surroundings, finish: (ex
 }
 
 async function answerOf(source: Source, json: boolean): Promise<Shown> {
-  const question = { fromMs: 0, toMs: Date.now(), groupBy: ['provider', 'model'] } as const;
+  const question = { fromMs: 0, toMs: END_MS, groupBy: ['provider', 'model'] } as const;
   const [configured, answer] = await Promise.all([source.models(), source.usage(question)]);
   const { asOfSeq, totals } = answer;
   const counts = modelCounts(configured, answer);

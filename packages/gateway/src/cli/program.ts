@@ -19,6 +19,7 @@ const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<Verb
   token: { summary: 'print the callers’ token', load: () => import('./token.ts') },
   models: { summary: 'the configured models and what they were used for', load: () => import('./models.ts') },
   usage: { summary: 'sums of usage and cost, by model, agent, …', load: () => import('./usage.ts') },
+  runs: { summary: 'what is in flight now; `runs stop ID`', load: () => import('./runs.ts') },
   ledger: { summary: 'verify, rebuild, export, back up or import the ledger', load: () => import('./ledger.ts') },
   dispatches: {
     summary: 'single dispatches, newest first; `dispatches show ID`',

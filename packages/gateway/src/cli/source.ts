@@ -75,22 +75,55 @@ export async function withSource<Answer>(
   }
 }
 
+/** For what only a gateway knows; null where none runs. */
+export async function withGateway<Answer>(
+  flags: SourceFlags,
+  surroundings: Surroundings,
+  question: (gateway: WeighbridgeClient) => Promise<Answer>,
+): Promise<Answer | null> {
+  const found = await findGateway(flags, surroundings);
+  if (!(found instanceof WeighbridgeClient)) return null;
+  try {
+    return await question(found);
+  } catch (error) {
+    throw failureOf(error, nameOf(found));
+  }
+}
+
+/** Ticks for answers of which no event tells, until `signal` aborts. */
+export async function* ticks(signal: AbortSignal): AsyncGenerator<null> {
+  while (!signal.aborted) {
+    await setTimeout(POLL_MS, null, { signal }).catch(() => {});
+    if (!signal.aborted) yield null;
+  }
+}
+
 async function openSource(flags: SourceFlags, surroundings: Surroundings): Promise<Source> {
+  const found = await findGateway(flags, surroundings);
+  return found instanceof WeighbridgeClient ? sourceOfGateway(found) : sourceOfLedger(found);
+}
+
+/** The gateway that is named or runs here, else the configuration of the one that does not. */
+async function findGateway(
+  flags: SourceFlags,
+  { variables }: Surroundings,
+): Promise<WeighbridgeClient | GatewayConfig> {
   const { url, token, ...files } = flags;
-  const { variables } = surroundings;
   if (url !== undefined) {
     const given = token ?? variables.WEIGHBRIDGE_TOKEN ?? variables.OPENCLAW_GATEWAY_TOKEN;
-    return sourceOfGateway(
-      new WeighbridgeClient({ url: checkedUrl(url), token: given ?? (await localToken(url, files, variables)) }),
-    );
+    return new WeighbridgeClient({ url: checkedUrl(url), token: given ?? (await localToken(url, files, variables)) });
   }
   const { config, secrets } = await loadConfig({ flags: files, variables });
   const running = readRunning(config.stateDir);
   if (running !== null && (await answers(running.url))) {
     const held = secrets.token ?? secrets.password;
-    return sourceOfGateway(new WeighbridgeClient({ url: running.url, token: token ?? held?.reveal() ?? null }));
+    return new WeighbridgeClient({ url: running.url, token: token ?? held?.reveal() ?? null });
   }
-  return sourceOfLedger(config);
+  return config;
+}
+
+function nameOf({ url }: WeighbridgeClient): string {
+  return `the gateway at ${url}`;
 }
 
 function checkedUrl(url: string): string {
@@ -120,7 +153,7 @@ async function answers(url: string): Promise<boolean> {
 
 function sourceOfGateway(client: WeighbridgeClient): Source {
   return {
-    name: `the gateway at ${client.url}`,
+    name: nameOf(client),
     models: async () => {
       // The list may be switched off; what was used is known all the same.
       const { data } = await orNull(client.models()).then((list) => list ?? { data: [] });
@@ -166,12 +199,7 @@ async function sourceOfLedger(config: GatewayConfig): Promise<Source> {
     dispatches: ({ limit, cursor = null, ...filters }) =>
       listDispatches(store, { tenantId: DEFAULT_TENANT, limit, cursor, filters: ledgerFilters(filters) }),
     dispatch: (id) => findDispatch(store, DEFAULT_TENANT, id),
-    changes: async function* (_afterSeq, signal) {
-      while (!signal.aborted) {
-        await setTimeout(POLL_MS, null, { signal }).catch(() => {});
-        if (!signal.aborted) yield null;
-      }
-    },
+    changes: (_afterSeq, signal) => ticks(signal),
     close: () => store.close(),
   };
 }

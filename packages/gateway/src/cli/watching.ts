@@ -12,7 +12,7 @@ const CLEAR_SCREEN = '\x1b[2J\x1b[H';
 
 /** Redraws a terminal; writes a new table (or a line of JSON) elsewhere, and only when something changed. */
 export async function watch(
-  source: Source,
+  source: Pick<Source, 'changes'>,
   surroundings: Surroundings,
   { json, answer }: { json: boolean; answer: () => Promise<Shown> },
 ): Promise<void> {
