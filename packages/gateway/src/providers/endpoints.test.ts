@@ -32,6 +32,11 @@ test('a model that stands in the path is found there, escaped or not', () => {
     'g-1',
     false,
   ]);
+  assert.deepEqual(of('/v1/tunedModels/mine:generateContent'), ['google-generate', 'mine', false]);
+  assert.deepEqual(
+    of('/v1/projects/p/locations/global/publishers/anthropic/models/claude-sonnet-4-6:streamRawPredict'),
+    ['anthropic-messages', 'claude-sonnet-4-6', true],
+  );
   assert.deepEqual(of('/openai/deployments/my-gpt/chat/completions?api-version=1'), [
     'openai-completions',
     'my-gpt',

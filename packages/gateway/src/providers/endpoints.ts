@@ -30,8 +30,23 @@ const RULES: readonly Rule[] = [
   { path: /(?:\/deployments\/(?<model>[^/]+))?\/embeddings$/, api: 'openai-completions', stream: false },
   { path: /\/responses(?:\/compact)?$/, api: 'openai-responses' },
   { path: /\/messages$/, api: 'anthropic-messages' },
-  { path: /\/models\/(?<model>[^/:]+):generateContent$/, api: 'google-generate', stream: false },
-  { path: /\/models\/(?<model>[^/:]+):streamGenerateContent$/, api: 'google-generate', stream: true },
+  {
+    path: /\/(?:models|tunedModels|endpoints)\/(?<model>[^/:]+):generateContent$/,
+    api: 'google-generate',
+    stream: false,
+  },
+  {
+    path: /\/(?:models|tunedModels|endpoints)\/(?<model>[^/:]+):streamGenerateContent$/,
+    api: 'google-generate',
+    stream: true,
+  },
+  // Anthropic's models at Vertex.
+  { path: /\/publishers\/anthropic\/models\/(?<model>[^/:]+):rawPredict$/, api: 'anthropic-messages', stream: false },
+  {
+    path: /\/publishers\/anthropic\/models\/(?<model>[^/:]+):streamRawPredict$/,
+    api: 'anthropic-messages',
+    stream: true,
+  },
 ];
 
 /** Null: whatever comes back is passed on uncounted. `path` as sent, with or without a query. */

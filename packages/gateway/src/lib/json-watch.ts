@@ -1,0 +1,206 @@
+/**
+ * Looks at a JSON text as it passes, in pieces and in constant memory: a few scalars of its outermost object, and how
+ * much text its strings hold. It validates nothing and never throws; of what is no JSON it says as much as it saw. For a
+ * body that is in memory as a whole, json-splice.ts knows more.
+ */
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const SPACE = 0x20;
+/** A longer value of a wanted member is not kept. */
+const VALUE_BYTES_MAX = 512;
+/** Deeper levels are not told apart. */
+const DEPTH_MAX = 512;
+/** A string of so many bytes without anything but base64 is a picture, a sound, a signature: not text. */
+const BLOB_BYTES_MIN = 256;
+/** What base64, base64url and the head of a `data:` URL are made of. */
+const BLOB_BYTES = blobBytes();
+
+export class JsonWatch {
+  readonly #wanted: ReadonlySet<string>;
+  readonly #found = new Map<string, unknown>();
+  /** For each open level, whether it is an object. */
+  readonly #isObject = new Uint8Array(DEPTH_MAX + 1);
+  #depth = 0;
+  #expectsKey = false;
+  #isInString = false;
+  #isKey = false;
+  #isEscaped = false;
+  #stringBytes = 0;
+  #mayBeBlob = false;
+  /** The last key of the outermost object, as it was written. */
+  #key = '';
+  /** What is being kept: a key or a wanted value of the outermost object; null: nothing. */
+  #kept: Buffer[] | null = null;
+  #keptBytes = 0;
+  /** Bytes of keys and of strings that are text, below the outermost object. */
+  textBytes = 0;
+  /** Strings that are not text. */
+  blobs = 0;
+
+  constructor(wanted: readonly string[]) {
+    this.#wanted = new Set(wanted);
+  }
+
+  /** The value of a wanted member, where it was a string, a number, true, false or null; the last one where it is repeated. */
+  scalar(key: string): unknown {
+    return this.#found.get(key);
+  }
+
+  /** The outermost value has ended. */
+  get isOver(): boolean {
+    return this.#hasBegun && this.#depth === 0;
+  }
+
+  #hasBegun = false;
+
+  push(chunk: Buffer): void {
+    let at = 0;
+    // A scalar or a key that spans chunks goes on at the beginning of this one.
+    let keptFrom = 0;
+    while (at < chunk.length) {
+      if (this.#isInString) {
+        at = this.#passString(chunk, at);
+        if (this.#isInString) break;
+        if (this.#depth === 1) this.#endString(chunk, keptFrom, at);
+        continue;
+      }
+      const byte = chunk[at]!;
+      if (byte > SPACE && isStructure(byte)) {
+        if (this.#kept !== null && byte !== QUOTE) this.#endScalar(chunk, keptFrom, at);
+        this.#structure(byte);
+        if (byte === QUOTE || byte === COLON) keptFrom = byte === QUOTE ? at : at + 1;
+      }
+      at++;
+    }
+    if (this.#kept !== null) this.#keep(chunk, keptFrom, chunk.length);
+  }
+
+  #structure(byte: number): void {
+    switch (byte) {
+      case QUOTE:
+        this.#isInString = true;
+        this.#isKey = this.#expectsKey;
+        this.#stringBytes = 0;
+        this.#mayBeBlob = !this.#isKey;
+        if (this.#depth === 1 && this.#isKey) this.#startKeeping();
+        return;
+      case OPEN_BRACE:
+      case OPEN_BRACKET:
+        this.#hasBegun = true;
+        this.#kept = null;
+        this.#depth++;
+        if (this.#depth <= DEPTH_MAX) this.#isObject[this.#depth] = byte === OPEN_BRACE ? 1 : 0;
+        this.#expectsKey = byte === OPEN_BRACE;
+        return;
+      case CLOSE_BRACE:
+      case CLOSE_BRACKET:
+        if (this.#depth > 0) this.#depth--;
+        this.#expectsKey = false;
+        return;
+      case COMMA:
+        this.#expectsKey = this.#depth > 0 && this.#depth <= DEPTH_MAX && this.#isObject[this.#depth] === 1;
+        return;
+      default:
+        this.#expectsKey = false;
+        if (this.#depth !== 1 || !this.#wanted.has(this.#key)) return;
+        // Where a member is repeated, the last one counts, whatever it is.
+        this.#found.delete(this.#key);
+        this.#startKeeping();
+    }
+  }
+
+  /** To behind the string's closing quote, or to the end of the chunk. */
+  #passString(chunk: Buffer, from: number): number {
+    let at = from;
+    for (; at < chunk.length; at++) {
+      const byte = chunk[at]!;
+      if (this.#isEscaped) this.#isEscaped = false;
+      else if (byte === BACKSLASH) this.#isEscaped = true;
+      else if (byte === QUOTE) {
+        this.#stringBytes += at - from;
+        this.#isInString = false;
+        this.#measure();
+        return at + 1;
+      }
+      if (this.#mayBeBlob && BLOB_BYTES[byte] === 0) this.#mayBeBlob = false;
+    }
+    this.#stringBytes += at - from;
+    return at;
+  }
+
+  #measure(): void {
+    if (this.#depth < 2 && !TEXT_MEMBERS.has(this.#key)) return;
+    if (this.#depth < 2 && this.#isKey) return;
+    if (this.#mayBeBlob && this.#stringBytes >= BLOB_BYTES_MIN) this.blobs++;
+    else this.textBytes += this.#stringBytes;
+  }
+
+  #startKeeping(): void {
+    this.#kept = [];
+    this.#keptBytes = 0;
+  }
+
+  #keep(chunk: Buffer, from: number, to: number): void {
+    this.#keptBytes += to - from;
+    if (this.#keptBytes > VALUE_BYTES_MAX) this.#kept = null;
+    // A copy: the chunk is not ours to hold.
+    else this.#kept?.push(Buffer.from(chunk.subarray(from, to)));
+  }
+
+  /** A string of the outermost object has ended: its key, or a value. */
+  #endString(chunk: Buffer, from: number, to: number): void {
+    if (this.#kept === null) {
+      if (this.#isKey) this.#key = '';
+      return;
+    }
+    const value = this.#take(chunk, from, to);
+    if (this.#isKey) this.#key = typeof value === 'string' ? value : '';
+    else this.#found.set(this.#key, value);
+  }
+
+  #endScalar(chunk: Buffer, from: number, to: number): void {
+    const value = this.#take(chunk, from, to);
+    if (value !== undefined) this.#found.set(this.#key, value);
+  }
+
+  #take(chunk: Buffer, from: number, to: number): unknown {
+    this.#keep(chunk, from, to);
+    const text = this.#kept === null ? '' : Buffer.concat(this.#kept).toString('utf8');
+    this.#kept = null;
+    try {
+      return JSON.parse(text);
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** Members of the outermost object whose value is prompt text where it is a string. */
+const TEXT_MEMBERS: ReadonlySet<string> = new Set(['system', 'instructions', 'input', 'prompt']);
+
+function isStructure(byte: number): boolean {
+  return (
+    byte === QUOTE ||
+    byte === COMMA ||
+    byte === COLON ||
+    byte === OPEN_BRACE ||
+    byte === CLOSE_BRACE ||
+    byte === OPEN_BRACKET ||
+    byte === CLOSE_BRACKET
+  );
+}
+
+function blobBytes(): Uint8Array {
+  const bytes = new Uint8Array(256);
+  for (const byte of Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-:;,.\\')) {
+    bytes[byte] = 1;
+  }
+  return bytes;
+}
