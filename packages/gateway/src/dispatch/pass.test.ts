@@ -11,6 +11,7 @@ const provider: Provider = {
   api: 'openai-completions',
   baseUrl: 'https://example.com/v1',
   kind: 'http',
+  vendor: null,
   credential: new Secret('sk-theirs'),
   headers: { 'x-team': 'blue', 'anthropic-version': '2023-06-01' },
   models: [],
