@@ -19,6 +19,11 @@ const SHORT = {
   hangupsEach: 5,
   /** Rounds of every class of attack (test/attack/classes.ts), after one to warm up. */
   attackRounds: 2,
+  /** Streams in arbitrary spellings, through the meter alone and over sockets. */
+  meterStreams: 1_500,
+  socketStreams: 120,
+  /** Lists of up to 14 priced calls, on each engine. */
+  moneyRuns: { sqlite: 40, postgres: 8 },
 };
 
 const LONG: typeof SHORT = {
@@ -30,6 +35,9 @@ const LONG: typeof SHORT = {
   powerLossControlTrials: 6,
   hangupsEach: 100,
   attackRounds: 100,
+  meterStreams: 50_000,
+  socketStreams: 3_000,
+  moneyRuns: { sqlite: 1_000, postgres: 200 },
 };
 
 export const isLongTier = process.env.WEIGHBRIDGE_TEST_TIER === 'long';
