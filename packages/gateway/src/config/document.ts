@@ -111,16 +111,19 @@ function sectionText({ title, prefixes, text }: Section): string {
 }
 
 function vendorText(): string {
-  const rows = VENDORS.map(({ id, name, keyVariables, baseUrlVariables, baseUrl, api }) =>
-    row([`\`${id}\``, name, codes(keyVariables), codes(baseUrlVariables), `\`${baseUrl}\``, `\`${api}\``]),
-  );
+  const rows = VENDORS.map(({ id, name, keyVariables, baseUrlVariables, baseUrl, api, also }) => {
+    const others = Object.entries(also).map(([other, url]) => `\`${other}\` at \`${url}\``);
+    const address = `\`${baseUrl}\``;
+    const names = [`\`${id}\``, name, codes(keyVariables), codes(baseUrlVariables)];
+    return row([...names, address, `\`${api}\``, others.join(', ') || '–']);
+  });
   return [
     '## Known vendors\n',
     `A vendor whose key is in the environment is a provider without any file; its address variable moves it elsewhere. Both win over
 the file, but a vendor's key never replaces the \`apiKey\` that a file gives for an address that is not the vendor's.
 \`models.mode: "replace"\` uses only the providers of the file.\n`,
-    row(['provider', 'vendor', 'key', 'address', 'default address', 'dialect']),
-    rule(6),
+    row(['provider', 'vendor', 'key', 'address', 'default address', 'dialect', 'also speaks']),
+    rule(7),
     ...rows,
     '',
   ].join('\n');
