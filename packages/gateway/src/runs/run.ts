@@ -1,50 +1,48 @@
 /**
- * One run: a call, its targets, and one dispatch after the other until one of them has answered or nothing more is worth
+ * One run: a plan, its targets, and one dispatch after the other until one of them has answered or nothing more is worth
  * trying. Each try is a dispatch of its own, with its own entry; only while no byte has reached the caller is there
- * another. Knows nothing of admission.
+ * another. Knows nothing of admission, nor of what is asked for.
  */
 
 import type { RunInFlight } from '@weighbridge/protocol';
 import type { Dispatch, DispatchResult } from '../dispatch/dispatch.ts';
-import type { DispatchOrder } from '../dispatch/dispatcher.ts';
 import { nextStep } from '../dispatch/fallback.ts';
 import { refusalOf } from '../dispatch/outcome.ts';
 import type { Outlet } from '../dispatch/outlet.ts';
-import type { Call } from '../domain/answer.ts';
-import { GatewayError } from '../domain/errors.ts';
+import type { Attribution } from '../domain/entry.ts';
 import type { Target } from '../domain/provider.ts';
-import type { ObjectScan } from '../lib/json-splice.ts';
-import type { Dialect } from '../providers/dialect.ts';
-import { dialectOf } from '../providers/dialects.ts';
-import type { Resolved } from './resolve.ts';
 
-export interface RunTools {
-  dispatcher: {
-    prepare(order: DispatchOrder, outlet: Outlet): Dispatch;
-  };
-  /** The agent's instructions in the words of a dialect, null when it has none. */
-  leading: (agent: Resolved['agent'], dialect: Dialect) => Buffer | null;
-  now: () => number;
-  random: () => number;
-  retriesMax: number;
+/** One try as the run wants it. */
+export interface Try {
+  runId: string;
+  /** 1 for the first. */
+  attempt: number;
+  target: Target;
+  /** The provider has just refused what may have been our usage question: this time it is left out. */
+  withoutUsageQuestion: boolean;
 }
 
-/** What is in flight, for people who look. */
-export type RunView = RunInFlight;
+/** What was asked for, ready to be tried. */
+export interface Plan {
+  attribution: Attribution;
+  /** The first is dispatched to; the rest are fallbacks, in order. */
+  targets: readonly [Target, ...Target[]];
+  /** Tries again at the same target, for each. */
+  retriesMax: number;
+  prepare(of: Try, outlet: Outlet): Dispatch;
+}
 
-export interface RunStart {
-  runId: string;
-  call: Call;
-  scan: ObjectScan;
-  resolved: Resolved;
+export interface RunTools {
+  now: () => number;
+  random: () => number;
 }
 
 export class Run {
-  readonly #start: RunStart;
+  readonly #runId: string;
+  readonly #plan: Plan;
   readonly #tools: RunTools;
   readonly #outlet: Outlet;
   readonly #startedAt: number;
-  readonly #targets: readonly Target[];
   #targetIndex = 0;
   #attempt = 0;
   #withoutUsageQuestion = false;
@@ -53,21 +51,20 @@ export class Run {
   #stopped: 'stopped' | 'shutdown' | null = null;
   #wake: (() => void) | null = null;
 
-  constructor(start: RunStart, outlet: Outlet, tools: RunTools) {
-    this.#start = start;
+  constructor(runId: string, plan: Plan, outlet: Outlet, tools: RunTools) {
+    this.#runId = runId;
+    this.#plan = plan;
     this.#outlet = outlet;
     this.#tools = tools;
     this.#startedAt = tools.now();
-    // A fallback whose dialect is not spoken cannot help; admission has looked at the first.
-    this.#targets = start.resolved.targets.filter((target, index) => index === 0 || dialectOf(target.provider.api));
   }
 
-  get view(): RunView {
-    const { runId, resolved } = this.#start;
-    const { tenantId, agentId, sessionKey } = resolved.attribution;
+  /** For people who look at what is in flight. */
+  get view(): RunInFlight {
+    const { tenantId, agentId, sessionKey } = this.#plan.attribution;
     const { provider, model } = this.#target;
     return {
-      runId,
+      runId: this.#runId,
       tenantId,
       agentId,
       sessionKey,
@@ -86,8 +83,8 @@ export class Run {
       const result = await this.#dispatch();
       if (result.kind === 'over') return;
       if (this.#isOver()) return;
-      const targetsLeft = this.#targets.length - 1 - this.#targetIndex;
-      const tries = { retries, retriesMax: this.#tools.retriesMax, targetsLeft };
+      const { targets, retriesMax } = this.#plan;
+      const tries = { retries, retriesMax, targetsLeft: targets.length - 1 - this.#targetIndex };
       const next = nextStep(result.failure, tries, this.#tools.now(), this.#tools.random);
       if (next.step === 'give_up') {
         result.deliver();
@@ -119,26 +116,18 @@ export class Run {
   }
 
   get #target(): Target {
-    return this.#targets[this.#targetIndex]!;
+    return this.#plan.targets[this.#targetIndex]!;
   }
 
   async #dispatch(): Promise<DispatchResult> {
-    const { runId, call, scan, resolved } = this.#start;
-    const target = this.#target;
-    const dialect = spokenBy(target);
     this.#attempt++;
-    const order = {
-      runId,
+    const of: Try = {
+      runId: this.#runId,
       attempt: this.#attempt,
-      call,
-      scan,
-      attribution: resolved.attribution,
-      target,
-      dialect,
-      leading: this.#tools.leading(resolved.agent, dialect),
+      target: this.#target,
       withoutUsageQuestion: this.#withoutUsageQuestion,
     };
-    this.#current = this.#tools.dispatcher.prepare(order, this.#outlet);
+    this.#current = this.#plan.prepare(of, this.#outlet);
     try {
       return await this.#current.run();
     } finally {
@@ -153,7 +142,7 @@ export class Run {
       return true;
     }
     if (this.#stopped === null) return false;
-    const ids = { runId: this.#start.runId, dispatchId: null };
+    const ids = { runId: this.#runId, dispatchId: null };
     this.#outlet.fail(refusalOf(this.#stopped, this.#target.provider.id), ids);
     return true;
   }
@@ -167,15 +156,4 @@ export class Run {
     };
     return promise;
   }
-}
-
-/** The dialect of a target; throws `unsupported_dialect`. */
-export function spokenBy({ provider }: Target): Dialect {
-  const dialect = dialectOf(provider.api);
-  if (dialect !== null) return dialect;
-  throw new GatewayError(
-    'unsupported_dialect',
-    `Provider '${provider.id}' speaks ${provider.api}, which this door does not; use a model of another provider.`,
-    { param: 'model' },
-  );
 }

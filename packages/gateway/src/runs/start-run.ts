@@ -4,6 +4,7 @@
  * until its last dispatch is settled.
  */
 
+import type { RunInFlight } from '@weighbridge/protocol';
 import { HOP_HEADER } from '../dispatch/headers.ts';
 import { Outlet } from '../dispatch/outlet.ts';
 import type { AnswerSink, Call } from '../domain/answer.ts';
@@ -12,16 +13,14 @@ import { GatewayError } from '../domain/errors.ts';
 import type { Target } from '../domain/provider.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { IdSource } from '../lib/ids.ts';
-import { scanObject } from '../lib/json-splice.ts';
-import type { Dialect } from '../providers/dialect.ts';
 import { Admission } from './admission.ts';
+import { type CallKnowledge, Leading, planCall } from './plan-call.ts';
 import type { Pressure } from './pressure.ts';
-import { type Resolved, resolveCall } from './resolve.ts';
-import { Run, type RunTools, type RunView, spokenBy } from './run.ts';
+import { type Plan, Run, type RunTools } from './run.ts';
 
 export interface RunsDeps {
   ledger: { readonly ledgerId: string; readonly available: boolean };
-  dispatcher: RunTools['dispatcher'];
+  dispatcher: CallKnowledge['dispatcher'];
   catalogue: { find(ref: string): Target | null; providerIds(): string[] };
   clock: Clock;
   ids: IdSource;
@@ -39,7 +38,7 @@ export class Runs {
   readonly #deps: RunsDeps;
   readonly #tools: RunTools;
   readonly #running = new Map<string, Run>();
-  readonly #leading = new Map<string, Buffer>();
+  readonly #leading = new Leading();
   readonly #admission: Admission;
   #onIdle: (() => void) | null = null;
 
@@ -47,13 +46,7 @@ export class Runs {
     this.#deps = deps;
     const { ledger, disk = null, pressure = null, config } = deps;
     this.#admission = new Admission({ ledger, disk, pressure, runsMax: () => config.limits.runsMax });
-    this.#tools = {
-      dispatcher: deps.dispatcher,
-      leading: (agent, dialect) => this.#leadingOf(agent, dialect),
-      now: () => deps.clock.now(),
-      random: deps.random ?? Math.random,
-      retriesMax: deps.config.limits.retriesMax,
-    };
+    this.#tools = { now: () => deps.clock.now(), random: deps.random ?? Math.random };
   }
 
   get draining(): boolean {
@@ -66,10 +59,17 @@ export class Runs {
   }
 
   /** Resolves when the run is over and settled. Never rejects: refusals go to the sink. */
-  async start(call: Call, sink: AnswerSink, callerGone: AbortSignal): Promise<void> {
+  start(call: Call, sink: AnswerSink, callerGone: AbortSignal): Promise<void> {
+    const { config, catalogue, dispatcher } = this.#deps;
+    const { retriesMax } = config.limits;
+    const known = { ...config, catalogue, dispatcher, retriesMax, leading: this.#leading };
+    return this.#run(call.headers, () => planCall(call, known), sink, callerGone);
+  }
+
+  async #run(headers: Call['headers'], plan: () => Plan, sink: AnswerSink, callerGone: AbortSignal): Promise<void> {
     const runId = this.#deps.ids.next('run');
     const outlet = new Outlet(sink);
-    const run = this.#admit(runId, call, outlet);
+    const run = this.#admit(runId, headers, plan, outlet);
     if (run === null) return;
     const onGone = (): void => run.callerGone();
     this.#running.set(runId, run);
@@ -88,7 +88,7 @@ export class Runs {
     }
   }
 
-  inFlight(): RunView[] {
+  inFlight(): RunInFlight[] {
     return Array.from(this.#running.values(), (run) => run.view);
   }
 
@@ -112,21 +112,17 @@ export class Runs {
     clearTimeout(timer);
   }
 
-  #admit(runId: string, call: Call, outlet: Outlet): Run | null {
+  #admit(runId: string, headers: Call['headers'], plan: () => Plan, outlet: Outlet): Run | null {
     try {
-      this.#refuseUnlessOpen(call);
-      const resolved = resolveCall(call, { ...this.#deps.config, catalogue: this.#deps.catalogue });
-      spokenBy(resolved.targets[0]);
-      const scan = scanObject(call.body);
-      if (typeof scan === 'string') throw new GatewayError('invalid_json', 'The body is not one JSON object.');
-      return new Run({ runId, call, scan, resolved }, outlet, this.#tools);
+      this.#refuseUnlessOpen(headers);
+      return new Run(runId, plan(), outlet, this.#tools);
     } catch (error) {
       this.#refuse(error, runId, outlet);
       return null;
     }
   }
 
-  #refuseUnlessOpen({ headers }: Call): void {
+  #refuseUnlessOpen(headers: Call['headers']): void {
     const refused = this.#admission.atStart();
     if (refused !== null) throw refused;
     const { ledger } = this.#deps;
@@ -143,15 +139,5 @@ export class Runs {
     if (!isRefusal) this.#deps.report?.(error);
     const refusal = isRefusal ? error : new GatewayError('internal', 'Internal error; the log has it.');
     outlet.fail(refusal, { runId, dispatchId: null });
-  }
-
-  #leadingOf(agent: Resolved['agent'], dialect: Dialect): Buffer | null {
-    if (agent === null || agent.instructions === null) return null;
-    const key = `${dialect.api} ${agent.id}`;
-    const known = this.#leading.get(key);
-    if (known !== undefined) return known;
-    const made = dialect.leadingMessage(agent.instructions);
-    this.#leading.set(key, made);
-    return made;
   }
 }

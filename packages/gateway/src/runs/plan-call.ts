@@ -1,0 +1,63 @@
+/**
+ * A door's call made ready to be tried: names resolved, the body scanned once, each try encoded in its target's dialect.
+ * Refuses what no try could help.
+ */
+import type { Dispatcher } from '../dispatch/dispatcher.ts';
+import type { Agent } from '../domain/agent.ts';
+import type { Call } from '../domain/answer.ts';
+import { GatewayError } from '../domain/errors.ts';
+import type { Target } from '../domain/provider.ts';
+import { scanObject } from '../lib/json-splice.ts';
+import type { Dialect } from '../providers/dialect.ts';
+import { dialectOf } from '../providers/dialects.ts';
+import { type ResolveKnowledge, resolveCall } from './resolve.ts';
+import type { Plan } from './run.ts';
+
+export interface CallKnowledge extends ResolveKnowledge {
+  dispatcher: Pick<Dispatcher, 'prepare'>;
+  retriesMax: number;
+  leading: Leading;
+}
+
+/** Throws GatewayError. */
+export function planCall(call: Call, known: CallKnowledge): Plan {
+  const { agent, targets, attribution } = resolveCall(call, known);
+  spokenBy(targets[0]);
+  const scan = scanObject(call.body);
+  if (typeof scan === 'string') throw new GatewayError('invalid_json', 'The body is not one JSON object.');
+  return {
+    attribution,
+    // A fallback whose dialect is not spoken cannot help.
+    targets: targets.filter(({ provider }) => dialectOf(provider.api)) as [Target, ...Target[]],
+    retriesMax: known.retriesMax,
+    prepare: (of, outlet) => {
+      const dialect = spokenBy(of.target);
+      const leading = known.leading.of(agent, dialect);
+      return known.dispatcher.prepare({ ...of, call, scan, attribution, dialect, leading }, outlet);
+    },
+  };
+}
+
+/** Agents' instructions in the words of a dialect, made once for each. */
+export class Leading {
+  readonly #made = new WeakMap<Agent, Map<Dialect, Buffer>>();
+
+  of(agent: Agent | null, dialect: Dialect): Buffer | null {
+    if (agent === null || agent.instructions === null) return null;
+    const own = this.#made.get(agent) ?? new Map<Dialect, Buffer>();
+    const made = own.get(dialect) ?? dialect.leadingMessage(agent.instructions);
+    this.#made.set(agent, own.set(dialect, made));
+    return made;
+  }
+}
+
+/** The dialect of a target; throws `unsupported_dialect`. */
+function spokenBy({ provider }: Target): Dialect {
+  const dialect = dialectOf(provider.api);
+  if (dialect !== null) return dialect;
+  throw new GatewayError(
+    'unsupported_dialect',
+    `Provider '${provider.id}' speaks ${provider.api}, which this door does not; use a model of another provider.`,
+    { param: 'model' },
+  );
+}
