@@ -5,10 +5,15 @@ import { headerOf } from './headers.ts';
 import { BodyMeter, type Meter, StreamMeter } from './meter.ts';
 import type { DispatchPlan, DispatchTools } from './plan.ts';
 
+/** What a stream cannot be, whatever was asked for; some providers give events any other type, or none. */
+const WHOLE_TYPES = /json|html|xml|^image|^audio|^video/;
+const NO_CONTENT = 204;
+
 /** Whether the answer is read as events; every other one is held whole. */
 export function isEventStream(status: number, headers: UpstreamHeaders, wasStreamAsked: boolean): boolean {
-  const type = headerOf(headers, 'content-type') ?? '';
-  return status < 300 && (type.startsWith('text/event-stream') || (wasStreamAsked && !type.includes('json')));
+  if (status > 299 || status === NO_CONTENT) return false;
+  const type = (headerOf(headers, 'content-type') ?? '').trim().toLowerCase();
+  return type.startsWith('text/event-stream') || (wasStreamAsked && !WHOLE_TYPES.test(type));
 }
 
 export function bodyMeter({ dialect }: DispatchPlan, { limits }: DispatchTools, headers: UpstreamHeaders): Meter {

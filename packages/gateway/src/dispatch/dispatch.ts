@@ -3,20 +3,20 @@
  * in a `finally`, and only then let the answer's end go. How the exchange goes wrong is data here (`End`), not an
  * exception; whatever happens, a dispatch that was opened is settled.
  */
-import { GatewayError } from '../domain/errors.ts';
 import type { Reading } from '../providers/dialect.ts';
 import { tokensOfBytes } from '../providers/estimate.ts';
 import type { TransportFailure, UpstreamExchange, UpstreamHandlers, UpstreamHeaders } from '../providers/transport.ts';
 import { bodyMeter, isEventStream, streamMeter } from './choose-meter.ts';
-import { costFacts } from './cost.ts';
+import { Delivery } from './delivery.ts';
 import type { Drain } from './drain.ts';
 import type { Failure } from './fallback.ts';
 import { guarded } from './guarded.ts';
-import { answerHeaders, headerOf } from './headers.ts';
-import { BodyMeter, type Meter } from './meter.ts';
-import { type End, type ErrorKind, refusalOf, usageOutcome } from './outcome.ts';
+import { headerOf } from './headers.ts';
+import type { Meter } from './meter.ts';
+import type { End, ErrorKind } from './outcome.ts';
 import type { Outlet } from './outlet.ts';
 import { type DispatchPlan, type DispatchTools, intentOf } from './plan.ts';
+import { settlementOf } from './settlement.ts';
 
 /** `over`: the caller has the end. `undelivered`: nothing reached the caller; try again, or `deliver` what there is. */
 export type DispatchResult = { kind: 'over' } | { kind: 'undelivered'; failure: Failure; deliver: () => void };
@@ -25,12 +25,13 @@ const COMPLETED: End = { outcome: 'completed', errorKind: null };
 const DONE = Buffer.from('data: [DONE]\n\n');
 /** How long an upstream may take to close a stream that has said its last word. */
 const CLOSE_GRACE_MS = 1000;
+const NOT_MODIFIED = 304;
 const OVER: DispatchResult = { kind: 'over' };
 
 export class Dispatch implements UpstreamHandlers {
   readonly #plan: DispatchPlan;
   readonly #tools: DispatchTools;
-  readonly #outlet: Outlet;
+  readonly #delivery: Delivery;
   readonly #ended = Promise.withResolvers<void>();
   #startedAt = 0;
   /** The same moment on the wall clock: the price that holds then is the dispatch's. */
@@ -58,7 +59,7 @@ export class Dispatch implements UpstreamHandlers {
   constructor(plan: DispatchPlan, tools: DispatchTools, outlet: Outlet) {
     this.#plan = plan;
     this.#tools = tools;
-    this.#outlet = outlet;
+    this.#delivery = new Delivery(plan, outlet);
   }
 
   /** Generated tokens so far, an estimate. */
@@ -77,7 +78,7 @@ export class Dispatch implements UpstreamHandlers {
     try {
       await ledger.open(intentOf(this.#plan, this.#startedAtMs));
     } catch (error) {
-      this.#refuse(error);
+      this.#delivery.fail(error);
       return OVER;
     }
     let refused: unknown = null;
@@ -90,7 +91,7 @@ export class Dispatch implements UpstreamHandlers {
     }
     if (refused === null) return this.#releaseOrThrow();
     this.#exchange?.abort();
-    this.#refuse(refused);
+    this.#delivery.fail(refused);
     return OVER;
   }
 
@@ -117,14 +118,16 @@ export class Dispatch implements UpstreamHandlers {
     if (this.#end !== null) return;
     this.#status = status;
     this.#headers = headers;
+    this.#delivery.answered(status, headers);
     if (status < 300) this.#plan.onAccepted?.();
-    if (status >= 300 && status < 400) this.#break('redirect');
-    else {
-      this.#isStream = isEventStream(status, headers, this.#plan.stream);
-      this.#meter = this.#isStream
-        ? streamMeter(this.#plan, this.#tools, headers, (bytes) => this.#forward(bytes))
-        : bodyMeter(this.#plan, this.#tools, headers);
+    else if (status < 400) {
+      this.#break(status === NOT_MODIFIED ? 'invalid_answer' : 'redirect');
+      return;
     }
+    this.#isStream = isEventStream(status, headers, this.#plan.stream);
+    this.#meter = this.#isStream
+      ? streamMeter(this.#plan, this.#tools, headers, (bytes) => this.#forward(bytes))
+      : bodyMeter(this.#plan, this.#tools, headers);
   }
 
   chunk(bytes: Buffer): void {
@@ -152,10 +155,11 @@ export class Dispatch implements UpstreamHandlers {
 
   failed(kind: TransportFailure): void {
     this.#upstreamEnded = true;
-    // Where the count and the stop reason have come, a missing last word takes nothing from the answer.
     this.#isCut = true;
-    if (this.#isStream && this.#meter?.isWhole) this.#finish(this.#finalEnd(this.#meter.reading()));
-    else this.#finish(this.#gone({ outcome: 'failed', errorKind: kind }));
+    const broken: End = { outcome: 'failed', errorKind: kind };
+    const meter = this.#meter;
+    if (meter === null) this.#finish(this.#gone(broken));
+    else meter.catchUp((bug) => (bug === null ? this.#finish(this.#endOfCut(meter, broken)) : this.#fault(bug)));
     this.#onUpstreamEnd?.();
   }
 
@@ -176,10 +180,9 @@ export class Dispatch implements UpstreamHandlers {
   }
 
   #forward(bytes: Buffer): void {
-    if (this.#isCallerGone || this.#outlet.isOver) return;
+    if (this.#isCallerGone) return;
     try {
-      this.#sendHead(null);
-      if (this.#outlet.write(bytes, this.#onDrained)) return;
+      if (this.#delivery.write(bytes, this.#onDrained)) return;
     } catch (bug) {
       // A decoder's callback may stand behind this call, where nobody else would catch it.
       this.#fault(bug);
@@ -206,6 +209,11 @@ export class Dispatch implements UpstreamHandlers {
       this.#isStream && !meter.isWhole && reading.stopReason === null && reading.anomaly !== 'encoding_broken';
     if (isCut && reading.errorKind === null) return this.#gone({ outcome: 'failed', errorKind: 'truncated' });
     return this.#finalEnd(reading);
+  }
+
+  /** Where the count and the stop reason have come, a missing last word takes nothing from the answer. */
+  #endOfCut(meter: Meter, broken: End): End {
+    return this.#isStream && meter.isWhole ? this.#finalEnd(meter.reading()) : this.#gone(broken);
   }
 
   #finalEnd({ errorKind }: Reading): End {
@@ -261,46 +269,25 @@ export class Dispatch implements UpstreamHandlers {
   /** Returns what the ledger refused with, null when the settlement is durable. */
   async #settle(): Promise<unknown> {
     const { ledger, clock, prices, onAnomaly } = this.#tools;
-    const { dispatchId, attribution, target, dialect, body } = this.#plan;
-    const startedAt = this.#startedAtMs;
     // Without an end something of ours threw; the dispatch is settled all the same.
     this.#end ??= { outcome: 'failed', errorKind: 'internal' };
     const end = this.#end;
     const reading = this.#meter?.reading() ?? null;
-    if (reading?.anomaly) onAnomaly?.(dispatchId, reading.anomaly);
+    if (reading?.anomaly) onAnomaly?.(this.#plan.dispatchId, reading.anomaly);
     const isComplete = (this.#upstreamEnded && end.outcome === 'completed') || this.#meter?.isWhole === true;
     const exchanged = { end, wasSent: this.#wasSent, status: this.#status, isComplete, reading };
-    const latencyMs = Math.round((this.#endedAt || clock.monotonic()) - this.#startedAt);
-    const counted = usageOutcome(exchanged, () => dialect.estimatePrompt(body));
-    const settlement = {
-      dispatchId,
-      tenantId: attribution.tenantId,
-      outcome: end.outcome,
-      httpStatus: this.#status,
-      errorKind: end.errorKind,
-      stopReason: reading?.stopReason ?? null,
-      serviceTier: reading?.serviceTier ?? null,
-      ...counted,
-      rawUsage: reading?.rawUsage ?? null,
-      ...costFacts(prices, target, { usage: counted.usage, reading, startedAt, headers: this.#headers }),
-      latencyMs,
-      timeToFirstTokenMs: this.#firstByteAt === null ? null : Math.round(this.#firstByteAt - this.#startedAt),
+    const times = {
+      firstByteMs: this.#firstByteAt === null ? null : this.#firstByteAt - this.#startedAt,
+      endMs: (this.#endedAt || clock.monotonic()) - this.#startedAt,
+      startedAt: this.#startedAtMs,
       endedAt: clock.now(),
-      providerRequestId: headerOf(this.#headers, 'x-request-id') ?? reading?.responseId ?? null,
     };
     try {
-      await ledger.settle(settlement);
+      await ledger.settle(settlementOf(this.#plan, prices, exchanged, this.#headers, times));
       return null;
     } catch (error) {
       return error;
     }
-  }
-
-  #refuse(error: unknown): void {
-    const { runId, dispatchId } = this.#plan;
-    const refusal =
-      error instanceof GatewayError ? error : new GatewayError('internal', 'The call could not be recorded.');
-    this.#outlet.fail(refusal, { runId, dispatchId });
   }
 
   async #releaseOrThrow(): Promise<DispatchResult> {
@@ -311,39 +298,38 @@ export class Dispatch implements UpstreamHandlers {
 
   async #release(): Promise<DispatchResult> {
     const end = this.#end!;
+    const delivery = this.#delivery;
     if (this.#isCallerGone) {
       this.#closeUpstream();
-      this.#outlet.end(null);
-      return OVER;
+      delivery.abandon();
+    } else if (end.outcome === 'aborted') {
+      delivery.refuse(end.errorKind!);
+    } else if (end.outcome === 'failed' && !delivery.hasHead) {
+      const deliver = (): void => delivery.whole(end.errorKind, this.#meter);
+      return { kind: 'undelivered', failure: this.#failure(end.errorKind!), deliver };
+    } else if (this.#isStream) {
+      await this.#endStream(end, this.#meter!);
+    } else {
+      delivery.whole(end.errorKind, this.#meter);
     }
-    if (end.outcome === 'aborted') {
-      this.#refuse(refusalOf(end.errorKind!, this.#plan.target.provider.id));
-      return OVER;
-    }
-    if (end.outcome === 'failed' && !this.#outlet.hasHead) {
-      return { kind: 'undelivered', failure: this.#failure(end.errorKind!), deliver: () => this.#deliver() };
-    }
-    if (this.#isStream) await this.#endStream(end);
-    else this.#deliver();
     return OVER;
   }
 
-  async #endStream({ outcome, errorKind }: End): Promise<void> {
-    const meter = this.#meter!;
+  async #endStream({ outcome, errorKind }: End, meter: Meter): Promise<void> {
     if (outcome === 'failed' && errorKind !== 'provider_error') {
-      this.#refuse(refusalOf(errorKind!, this.#plan.target.provider.id));
+      this.#delivery.refuse(errorKind!);
       return;
     }
-    this.#sendHead(null);
     if (!this.#upstreamEnded) await this.#awaitUpstreamEnd(meter);
     // Cut after its count and before its last word: the caller gets the word that was due.
-    this.#outlet.end(this.#isCut && !meter.isTerminal ? DONE : meter.takeHeld());
+    const isWordDue = this.#isCut && !meter.isTerminal && !meter.isEncoded;
+    this.#delivery.end(isWordDue ? DONE : meter.takeHeld());
   }
 
   /** The last word goes out now, what may follow it when it has come. */
   #awaitUpstreamEnd(meter: Meter): Promise<void> {
     const held = meter.takeHeld();
-    if (held !== null) this.#outlet.write(held, this.#onDrained);
+    if (held !== null) this.#delivery.write(held, this.#onDrained);
     this.#exchange?.resume();
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(() => this.#closeUpstream(), CLOSE_GRACE_MS);
@@ -354,39 +340,14 @@ export class Dispatch implements UpstreamHandlers {
     return promise;
   }
 
-  /** The provider's own answer where there is one, else ours about it. */
-  #deliver(): void {
-    const { errorKind } = this.#end!;
-    const isAnswer =
-      errorKind === null ||
-      errorKind === 'http_error' ||
-      errorKind === 'provider_error' ||
-      errorKind === 'invalid_answer';
-    if (!isAnswer || this.#meter === null) {
-      this.#refuse(refusalOf(errorKind!, this.#plan.target.provider.id));
-      return;
-    }
-    const body = this.#meter.takeHeld();
-    this.#sendHead(body?.length ?? 0);
-    this.#outlet.end(body);
-  }
-
-  #sendHead(contentLength: number | null): void {
-    if (this.#outlet.hasHead) return;
-    const headers = answerHeaders(this.#headers);
-    if (contentLength !== null) headers['content-length'] = String(contentLength);
-    this.#outlet.head({ status: this.#status!, headers, runId: this.#plan.runId, dispatchId: this.#plan.dispatchId });
-  }
-
   #failure(errorKind: ErrorKind): Failure {
     const { dialect, strips } = this.#plan;
-    const held = this.#meter instanceof BodyMeter ? this.#meter.held() : null;
-    const isRefused = strips && errorKind === 'http_error' && held !== null;
+    const answer = strips && errorKind === 'http_error' ? (this.#meter?.text() ?? null) : null;
     return {
       errorKind,
       status: this.#status,
       retryAfter: headerOf(this.#headers, 'retry-after'),
-      refusedUsageQuestion: isRefused && dialect.refusesUsageQuestion(this.#status!, held),
+      refusedUsageQuestion: answer !== null && dialect.refusesUsageQuestion(this.#status!, answer),
     };
   }
 }

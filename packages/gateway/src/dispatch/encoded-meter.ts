@@ -14,6 +14,7 @@ import {
   inflate,
   zstdDecompress,
 } from 'node:zlib';
+import { GatheredBytes } from '../lib/gathered-bytes.ts';
 import { SseFramer } from '../lib/sse-frames.ts';
 import type { Dialect, Reading, StreamReader } from '../providers/dialect.ts';
 import { BodyMeter, type Finished, type Meter, type MeterOverflow, unread } from './meter.ts';
@@ -42,6 +43,7 @@ export class EncodedBodyMeter extends BodyMeter {
   readonly #encoding: string;
   readonly #decodedBytesMax: number;
   #isBroken = false;
+  override readonly isEncoded = true;
 
   constructor(dialect: Dialect, answerBytesMax: number, encoding: string) {
     super(dialect, answerBytesMax);
@@ -90,10 +92,13 @@ export class EncodedStreamMeter implements Meter {
   #isBroken = false;
   /** Given to the decoder and not yet back. */
   readonly #looking: Buffer[] = [];
-  #held: Buffer[] = [];
+  readonly #held = new GatheredBytes();
+  readonly #heldBytesMax: number;
   #onFinished: Finished | null = null;
   #bug: Error | null = null;
   #isTerminalSeen = false;
+  #onCaughtUp: Finished | null = null;
+  readonly isEncoded = true;
   /** Known too late to end by: the dispatch waits for the upstream's own end. */
   readonly isTerminal = false;
 
@@ -101,6 +106,7 @@ export class EncodedStreamMeter implements Meter {
     this.#reader = reader;
     this.#forward = forward;
     this.#bytesMax = decodedBytesMax;
+    this.#heldBytesMax = eventBytesMax;
     this.#framer = new SseFramer(eventBytesMax, (frame) => this.#look(frame));
     this.#decoder = CODECS[encoding]?.stream() ?? null;
     this.#isBroken = this.#decoder === null;
@@ -124,7 +130,16 @@ export class EncodedStreamMeter implements Meter {
       return null;
     }
     this.#looking.push(chunk);
-    this.#decoder.write(chunk, () => this.#looked());
+    this.#decoder.write(chunk, () => this.#decoded());
+    return this.#held.length <= this.#heldBytesMax ? null : 'event_too_large';
+  }
+
+  catchUp(done: Finished): void {
+    if (this.#looking.length === 0) done(this.#bug);
+    else this.#onCaughtUp = done;
+  }
+
+  text(): null {
     return null;
   }
 
@@ -144,18 +159,23 @@ export class EncodedStreamMeter implements Meter {
   }
 
   takeHeld(): Buffer | null {
-    if (this.#held.length === 0) return null;
-    const held = Buffer.concat(this.#held);
-    this.#held = [];
-    return held;
+    return this.#held.length === 0 ? null : this.#held.take();
   }
 
   /** The oldest chunk has been decoded; a decoder that broke has handed on all of them already. */
-  #looked(): void {
+  #decoded(): void {
     const chunk = this.#looking.shift();
-    if (chunk === undefined) return;
-    if (this.#isTerminalSeen) this.#held.push(chunk);
-    else this.#forward(chunk);
+    if (chunk !== undefined) {
+      if (this.#isTerminalSeen) this.#held.push(chunk);
+      else this.#forward(chunk);
+    }
+    if (this.#looking.length === 0) this.#caughtUp();
+  }
+
+  #caughtUp(): void {
+    const done = this.#onCaughtUp;
+    this.#onCaughtUp = null;
+    done?.(this.#bug);
   }
 
   #read(decoded: Buffer): void {
@@ -185,6 +205,7 @@ export class EncodedStreamMeter implements Meter {
     this.#isBroken = true;
     this.#decoder?.destroy();
     for (const chunk of this.#looking.splice(0)) this.#passHoldingOne(chunk);
+    this.#caughtUp();
     this.#finished();
   }
 

@@ -3,6 +3,7 @@
  * terminal frame and what follows it are held until the ledger has the count; a body is held whole. It edits nothing
  * except that it may leave out the usage chunk that we asked for and the caller did not.
  */
+import { GatheredBytes } from '../lib/gathered-bytes.ts';
 import { SseFramer } from '../lib/sse-frames.ts';
 import type { Dialect, Reading, StreamReader } from '../providers/dialect.ts';
 
@@ -16,9 +17,15 @@ export interface Meter {
   push(chunk: Buffer): MeterOverflow | null;
   /** The upstream ended properly; calls back, perhaps at once, when all of it has been read. */
   finish(done: Finished): void;
+  /** The upstream broke off; calls back, perhaps at once, when what has come of it has been read. */
+  catchUp(done: Finished): void;
   reading(): Reading;
   /** What is held for the time after the commit; null when nothing is. */
   takeHeld(): Buffer | null;
+  /** What a whole body says, decoded; null for a stream, and for what could not be decoded. */
+  text(): Buffer | null;
+  /** Nothing of ours can be put into what goes to the caller. */
+  readonly isEncoded: boolean;
   readonly outputBytes: number;
   /** The dialect's own end has come. */
   readonly isTerminal: boolean;
@@ -42,8 +49,8 @@ export class StreamMeter implements Meter {
   readonly #heldBytesMax: number;
   /** Frames to be forwarded that lie behind each other in memory, as one view. */
   #run: Buffer | null = null;
-  #held: Buffer[] = [];
-  #heldBytes = 0;
+  readonly #held = new GatheredBytes();
+  readonly isEncoded: boolean = false;
   isTerminal = false;
 
   constructor({ reader, eventBytesMax, strips, forward }: StreamMeterOptions) {
@@ -69,31 +76,35 @@ export class StreamMeter implements Meter {
   push(chunk: Buffer): MeterOverflow | null {
     const fits = this.#framer.push(chunk);
     this.#flush();
-    return fits && this.#heldBytes <= this.#heldBytesMax ? null : 'event_too_large';
+    return fits && this.#held.length <= this.#heldBytesMax ? null : 'event_too_large';
   }
 
   finish(done: Finished): void {
     const rest = this.#framer.end();
-    if (rest !== null && (this.isTerminal || !this.#isStripped(this.#look(rest)))) this.#hold(rest);
+    if (rest !== null && (this.isTerminal || !this.#isStripped(this.#look(rest)))) this.#held.push(rest);
     done(null);
   }
 
+  catchUp(done: Finished): void {
+    done(null);
+  }
+
+  text(): null {
+    return null;
+  }
+
   takeHeld(): Buffer | null {
-    if (this.#held.length === 0) return null;
-    const held = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held);
-    this.#held = [];
-    this.#heldBytes = 0;
-    return held;
+    return this.#held.length === 0 ? null : this.#held.take();
   }
 
   #take(frame: Buffer): void {
     if (this.isTerminal) {
-      this.#hold(frame);
+      this.#held.push(frame);
       return;
     }
     const verdict = this.#look(frame);
     if (this.#isStripped(verdict)) return;
-    if (verdict === 'terminal') this.#hold(frame);
+    if (verdict === 'terminal') this.#held.push(frame);
     else this.#pass(frame);
   }
 
@@ -105,11 +116,6 @@ export class StreamMeter implements Meter {
 
   #isStripped(verdict: string): boolean {
     return this.#strips && verdict === 'usage-only';
-  }
-
-  #hold(bytes: Buffer): void {
-    this.#held.push(bytes);
-    this.#heldBytes += bytes.length;
   }
 
   /** Frames of one chunk become one write: a write costs far more than a look. */
@@ -136,8 +142,10 @@ export class StreamMeter implements Meter {
 export class BodyMeter implements Meter {
   readonly #dialect: Dialect;
   readonly #answerBytesMax: number;
-  #chunks: Buffer[] = [];
+  readonly #body = new GatheredBytes();
   #reading: Reading | null = null;
+  #text: Buffer | null = null;
+  readonly isEncoded: boolean = false;
   outputBytes = 0;
   isTerminal = false;
   isWhole = false;
@@ -148,9 +156,9 @@ export class BodyMeter implements Meter {
   }
 
   push(chunk: Buffer): MeterOverflow | null {
-    this.#chunks.push(chunk);
-    this.outputBytes += chunk.length;
-    return this.outputBytes <= this.#answerBytesMax ? null : 'answer_too_large';
+    this.#body.push(chunk);
+    this.outputBytes = this.#body.length;
+    return this.#body.length <= this.#answerBytesMax ? null : 'answer_too_large';
   }
 
   finish(done: Finished): void {
@@ -158,8 +166,17 @@ export class BodyMeter implements Meter {
     done(null);
   }
 
+  catchUp(done: Finished): void {
+    done(null);
+  }
+
+  text(): Buffer | null {
+    return this.#text;
+  }
+
   /** Reads what the body says, from its decoded bytes. */
   readFrom(decoded: Buffer): void {
+    this.#text = decoded;
     this.#reading = this.#dialect.readBody(decoded);
     this.outputBytes = this.#reading.outputBytes;
     this.isWhole = true;
@@ -171,14 +188,11 @@ export class BodyMeter implements Meter {
 
   /** The body so far, joined once. */
   held(): Buffer {
-    if (this.#chunks.length !== 1) this.#chunks = [Buffer.concat(this.#chunks)];
-    return this.#chunks[0]!;
+    return this.#body.joined();
   }
 
   takeHeld(): Buffer | null {
-    const body = this.held();
-    this.#chunks = [];
-    return body;
+    return this.#body.take();
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { GatewayError } from '../domain/errors.ts';
+import { GatheredBytes } from '../lib/gathered-bytes.ts';
 
 /** Calls back once, with the body or with `payload_too_large`; never when the peer goes first. */
 export function readBody(
@@ -11,20 +12,18 @@ export function readBody(
   bytesMax: number,
   done: (error: GatewayError | null, body: Buffer) => void,
 ): void {
-  const chunks: Buffer[] = [];
-  let length = 0;
+  const body = new GatheredBytes();
   if (Number(request.headers['content-length']) > bytesMax) {
     done(tooLarge(), NO_BODY);
     return;
   }
   const take = (chunk: Buffer): void => {
-    length += chunk.length;
-    chunks.push(chunk);
-    if (length <= bytesMax) return;
+    body.push(chunk);
+    if (body.length <= bytesMax) return;
     request.off('data', take).off('end', finish).resume();
     done(tooLarge(), NO_BODY);
   };
-  const finish = (): void => done(null, chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
+  const finish = (): void => done(null, body.take());
   request.on('data', take).on('end', finish);
   // A peer that breaks off is noticed by its response's close; without a listener the error would end the process.
   request.on('error', () => {});

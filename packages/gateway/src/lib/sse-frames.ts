@@ -3,6 +3,7 @@
  * input. A frame ends behind its blank line, whatever the line ends are (LF, CRLF, CR, mixed) and wherever the stream
  * was cut. Frames inside one chunk are views of it; only a frame that spans chunks is copied.
  */
+import { GatheredBytes } from './gathered-bytes.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -11,8 +12,7 @@ const BOM = '\ufeff';
 
 export class SseFramer {
   /** Bytes of the frame that has begun and not ended. */
-  #parts: Buffer[] = [];
-  #pendingBytes = 0;
+  readonly #pending = new GatheredBytes();
   /** Streams without any CR, nearly all, are searched natively; the first CR switches to the byte-wise scan. */
   #sawCr = false;
   /** Line ends just passed without a byte between them: 0, 1, or 2 where a CR may still be followed by its LF. */
@@ -34,11 +34,7 @@ export class SseFramer {
 
   /** What is left when the stream has ended: a frame without its blank line, or null. */
   end(): Buffer | null {
-    if (this.#pendingBytes === 0) return null;
-    const rest = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts);
-    this.#parts = [];
-    this.#pendingBytes = 0;
-    return rest;
+    return this.#pending.length === 0 ? null : this.#pending.take();
   }
 
   #pushLf(chunk: Buffer): boolean {
@@ -88,23 +84,21 @@ export class SseFramer {
   }
 
   #emit(chunk: Buffer, start: number, end: number): boolean {
-    if (this.#pendingBytes + end - start > this.#eventBytesMax) return false;
+    if (this.#pending.length + end - start > this.#eventBytesMax) return false;
     this.#lineEnds = 0;
-    if (this.#pendingBytes === 0) {
+    if (this.#pending.length === 0) {
       this.#onFrame(start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end));
       return true;
     }
-    if (end > start) this.#parts.push(chunk.subarray(start, end));
-    const frame = this.end()!;
-    this.#onFrame(frame);
+    if (end > start) this.#pending.push(chunk.subarray(start, end));
+    this.#onFrame(this.#pending.take());
     return true;
   }
 
   #keep(chunk: Buffer, start: number): boolean {
     if (start >= chunk.length) return true;
-    this.#parts.push(start === 0 ? chunk : chunk.subarray(start));
-    this.#pendingBytes += chunk.length - start;
-    return this.#pendingBytes <= this.#eventBytesMax;
+    this.#pending.push(start === 0 ? chunk : chunk.subarray(start));
+    return this.#pending.length <= this.#eventBytesMax;
   }
 }
 

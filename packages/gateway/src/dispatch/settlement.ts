@@ -1,0 +1,61 @@
+/**
+ * What the ledger is told of a dispatch that is over. Pure. Whatever a provider may choose itself as a label or an id is
+ * bounded and made storable here, on its one way to disk: a count must never be lost over a text beside it.
+ */
+import type { EntrySettlement } from '../domain/entry.ts';
+import type { Pricing } from '../prices/prices.ts';
+import type { UpstreamHeaders } from '../providers/transport.ts';
+import { costFacts } from './cost.ts';
+import { headerOf } from './headers.ts';
+import { type Exchanged, usageOutcome } from './outcome.ts';
+import type { DispatchPlan } from './plan.ts';
+
+/** Labels and ids of providers have some tens of characters; the columns are indexed and travel in every event. */
+const LABEL_LENGTH_MAX = 256;
+
+export interface Times {
+  /** Since the start, by the monotonic clock. */
+  firstByteMs: number | null;
+  endMs: number;
+  /** By the wall clock. */
+  startedAt: number;
+  endedAt: number;
+}
+
+export function settlementOf(
+  plan: DispatchPlan,
+  prices: Pricing,
+  exchanged: Exchanged,
+  headers: UpstreamHeaders,
+  { firstByteMs, endMs, startedAt, endedAt }: Times,
+): EntrySettlement {
+  const { end, status, reading } = exchanged;
+  const counted = usageOutcome(exchanged, () => plan.dialect.estimatePrompt(plan.body));
+  const cost = costFacts(prices, plan.target, { usage: counted.usage, reading, startedAt, headers });
+  return {
+    dispatchId: plan.dispatchId,
+    tenantId: plan.attribution.tenantId,
+    outcome: end.outcome,
+    httpStatus: status,
+    errorKind: end.errorKind,
+    stopReason: labelOf(reading?.stopReason),
+    serviceTier: labelOf(reading?.serviceTier),
+    ...counted,
+    rawUsage: reading?.rawUsage ?? null,
+    ...cost,
+    servedModel: labelOf(cost.servedModel),
+    latencyMs: Math.round(endMs),
+    timeToFirstTokenMs: firstByteMs === null ? null : Math.round(firstByteMs),
+    endedAt,
+    providerRequestId: labelOf(headerOf(headers, 'x-request-id')) ?? labelOf(reading?.responseId),
+  };
+}
+
+/** A provider's own word, cut to length. PostgreSQL stores neither a NUL nor half a surrogate pair. */
+function labelOf(text: string | null | undefined): string | null {
+  if (text === null || text === undefined || text === '') return null;
+  return text
+    .slice(0, LABEL_LENGTH_MAX)
+    .toWellFormed()
+    .replace(/\p{Cc}/gu, '\ufffd');
+}
