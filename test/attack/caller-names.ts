@@ -199,6 +199,10 @@ const PATHS = [
   '/v1/models/..%2f..',
   '/../../etc/passwd',
   '/%00',
+  '/%',
+  '/%ff',
+  '/v1/models/%c3%28',
+  `/v1/models/${'m'.repeat(2_000)}`,
   '/api/v1/dispatches/%27',
   '/api/v1/dispatches/x%00y',
   '/healthz/../v1/models',
@@ -214,7 +218,7 @@ function paths(draw: Draw): Attack {
   const { random, token } = draw;
   const withToken = random() < 0.7 ? `authorization: Bearer ${token}\r\n` : '';
   const line = `${pick(random, METHODS)} ${encodeURI(pick(random, PATHS)).replace(/%25/g, '%')} HTTP/1.1\r\n`;
-  const expects: Partial<Expected> = { statuses: [200, 400, 401, 404, 405, 501] };
+  const expects: Partial<Expected> = { statuses: [200, 400, 401, 404, 405, 414, 501] };
   return { steps: [`${line}host: 127.0.0.1\r\n${withToken}connection: close\r\n\r\n`], answers: 1, expects };
 }
 

@@ -121,6 +121,8 @@ function brokenLines(draw: Draw): Attack {
     'POST /v1/chat completions HTTP/1.1\r\nhost: x\r\n',
     'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
     '\x16\x03\x01\x00\xa5\x01\r\n',
+    'POST /v1/chat/completions HTTP/1.1\r\n',
+    'POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nHOST: b\r\n',
   ]);
   return { steps: [start + end], answers: 1, forbidden: `smuggled-${draw.model}` };
 }
@@ -185,12 +187,14 @@ function goneEarly(draw: Draw): Attack {
 }
 
 function expectations(draw: Draw): Attack {
-  const value = pick(draw.random, ['100-continue', '100-Continue']);
+  const value = pick(draw.random, ['100-continue', '100-Continue', '200-ok', 'nonsense']);
+  const isKnown = value.toLowerCase() === '100-continue';
   const request = post(draw, { body: chatBody(draw), headers: [`expect: ${value}`] });
   const split = request.indexOf('\r\n\r\n') + 4;
   return {
     steps: [request.subarray(0, split), { pauseMs: 5 }, request.subarray(split)],
     answers: 1,
+    expects: isKnown ? PASSES : { statuses: [417], endings: ['refusal'], dispatches: [0, 0] },
   };
 }
 

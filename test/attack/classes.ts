@@ -103,7 +103,7 @@ export const FROM_CALLERS = {
   },
   'paths and methods that are none': {
     times: 10,
-    expects: { ...asked(200, 400, 404, 405, 501), endings: ['whole', 'refusal', 'cut'] },
+    expects: { ...asked(200, 400, 404, 405, 414, 501), endings: ['whole', 'refusal', 'cut'] },
   },
   'wrong credentials': { times: 5, expects: refused(401) },
   'many or large headers': { times: 4, expects: { ...asked(200, 400, 431), endings: ['whole', 'refusal', 'cut'] } },
@@ -122,7 +122,7 @@ export const FROM_CALLERS = {
     expects: { ...asked(200, 400), endings: ['whole', 'refusal', 'cut'] },
   },
   'gone before the answer': { times: 3, expects: LEFT },
-  Expect: { times: 3, expects: ANSWERED },
+  Expect: { times: 3, expects: { ...ANSWERED, statuses: [200, 417], endings: ['whole', 'refusal'] } },
   pipelined: { times: 2, expects: { ...ANSWERED, dispatches: [1, SIZES.pipelinedMax] } },
   'a reader who takes nothing': {
     times: 0.4,

@@ -8,6 +8,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Caller, Scope } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
 import { SECURITY_HEADERS } from './answer-sink.ts';
+import { hostRefusal } from './malformed.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -34,6 +35,8 @@ export function guard(app: FastifyInstance, { access, host, isOpenToAll }: Polic
   });
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(SECURITY_HEADERS);
+    const unhosted = hostRefusal(request.raw);
+    if (unhosted !== null) return done(unhosted);
     const scope = request.routeOptions.config.scope;
     if (scope === 'open' || scope === undefined) return done();
     try {

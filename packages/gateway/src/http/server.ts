@@ -2,20 +2,18 @@
  * Door one: HTTP on the one port. Wires the surfaces into Fastify; routes name their path, scope and schema, and decide
  * nothing. Bodies arrive as bytes whatever their content type says, after the credential was checked.
  */
-
-import type { Socket } from 'node:net';
 import { WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { AnswerSink, Call } from '../domain/answer.ts';
 import type { Caller } from '../domain/caller.ts';
 import type { GatewayConfig } from '../domain/config.ts';
-import { GatewayError } from '../domain/errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Store } from '../store/store.ts';
 import { asking } from './asking.ts';
 import { chatCompletions } from './chat-completions.ts';
 import { bodyOf, headersOf, refusalOf } from './errors.ts';
 import { type FeedDeps, feed } from './feed.ts';
+import { refuseExpectation, refuseMalformed, refuseUnroutable } from './malformed.ts';
 import { type ModelsDeps, models } from './models.ts';
 import { openapi, openapiRoute } from './openapi.ts';
 import { guard } from './policy.ts';
@@ -66,6 +64,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       headersTimeout: Math.min(headTimeoutMs, requestTimeoutMs),
       connectionsCheckingInterval: Math.min(SLOW_CHECK_MS, headTimeoutMs),
       noDelay: true,
+      // Refused in policy.ts, with a body.
+      requireHostHeader: false,
     },
     // A misspelt filter must be refused, not dropped: dropped, it answers with everybody's sums.
     ajv: { customOptions: { removeAdditional: false } },
@@ -73,7 +73,9 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: refuseMalformed,
+    frameworkErrors: refuseUnroutable,
   });
+  app.server.on('checkExpectation', refuseExpectation);
   const methods = rememberMethods(app);
   // The routes that take a body read it themselves (body.ts); a path that is none of ours must not read any.
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
@@ -121,22 +123,6 @@ function answerErrors(app: FastifyInstance, methods: MethodsByPath): void {
     return reply.code(405).header('allow', allowed.join(', ')).send('Method Not Allowed');
   });
 }
-
-/** What is no HTTP request, too large a head, or too slow a one never reaches a route; the socket is all there is. */
-function refuseMalformed(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return;
-  const [status, message] = MALFORMED[error.code ?? ''] ?? [400, 'Malformed HTTP request'];
-  const body = JSON.stringify(bodyOf(new GatewayError('invalid_request', message)));
-  socket.end(
-    `HTTP/1.1 ${status} ${message}\r\nContent-Type: application/json; charset=utf-8\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
-}
-
-const MALFORMED: Readonly<Record<string, [number, string]>> = {
-  HPE_HEADER_OVERFLOW: [431, 'Request header fields too large'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request timeout'],
-};
 
 type MethodsByPath = (url: string) => string[];
 
