@@ -1,74 +1,78 @@
 /**
- * `doctor`: one line for each thing that a gateway needs, what is on, what is off and why. It changes nothing: no token is
- * made, no ledger created. Exit code 3 when something would keep a gateway from working.
+ * `doctor`: one line for each thing that a gateway needs, what is on, what is off and why, and every limit with its reason.
+ * It changes nothing: no token is made, no ledger created; only with `--live` is anybody else asked. Exit code 3 when
+ * something would keep a gateway from working. What it looks at is in the `check` files beside this.
  */
 import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { WeighbridgeClient } from '@weighbridge/client';
 import type { Command } from 'commander';
 import type { Flags } from '../config/decide.ts';
 import { ConfigError } from '../config/findings.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { openToOthers } from '../config/secrets.ts';
-import { databaseName, type GatewayConfig } from '../domain/config.ts';
-import type { Provider } from '../domain/provider.ts';
+import type { GatewayConfig } from '../domain/config.ts';
+import { type Check, checksText } from './check.ts';
+import { agentsCheck, liveCheck, providerCheck } from './check-providers.ts';
+import { offChecks, settingsText, warningChecks } from './check-settings.ts';
+import { storeChecks } from './check-store.ts';
 import { portOwner } from './port-owner.ts';
 import { type RunningRecord, readRunning } from './running.ts';
 import { EXIT, type Surroundings } from './surroundings.ts';
 
-export type Verdict = 'ok' | 'note' | 'warning' | 'failure';
-
-export interface Check {
-  subject: string;
-  verdict: Verdict;
-  text: string;
-}
-
-const MARKS: Readonly<Record<Verdict, string>> = {
-  ok: 'ok      ',
-  note: '        ',
-  warning: 'warning ',
-  failure: 'FAILURE ',
-};
 const NODE_MAJOR_MIN = 24;
 const PROBE_TIMEOUT_MS = 2_000;
+
+interface Examined {
+  checks: Check[];
+  settings: LoadedConfig['settings'];
+}
 
 export function define(command: Command, surroundings: Surroundings, finish: (exitCode: number) => void): void {
   command
     .option('--config <file>', 'config file')
     .option('--state-dir <folder>', 'state directory')
-    .option('--json', 'the checks as JSON, for programs')
-    .action(async ({ json, ...flags }: Flags & { json?: boolean }) => {
-      const checks = await examine(flags, surroundings);
-      surroundings.stdout(json ? `${JSON.stringify({ object: 'list', data: checks })}\n` : checksText(checks));
-      finish(checks.some(({ verdict }) => verdict === 'failure') ? EXIT.differs : EXIT.ok);
+    .option('--live', 'ask each provider for its list of models, which is never billed')
+    .option('--json', 'checks and options as JSON, for programs')
+    .action(async ({ json, live, ...flags }: Flags & { json?: boolean; live?: boolean }) => {
+      const { checks, settings } = await examine(flags, live === true, surroundings);
+      const ok = checks.every(({ verdict }) => verdict !== 'failure');
+      const text = settings.length === 0 ? '' : `\n${settingsText(settings)}`;
+      surroundings.stdout(
+        json ? `${JSON.stringify({ object: 'doctor', ok, data: checks, settings })}\n` : checksText(checks) + text,
+      );
+      finish(ok ? EXIT.ok : EXIT.differs);
     });
 }
 
-export function checksText(checks: readonly Check[]): string {
-  const width = Math.max(...checks.map(({ subject }) => subject.length));
-  return checks.map(({ subject, verdict, text }) => `${MARKS[verdict]}${subject.padEnd(width)}  ${text}\n`).join('');
-}
-
-async function examine(flags: Flags, { variables }: Surroundings): Promise<Check[]> {
+async function examine(flags: Flags, live: boolean, { variables }: Surroundings): Promise<Examined> {
   const node = nodeCheck();
   let loaded: LoadedConfig;
   try {
     loaded = await loadConfig({ flags, variables });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return [node, ...error.problems.map(problemCheck)];
+    return { checks: [node, ...error.problems.map(problemCheck)], settings: [] };
   }
-  const { config, file } = loaded;
-  return [
+  const { config, file, settings } = loaded;
+  const providers = [...config.providers.values()];
+  // Side by side: one that does not answer must not make the others wait.
+  const asked = live ? await Promise.all(providers.map((provider) => liveCheck(provider))) : [];
+  const checks = [
     node,
-    { subject: 'config', verdict: 'ok', text: file ?? 'built-in (no file)' },
+    { subject: 'config', verdict: 'ok' as const, text: file ?? 'built-in (no file)' },
+    ...warningChecks(loaded),
     stateDirCheck(config.stateDir),
     tokenCheck(loaded),
-    ...(await gatewayChecks(config)),
-    ...[...config.providers.values()].map(providerCheck),
+    await gatewayCheck(config),
+    ...(await storeChecks(config)),
+    ...providers.map(providerCheck),
+    ...asked.filter((check) => check !== null),
+    await pricesCheck(config),
     agentsCheck(config.agents),
-    ...config.warnings.map((text): Check => ({ subject: 'config', verdict: 'warning', text })),
+    ...offChecks(loaded),
   ];
+  return { checks, settings };
 }
 
 function nodeCheck(): Check {
@@ -100,11 +104,10 @@ function tokenCheck({ config, secrets, token }: LoadedConfig): Check {
   return { subject, verdict: 'ok', text: `token from ${token?.from}` };
 }
 
-async function gatewayChecks(config: GatewayConfig): Promise<Check[]> {
+async function gatewayCheck(config: GatewayConfig): Promise<Check> {
   const running = readRunning(config.stateDir);
   const ready = running === null ? null : await readiness(running);
-  const gateway = ready ?? (await notRunning(config, running));
-  return [gateway, await ledgerCheck(config)];
+  return ready ?? notRunning(config, running);
 }
 
 async function readiness({ url, pid }: RunningRecord): Promise<Check | null> {
@@ -121,7 +124,7 @@ async function readiness({ url, pid }: RunningRecord): Promise<Check | null> {
   }
 }
 
-async function notRunning({ host, port }: GatewayConfig, stale: RunningRecord | null): Promise<Check> {
+function notRunning({ host, port }: GatewayConfig, stale: RunningRecord | null): Check {
   const owner = port === 0 ? null : portOwner(port);
   if (owner !== null) {
     const text = `does not run, and port ${port} on ${host} is taken by process ${owner.pid} (${owner.command})`;
@@ -131,42 +134,14 @@ async function notRunning({ host, port }: GatewayConfig, stale: RunningRecord | 
   return { subject: 'gateway', verdict: 'note', text: `does not run${died}` };
 }
 
-async function ledgerCheck({ database }: GatewayConfig): Promise<Check> {
-  const subject = 'ledger';
-  const name = databaseName(database);
-  if (database.kind === 'sqlite' && !existsSync(database.file)) {
-    return { subject, verdict: 'note', text: `${name} does not exist yet` };
-  }
-  try {
-    const { openReadOnlyStore } = await import('../store/open.ts');
-    const store = await openReadOnlyStore(database);
-    const [row] = await store.read<{ lastSeq: number }>(store.queries.selectFrom('ledger').select('lastSeq').compile());
-    await store.close();
-    return { subject, verdict: 'ok', text: `${name}, ${row?.lastSeq ?? 0} events` };
-  } catch (error) {
-    return {
-      subject,
-      verdict: 'failure',
-      text: `${name}: ${error instanceof Error ? error.message : 'cannot be read'}`,
-    };
-  }
-}
-
-function providerCheck({ id, kind, baseUrl, api, credential, models }: Provider): Check {
-  const subject = `provider ${id}`;
-  if (kind === 'demo') return { subject, verdict: 'note', text: 'a scripted demo, because no provider is configured' };
-  const priced = models.filter(({ price }) => price !== null).length;
-  const listed =
-    models.length === 0 ? 'no models listed, so none has a price' : `${priced} of ${models.length} models have a price`;
-  return {
-    subject,
-    verdict: 'ok',
-    text: `${baseUrl}, ${api}, ${credential === null ? 'no key' : 'with a key'}, ${listed}`,
-  };
-}
-
-function agentsCheck({ byId, defaultId }: GatewayConfig['agents']): Check {
-  if (byId.size === 0) return { subject: 'agents', verdict: 'note', text: 'none' };
-  const named = [...byId.values()].map(({ id, model }) => `${id} (${model})`).join(', ');
-  return { subject: 'agents', verdict: 'ok', text: `${named}; default: ${defaultId ?? 'none'}` };
+async function pricesCheck({ stateDir }: GatewayConfig): Promise<Check> {
+  const { IMPORTED_PRICES, Prices } = await import('../prices/prices.ts');
+  const problems: string[] = [];
+  const prices = new Prices({ importedFile: join(stateDir, IMPORTED_PRICES), report: (text) => problems.push(text) });
+  const text = prices
+    .books()
+    .map(({ source, book }) => `${source} of ${book.date} (${book.version})`)
+    .join(', then ');
+  if (problems.length > 0) return { subject: 'prices', verdict: 'warning', text: `${text}; ${problems.join('; ')}` };
+  return { subject: 'prices', verdict: 'ok', text };
 }

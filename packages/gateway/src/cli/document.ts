@@ -41,8 +41,10 @@ and Ctrl-C drain for at most \`limits.shutdownDrainMs\`; a second one ends at on
     examples: ['weighbridge init --from ~/.openclaw/openclaw.json'],
   },
   doctor: {
-    text: 'Changes nothing. Exit code 3 when something would keep a gateway from working; warnings do not change the exit code.',
-    examples: ['weighbridge doctor', 'weighbridge doctor --json'],
+    text: `Looks at the configuration, the state directory, the running gateway, the ledger (engine, size, schema, whether the newest entries agree),
+its disk, the clocks, the providers and the prices; then lists every limit with its value, who gave it, and its reason. It changes nothing.
+Exit code 3 when something would keep a gateway, or with \`--live\` a provider, from working; warnings do not change the exit code.`,
+    examples: ['weighbridge doctor', 'weighbridge doctor --live --json'],
   },
   token: {
     text: 'Prints nothing else, so it can stand in `$(…)`.',
