@@ -8,6 +8,7 @@ import type {
   EventEnvelope,
   List,
   ModelUsageEvent,
+  RepricePage,
   RunInFlight,
   TimeBucket,
   UsageAnswer,
@@ -56,6 +57,19 @@ export interface UsageQuery extends Filters {
   /** Percentiles too; absent: where they cost little. */
   latency?: boolean | undefined;
   /** Rows at most, where there are no buckets. */
+  limit?: number | undefined;
+}
+
+export interface RepriceQuery {
+  /** ISO 8601 or milliseconds since the epoch. */
+  from: string | number;
+  to?: string | number | undefined;
+  provider?: string | undefined;
+  model?: string | undefined;
+  /** Only what has no cost yet. */
+  unpriced?: boolean | undefined;
+  dryRun?: boolean | undefined;
+  cursor?: string | undefined;
   limit?: number | undefined;
 }
 
@@ -122,6 +136,11 @@ export class WeighbridgeClient {
   /** Ends a run at once, without a drain. Needs the scope `admin`; a run that is not in flight there is a 404. */
   stopRun(runId: string): Promise<{ object: 'run'; runId: string; stopped: true }> {
     return this.#ask(`/api/v1/runs/${encodeURIComponent(runId)}/stop`, { method: 'POST' });
+  }
+
+  /** One page of settled entries held against the prices in force, and corrected. Needs the scope `admin`. */
+  reprice(query: RepriceQuery): Promise<RepricePage> {
+    return this.#ask(`/api/v1/prices/reprice${search({ ...query })}`, { method: 'POST' });
   }
 
   /** What may be named as `model`: agents and the configured models of providers. */

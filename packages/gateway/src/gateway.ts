@@ -22,7 +22,7 @@ import { recordsByEntryId } from './ledger/questions.ts';
 import { INTENT_SCRIPTS, LEDGER_WRITES } from './ledger/room.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import { IdSource } from './lib/ids.ts';
-import { IMPORTED_PRICES, Prices } from './prices/prices.ts';
+import { entryPricing, IMPORTED_PRICES, Prices, pricesHash } from './prices/prices.ts';
 import { Catalogue } from './providers/catalogue.ts';
 import { Pressure } from './runs/pressure.ts';
 import { Runs } from './runs/start-run.ts';
@@ -82,13 +82,14 @@ async function startOn(
   const metered = wrapLedger(ledger);
   const upstream = new Upstream({ connectionsMax: config.limits.upstreamConnectionsMax });
   const catalogue = new Catalogue(config.providers);
+  const prices = new Prices({
+    importedFile: join(config.stateDir, IMPORTED_PRICES),
+    report: (message) => log.error(message),
+  });
   const dispatcher = new Dispatcher({
     ledger: metered,
     upstream,
-    prices: new Prices({
-      importedFile: join(config.stateDir, IMPORTED_PRICES),
-      report: (message) => log.error(message),
-    }),
+    prices,
     clock,
     ids,
     config,
@@ -115,6 +116,11 @@ async function startOn(
     runs,
     ledger,
     store,
+    prices: {
+      priceOf: entryPricing(prices, () => config.providers),
+      correct: (correction) => ledger.correct(correction),
+      pricesHash: () => pricesHash(prices, config.providers),
+    },
     events,
     catalogue,
     clock,

@@ -35,6 +35,9 @@ export interface Cost {
 export interface DispatchRecord {
   entryId: string;
   kind: 'usage' | 'correction';
+  /** Of a correction only: the entry it amends, and why. Its usage and cost are signed differences. */
+  corrects?: string;
+  reason?: string;
   dispatchId: string;
   runId: string;
   /** 1 for the first dispatch of a run, then one more for each retry or fallback. */

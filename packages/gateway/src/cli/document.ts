@@ -69,6 +69,37 @@ Exit code 3 when something would keep a gateway, or with \`--live\` a provider, 
     text: 'The caller gets an error, what passed is counted. Exit code 1 when there is no such run.',
     examples: ['weighbridge runs stop run_01KAJ0000000000000000000AB'],
   },
+  prices: {
+    text: 'How a price is found, what is left unpriced, and how corrections are booked: [prices.md](prices.md).',
+  },
+  'prices list': {
+    text: 'Without options the models of the configuration. Asks no gateway.',
+    examples: ['weighbridge prices list', 'weighbridge prices list --provider openai --json'],
+  },
+  'prices explain': {
+    text: 'Exit code 3 when such a call would be unpriced; the reason is in the answer. Asks no gateway.',
+    examples: [
+      'weighbridge prices explain openai/gpt-5.4',
+      'weighbridge prices explain openai/gpt-5.4 --prompt-tokens 300000 --service-tier flex --at 2026-08-01',
+    ],
+  },
+  'prices import': {
+    text: `LiteLLM’s price map, genai-prices’ list, pi-ai’s models, or a book of ours. One at a time: another import takes its place. A running
+gateway takes it up within a second.`,
+    examples: ['weighbridge prices import ./model_prices_and_context_window.json --date 2026-11-20'],
+  },
+  'prices check': {
+    text: 'Exit code 3 when a configured model or a call has no price; prices at odds and old books are only told.',
+    examples: ['weighbridge prices check'],
+  },
+  'prices reprice': {
+    text: `The running gateway writes the corrections; where none runs the ledger is opened. Entries are never changed, and a cost is never
+taken away. A gateway that still has other prices than the configuration is refused.`,
+    examples: [
+      'weighbridge prices reprice --since 2026-11-01 --model openai/gpt-5 --dry-run',
+      'weighbridge prices reprice --since 7d --unpriced',
+    ],
+  },
   ledger: {
     text: 'What each is for, and when gateways must stop: [operations.md](operations.md).',
   },

@@ -20,6 +20,10 @@ const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<Verb
   models: { summary: 'the configured models and what they were used for', load: () => import('./models.ts') },
   usage: { summary: 'sums of usage and cost, by model, agent, …', load: () => import('./usage.ts') },
   runs: { summary: 'what is in flight now; `runs stop ID`', load: () => import('./runs.ts') },
+  prices: {
+    summary: 'what calls cost and why; corrections where a price was wrong',
+    load: () => import('./prices.ts'),
+  },
   ledger: { summary: 'verify, rebuild, export, back up or import the ledger', load: () => import('./ledger.ts') },
   dispatches: {
     summary: 'single dispatches, newest first; `dispatches show ID`',

@@ -60,14 +60,15 @@ const SECTIONS: readonly Section[] = [
     prefixes: ['models.'],
     text: `A provider is one vendor endpoint that speaks one dialect: \`openai-completions\` (the default), \`openai-responses\`,
 \`anthropic-messages\`, \`google-generate\`. A provider whose dialect is one of OpenClaw's that are not spoken here
-(${[...FOREIGN_APIS].map((api) => `\`${api}\``).join(', ')}) is left out with a warning. Any model of a provider may be called;
-those that are listed have a price. A provider whose address is the gateway's own listener is refused, and so is an address that
+(${[...FOREIGN_APIS].map((api) => `\`${api}\``).join(', ')}) is left out with a warning. Any model of a provider may be called.
+A provider whose address is the gateway's own listener is refused, and so is an address that
 holds a user or password.
 
 **Prices** are \`cost\`, USD per 1M tokens, with at most six decimals, and are kept as integers of pico-USD per token (0.15 is
 150000). \`input\` and \`output\` belong together. A missing \`cacheRead\` or \`cacheWrite\` is the \`input\` rate, a missing
 \`cacheWrite1h\` the \`cacheWrite\` rate: a price nobody gave is never 0 (OpenClaw takes it as 0). Where a vendor charges more than
-\`input\` for writing its cache, give the rate. Without \`cost\` a model is unpriced: its calls are counted, their cost is \`null\`.`,
+\`input\` for writing its cache, give the rate. Without \`cost\` the price books are asked
+([prices.md](prices.md)); what they do not know is unpriced: its calls are counted, their cost is \`null\`.`,
   },
   {
     title: 'Agents',

@@ -118,7 +118,7 @@ export function filtersOf({ agent, session, endUser, run, ...same }: FilterQuery
   };
 }
 
-function timeOf(value: string, param: string): number {
+export function timeOf(value: string, param: string): number {
   const ms = /^\d{1,15}$/.test(value) ? Number(value) : Date.parse(value);
   if (Number.isFinite(ms) && Math.abs(ms) <= 8.64e15) return ms;
   throw new GatewayError(

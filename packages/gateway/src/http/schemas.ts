@@ -145,4 +145,28 @@ export const STOP_RUN = {
   response: answers(described('`{"object":"run","runId","stopped":true}`')),
 } as const;
 
+export const REPRICE = {
+  summary: 'Hold settled entries against the prices in force, and correct their cost',
+  description:
+    'One page; go on with `nextCursor`. Entries stay as they are: a difference is a correction, a new entry. The operator reprices every tenant, a key its own.',
+  tags: ['prices'],
+  security: operatorToken,
+  querystring: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['from'],
+    properties: {
+      from: text('Settled since; ISO 8601 or milliseconds since the epoch.'),
+      to: text('Settled before. Default: to the end.'),
+      provider: text('Exactly this provider.'),
+      model: text('Exactly this model, as it was asked for.'),
+      unpriced: { type: 'boolean', description: 'Only what has no cost yet.' },
+      dryRun: { type: 'boolean', description: 'Write nothing; the answer is the same.' },
+      cursor: text('`nextCursor` of the page before.'),
+      limit: { type: 'integer', minimum: 1, maximum: 1000, default: 500, description: 'Entries looked at.' },
+    },
+  },
+  response: answers(described('`{"object":"reprice","dryRun","tenants":[…],"total","nextCursor","pricesHash"}`')),
+} as const;
+
 export const PROBE = { summary: 'Probe', tags: ['probes'], response: answers(described('JSON')) } as const;

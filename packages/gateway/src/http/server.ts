@@ -17,6 +17,7 @@ import { refuseExpectation, refuseMalformed, refuseUnroutable } from './malforme
 import { type ModelsDeps, models } from './models.ts';
 import { openapi, openapiRoute } from './openapi.ts';
 import { guard } from './policy.ts';
+import { type PricingDeps, pricing } from './prices.ts';
 import { type ProbeDeps, probes } from './probes.ts';
 import type { DoorDeps } from './refuse-early.ts';
 
@@ -47,6 +48,7 @@ export interface ServerDeps {
   clock: Clock;
   log: FastifyBaseLogger;
   closing: AbortSignal;
+  prices?: Omit<PricingDeps, 'store' | 'clock'>;
   /** For the body of /readyz. */
   pressure?: ProbeDeps['pressure'];
   disk?: ProbeDeps['disk'];
@@ -104,6 +106,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     models(app, { agents: config.agents, catalogue: deps.catalogue });
   }
   asking(app, { store: deps.store, runs: deps.runs, clock });
+  if (deps.prices) pricing(app, { ...deps.prices, store: deps.store, clock });
   feed(app, { events: deps.events, feedsMax: config.limits.feedsMax, closing: deps.closing });
   openapiRoute(app);
   return app;

@@ -13,7 +13,15 @@ import { type Store, StoreUnavailable } from '../store/store.ts';
 import { neverSentValues, uncertainValues } from './columns.ts';
 import { lateCorrection } from './correction.ts';
 import { intentValues, settlementValues } from './record.ts';
-import type { BeginInput, EntryIdentity, Recovered, RecoverInput, Settled, SettleInput } from './scripts.ts';
+import type {
+  BeginInput,
+  CorrectInput,
+  EntryIdentity,
+  Recovered,
+  RecoverInput,
+  Settled,
+  SettleInput,
+} from './scripts.ts';
 
 export interface Ledger {
   readonly ledgerId: string;
@@ -106,6 +114,18 @@ export class StoredLedger implements Ledger {
     } catch (error) {
       if (error instanceof StoreUnavailable) this.#keep(pending);
       else await this.#settleBare(pending, error as Error);
+      throw refusal(error);
+    }
+  }
+
+  /** Commits a correction of a settled entry. Rejects with `ledger_unavailable`. */
+  async correct(correction: CorrectInput): Promise<Settled> {
+    const { store, announce } = this.#deps;
+    try {
+      const settled = await store.write<Settled>('correctEntries', correction);
+      if (typeof settled === 'object') announce(settled.seq);
+      return settled;
+    } catch (error) {
       throw refusal(error);
     }
   }

@@ -179,7 +179,11 @@ const LISTED_COLUMNS = RECORD_COLUMNS.filter(
   (column) => !['rawUsage', 'priceRates', 'instanceId', 'corrects', 'reason'].includes(column),
 );
 
-function selectEntries(db: Kysely<Tables>, columns: readonly (typeof RECORD_COLUMNS)[number][] = RECORD_COLUMNS) {
+/** Entries in full, or some of their columns. */
+export function selectEntries(
+  db: Kysely<Tables>,
+  columns: readonly (typeof RECORD_COLUMNS)[number][] = RECORD_COLUMNS,
+) {
   return db
     .selectFrom('entries')
     .select([...columns, sql<string | null>`cast(${sql.ref('costNanoUsd')} as text)`.as('costNanoUsd')]);

@@ -8,7 +8,10 @@ import type { Value } from '../store/store.ts';
 import type { INTENT_COLUMNS, SETTLEMENT_COLUMNS } from './columns.ts';
 
 /** A row as the record needs it: money read as text, because a sum or a cost may pass 2^53. */
-export type EntryRow = Omit<EntriesTable, 'costNanoUsd'> & { costNanoUsd: string | null };
+export type EntryRow = Omit<EntriesTable, 'costNanoUsd' | 'providerCostNanoUsd'> & {
+  costNanoUsd: string | null;
+  providerCostNanoUsd: number | null;
+};
 
 /** One value for each column: the compiler counts them. */
 type ValuesOf<Columns extends readonly string[]> = { [Index in keyof Columns]: Value };
@@ -105,6 +108,7 @@ export function recordOf(row: EntryRow): DispatchRecord {
   return {
     entryId: row.entryId,
     kind: row.kind,
+    ...(row.kind === 'correction' ? { corrects: row.corrects!, reason: row.reason ?? '' } : {}),
     dispatchId: row.dispatchId,
     runId: row.runId,
     attempt: row.attempt,

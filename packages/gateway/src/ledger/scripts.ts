@@ -109,8 +109,11 @@ export function* correctEntries(inputs: readonly CorrectInput[]): Steps<Settled[
   );
   const fold = new RollupFold();
   const events: Value[][] = [];
+  const written = new Set<string>();
   const settled = inputs.map((input, i): Settled => {
-    if (changed![i] === null) return 'settled';
+    // Who comes twice in one batch is one row, and where a statement takes all rows at once both are told of it.
+    if (changed![i] === null || written.has(correctionKey(input))) return 'settled';
+    written.add(correctionKey(input));
     const place = { seq: counters.seq + 1 + i, settledAt: counters.settledAt };
     const [tenantId, entryId] = [intentOf(input, 'tenantId') as string, intentOf(input, 'entryId') as string];
     events.push(eventRow(place, tenantId, input.eventId, 'model.usage.corrected', entryId));
@@ -248,6 +251,10 @@ function settleRow({ identity, entryId, values }: SettleInput, counters: Counter
 
 function correctionRow({ intent, correction, settlement }: CorrectInput, counters: Counters, index: number): Value[] {
   return [...intent, ...correction, counters.seq + 1 + index, counters.settledAt, ...settlement];
+}
+
+function correctionKey(input: CorrectInput): string {
+  return JSON.stringify([intentOf(input, 'tenantId'), intentOf(input, 'entryId')]);
 }
 
 function intentOf({ intent }: CorrectInput, column: (typeof INTENT_COLUMNS)[number]): Value {

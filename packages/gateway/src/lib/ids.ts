@@ -3,7 +3,7 @@
  * Inside one millisecond the random part counts up, so ids of one process always ascend: they are primary keys,
  * and random keys would cost the store twice as much.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const RANDOM_DIGITS = 16;
@@ -70,6 +70,15 @@ function pooledBytes(bytes: number): Uint8Array {
 /** The same suffix under another prefix: an entry and its event carry their dispatch's. */
 export function siblingId(id: string, prefix: IdPrefix): string {
   return `${prefix}${id.slice(id.indexOf('_'))}`;
+}
+
+/** The `nth` id that hangs on another: always the same, so that what is written twice finds itself. */
+export function nthId(id: string, prefix: IdPrefix, nth: number): string {
+  const suffix = id.slice(id.indexOf('_') + 1);
+  const digest = createHash('sha256').update(`${suffix} ${nth}`).digest();
+  let text = suffix.slice(0, -RANDOM_DIGITS);
+  for (let index = 0; index < RANDOM_DIGITS; index++) text += ALPHABET[digest[index]! & 31];
+  return `${prefix}_${text}`;
 }
 
 function encodeTime(ms: number): string {

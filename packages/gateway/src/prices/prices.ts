@@ -3,8 +3,10 @@
  * came with the package. Books are read when first asked, an imported one again when its file changes. Never guesses:
  * what nobody published is null.
  */
+import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { promptTokens, type Usage } from '@weighbridge/protocol';
+import { vendorById } from '../config/vendors.ts';
 import { type PricePin, type PriceSource, pin, type RateName, rateNames } from '../domain/price.ts';
 import type { Provider } from '../domain/provider.ts';
 import { type Book, type BookEntry, readBook } from './book.ts';
@@ -56,6 +58,11 @@ export class Prices implements Pricing {
 
   constructor(options: PricesOptions) {
     this.#options = options;
+  }
+
+  /** An import may just have been made. */
+  lookAgain(): void {
+    this.#lookedAt = Number.NEGATIVE_INFINITY;
   }
 
   /** In the order in which they are asked. */
@@ -113,6 +120,31 @@ export class Prices implements Pricing {
       this.#options.report?.(`the imported prices in ${file} are not used: ${(error as Error).message}`);
     }
   }
+}
+
+/** An entry as the ledger has it, for whoever prices it again: its provider may be configured no longer. */
+export function entryPricing(
+  pricing: Pricing,
+  providers: () => ReadonlyMap<string, Provider>,
+): (entry: Omit<PriceQuestion, 'provider'> & { provider: string }) => PricePin | null {
+  return ({ provider, ...entry }) => {
+    const configured = providers().get(provider);
+    const known = configured ?? { models: [], vendor: vendorById(provider)?.id ?? null };
+    return pricing.pin({ ...entry, provider: known });
+  };
+}
+
+/** Names all prices in force: where it is equal, every dispatch has the same price. */
+export function pricesHash(prices: Prices, providers: ReadonlyMap<string, Provider>): string {
+  prices.lookAgain();
+  const hash = createHash('sha256');
+  for (const { source, book } of prices.books()) hash.update(`${source} ${book.hash}\n`);
+  for (const id of [...providers.keys()].sort()) {
+    const { vendor, models } = providers.get(id)!;
+    const own = models.filter(({ hasOwnCost }) => hasOwnCost).map((model) => `${model.id}=${model.price?.priceId}`);
+    hash.update(`${JSON.stringify([id, vendor, own.sort()])}\n`);
+  }
+  return hash.digest('hex').slice(0, 16);
 }
 
 /** A book's rates made whole, with where each is from. */
