@@ -244,6 +244,7 @@ function decideLimits(tree: FileTree | null, database: Database): GatewayConfig[
   return {
     bodyBytesMax: setting(tree, 'limits.bodyBytesMax'),
     headTimeoutMs: setting(tree, 'limits.headTimeoutMs'),
+    unreadTimeoutMs: setting(tree, 'limits.unreadTimeoutMs'),
     requestTimeoutMs: setting(tree, 'limits.requestTimeoutMs'),
     jsonDepthMax: setting(tree, 'limits.jsonDepthMax'),
     eventBytesMax: setting(tree, 'limits.eventBytesMax'),

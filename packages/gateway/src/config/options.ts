@@ -232,6 +232,12 @@ export const OPTIONS = {
   'limits.bodyBytesMax': bytes(20_971_520, GIB, 'Longest request body; 413 beyond. OpenClaw’s figure.'),
   'limits.headTimeoutMs': ms(15_000, HOUR_MS, 'How long a caller may take to send a request’s head; 408 beyond.', 1),
   'limits.requestTimeoutMs': ms(60_000, HOUR_MS, 'The same for a whole request with its body; 408 beyond.', 1),
+  'limits.unreadTimeoutMs': ms(
+    60_000,
+    HOUR_MS,
+    'How long the end of an answer may lie here while the caller takes nothing of it; the connection is cut beyond.',
+    1,
+  ),
   'limits.jsonDepthMax': count(128, 10_000, 'Deepest nesting of a request’s JSON; 400 beyond.'),
   'limits.eventBytesMax': bytes(16_777_216, GIB, 'Longest SSE event of a provider; the dispatch fails beyond.'),
   'limits.answerBytesMax': bytes(67_108_864, GIB, 'Longest answer of a provider that is not streamed.'),

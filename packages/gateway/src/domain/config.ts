@@ -40,6 +40,8 @@ export interface GatewayConfig {
     bodyBytesMax: number;
     /** A caller's time for the head of a request, and for all of it. */
     headTimeoutMs: number;
+    /** Silence of a caller who has not yet taken the end of its answer. */
+    unreadTimeoutMs: number;
     requestTimeoutMs: number;
     jsonDepthMax: number;
     /** One SSE event of an upstream, bytes. */

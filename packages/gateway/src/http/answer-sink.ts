@@ -18,16 +18,20 @@ const CR = 0x0d;
 
 export class HttpAnswerSink implements AnswerSink {
   readonly #raw: ServerResponse;
+  readonly #unreadTimeoutMs: number;
   #isEventStream = false;
   /** The stream stands between two events, so that an error can be one of its own. */
   #isBetweenEvents = true;
 
-  constructor(raw: ServerResponse) {
+  constructor(raw: ServerResponse, { unreadTimeoutMs }: { unreadTimeoutMs: number }) {
     this.#raw = raw;
+    this.#unreadTimeoutMs = unreadTimeoutMs;
   }
 
   head({ status, headers, runId, dispatchId }: AnswerHead): void {
-    this.#isEventStream = headers['content-type']?.startsWith('text/event-stream') ?? false;
+    // Nothing of ours can be put among compressed bytes.
+    const isPlain = (headers['content-encoding'] ?? 'identity') === 'identity';
+    this.#isEventStream = isPlain && (headers['content-type']?.startsWith('text/event-stream') ?? false);
     this.#raw.writeHead(status, {
       ...headers,
       ...SECURITY_HEADERS,
@@ -50,6 +54,7 @@ export class HttpAnswerSink implements AnswerSink {
   end(last: Uint8Array | null): void {
     if (last) this.#raw.end(last);
     else this.#raw.end();
+    this.#cutUnlessRead();
   }
 
   fail(error: GatewayError, { runId, dispatchId }: { runId: string; dispatchId: string | null }): void {
@@ -57,6 +62,15 @@ export class HttpAnswerSink implements AnswerSink {
     else if (this.#isEventStream)
       this.#raw.end(`${this.#isBetweenEvents ? '' : '\n\n'}data: ${JSON.stringify(bodyOf(error))}\n\n`);
     else this.#raw.destroy();
+    this.#cutUnlessRead();
+  }
+
+  /** The run is over and waits no longer: what lies in our memory must not lie there for as long as a caller likes. */
+  #cutUnlessRead(): void {
+    if (this.#raw.writableFinished || this.#raw.destroyed) return;
+    // Counts only while nothing moves. Over once the end is with the kernel, before Node sets its own time for the next request.
+    this.#raw.setTimeout(this.#unreadTimeoutMs);
+    this.#raw.prependOnceListener('finish', () => this.#raw.socket?.setTimeout(0));
   }
 
   #refuse(error: GatewayError, runId: string, dispatchId: string | null): void {

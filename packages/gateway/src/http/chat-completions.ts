@@ -14,7 +14,7 @@ import { CHAT_COMPLETIONS } from './schemas.ts';
 
 export interface ChatDeps {
   runs: DoorDeps & { start(call: Call, sink: AnswerSink, callerGone: AbortSignal): Promise<void> };
-  limits: { bodyBytesMax: number; jsonDepthMax: number };
+  limits: { bodyBytesMax: number; jsonDepthMax: number; unreadTimeoutMs: number };
 }
 
 export function chatCompletions(app: FastifyInstance, { runs, limits }: ChatDeps): void {
@@ -30,7 +30,7 @@ export function chatCompletions(app: FastifyInstance, { runs, limits }: ChatDeps
     reply.raw.once('close', () => {
       if (!reply.raw.writableFinished) callerGone.abort();
     });
-    const sink = new HttpAnswerSink(reply.raw);
+    const sink = new HttpAnswerSink(reply.raw, limits);
     runs.start(call, sink, callerGone.signal).catch((error: unknown) => {
       // `start` never rejects; if it does all the same, the caller must not wait for ever.
       request.log.error({ err: error }, 'a run ended with an exception');

@@ -34,7 +34,14 @@ const config = {
     byId: new Map([['main', { id: 'main', model: 'p/m', fallbacks: [], instructions: null }]]),
     defaultId: 'main',
   },
-  limits: { bodyBytesMax: BODY_BYTES_MAX, headTimeoutMs: 400, requestTimeoutMs: 800, jsonDepthMax: 64, feedsMax: 0 },
+  limits: {
+    bodyBytesMax: BODY_BYTES_MAX,
+    headTimeoutMs: 400,
+    requestTimeoutMs: 800,
+    unreadTimeoutMs: 300,
+    jsonDepthMax: 64,
+    feedsMax: 0,
+  },
 } as unknown as GatewayConfig;
 
 export class Door {
@@ -88,6 +95,11 @@ export class Door {
   renew(): void {
     this.runs = answerNothing;
     this.starts = 0;
+  }
+
+  /** Connections that the server still has. */
+  connections(): Promise<number> {
+    return new Promise((resolve) => this.#app!.server.getConnections((_error, count) => resolve(count)));
   }
 
   get port(): number {

@@ -15,9 +15,19 @@ const MALFORMED: Readonly<Record<string, [number, string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request timeout'],
 };
 
-/** What is no HTTP request, too large a head, or too slow a one: the socket is all there is. */
-export function refuseMalformed(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return;
+/** The response that a socket carries now: Node names it here and nowhere else, and reads it so itself. */
+type HttpSocket = Socket & { _httpMessage?: ServerResponse | null };
+
+/**
+ * What is no HTTP request, too large a head, or too slow a one: the socket is all there is. Nothing is written into an
+ * answer that is on its way on the same socket.
+ */
+export function refuseMalformed(error: Error & { code?: string }, socket: HttpSocket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || socket._httpMessage?.headersSent) {
+    // Also a peer that was refused, reads nothing and does not close: it comes here again when its time for a head is up.
+    socket.destroy();
+    return;
+  }
   const [status, message] = MALFORMED[error.code ?? ''] ?? [400, 'Malformed HTTP request'];
   const body = bodyText(message);
   socket.end(

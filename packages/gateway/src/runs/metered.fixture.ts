@@ -224,6 +224,7 @@ function configOf(
     limits: {
       bodyBytesMax: 1 << 20,
       headTimeoutMs: 1000,
+      unreadTimeoutMs: 1000,
       requestTimeoutMs: 1000,
       jsonDepthMax: 64,
       eventBytesMax: 1 << 20,
