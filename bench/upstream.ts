@@ -1,7 +1,8 @@
 /**
  * The upstream of the benchmark: a raw-socket HTTP server that answers chat completions as cheaply as Node can, so that
  * the proxies before it are what is measured. `stream: true` gives 50 chunks with `gapMs` between them (a query on the
- * path: `/v1/gap-5/chat/completions`), a usage chunk and `[DONE]`.
+ * path: `/v1/gap-5/chat/completions`), a usage chunk and `[DONE]`. `/v1/wait-50/…` waits before it answers. It keeps the
+ * dispatch ids it was asked with, one a line under `/journal`: what a ledger is compared with.
  */
 import { createServer, type Socket } from 'node:net';
 
@@ -54,7 +55,22 @@ function framed(text: string): Buffer {
   return Buffer.from(`${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`);
 }
 
+const dispatchIds: string[] = [];
+
+function receive(socket: Socket, head: string, body: Buffer): void {
+  if (head.startsWith('GET /journal ')) {
+    const text = dispatchIds.join('\n');
+    socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${text.length}\r\n\r\n${text}`);
+    return;
+  }
+  dispatchIds.push(/\r\nx-client-request-id: *([^\r]*)/i.exec(head)?.[1] ?? '');
+  const wait = /\/wait-(\d+)\//.exec(head);
+  if (wait === null) answer(socket, head, body);
+  else setTimeout(answer, Number(wait[1]), socket, head, body);
+}
+
 function answer(socket: Socket, head: string, body: Buffer): void {
+  if (socket.destroyed) return;
   if (body.indexOf(STREAM_FLAG) < 0) {
     socket.write(ANSWER);
     return;
@@ -86,7 +102,7 @@ const server = createServer({ noDelay: true }, (socket) => {
         pending = buffer;
         return;
       }
-      answer(socket, head, buffer.subarray(at + 4, end));
+      receive(socket, head, buffer.subarray(at + 4, end));
       buffer = buffer.subarray(end);
     }
   });

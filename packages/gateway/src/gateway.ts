@@ -96,7 +96,7 @@ async function startOn(
     onAnomaly: (dispatchId, anomaly) => log.warn({ dispatchId, anomaly }, 'a provider’s answer cannot be as it says'),
   });
   const pressure = watchPressure(config, log);
-  const stopWatching = pressure.watch(() => store.oldestWaitMs);
+  const stopWatching = pressure.watch(store);
   const disk = await watchDisk(config, log);
   const runs = new Runs({
     disk,
@@ -148,13 +148,13 @@ async function startOn(
 }
 
 function watchPressure({ limits }: GatewayConfig, log: Logger): Pressure {
-  return new Pressure(
-    () => limits,
-    (shedding, view) => {
+  return new Pressure({
+    limits: () => limits,
+    onChange: (shedding, view) => {
       if (shedding) log.warn(view, 'overloaded: calls are shed with 503 until this machine keeps up');
       else log.info(view, 'no longer overloaded');
     },
-  );
+  });
 }
 
 /** Null where the database is a server: its disk is not ours to see. */

@@ -245,7 +245,7 @@ export const OPTIONS = {
   'limits.eventLoopLagMaxMs': ms(
     50,
     60_000,
-    'How late the event loop may be, on average, before calls are shed with 503 `overloaded`, at the door and only as many as this machine cannot keep up with; 0 is off.',
+    'How long calls may wait for the event loop before those that come last are shed with 503 `overloaded`, at the door and only as many as this machine cannot keep up with; 0 is off.',
   ),
   'limits.ledgerWaitMaxMs': ms(
     2_000,

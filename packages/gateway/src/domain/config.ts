@@ -49,7 +49,7 @@ export interface GatewayConfig {
     /** A non-streamed answer of an upstream, bytes. */
     answerBytesMax: number;
     runsMax: number;
-    /** Mean lateness of the event loop at which calls are shed; 0 is off. */
+    /** Lateness of the event loop at which calls are shed; 0 is off. */
     eventLoopLagMaxMs: number;
     /** Wait of the ledger's oldest write at which calls are refused; 0 is off. */
     ledgerWaitMaxMs: number;

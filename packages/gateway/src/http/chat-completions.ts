@@ -9,11 +9,10 @@ import { HttpAnswerSink } from './answer-sink.ts';
 import { readBody } from './body.ts';
 import { readChatBody } from './chat-body.ts';
 import { callerOf } from './policy.ts';
-import { type DoorDeps, refuseEarly } from './refuse-early.ts';
 import { CHAT_COMPLETIONS } from './schemas.ts';
 
 export interface ChatDeps {
-  runs: DoorDeps & { start(call: Call, sink: AnswerSink, callerGone: AbortSignal): Promise<void> };
+  runs: { start(call: Call, sink: AnswerSink, callerGone: AbortSignal): Promise<void> };
   limits: { bodyBytesMax: number; jsonDepthMax: number; unreadTimeoutMs: number };
 }
 
@@ -50,6 +49,6 @@ export function chatCompletions(app: FastifyInstance, { runs, limits }: ChatDeps
       }
     });
   };
-  const options = { config: { scope: 'dispatch' as const }, schema: CHAT_COMPLETIONS, onRequest: refuseEarly(runs) };
-  app.post('/v1/chat/completions', options, receive);
+  const config = { scope: 'dispatch' as const, startsRuns: true };
+  app.post('/v1/chat/completions', { config, schema: CHAT_COMPLETIONS }, receive);
 }

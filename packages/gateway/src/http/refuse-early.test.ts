@@ -14,7 +14,8 @@ test('a refusal comes before the body does, and the connection serves the next c
   const app = Fastify();
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
-  app.post('/call', { onRequest: refuseEarly({ atDoor: () => (isFull ? REFUSAL : null) }) }, () => `${++bodies}`);
+  refuseEarly(app, { atDoor: () => (isFull ? REFUSAL : null) });
+  app.post('/call', { config: { startsRuns: true } }, () => `${++bodies}`);
   await app.listen({ host: '127.0.0.1', port: 0 });
   t.after(() => app.close());
   const socket = connect({ host: '127.0.0.1', port: (app.server.address() as { port: number }).port });

@@ -1,12 +1,20 @@
 /**
- * Refuses calls before their body is read. Under overload this is most of what the gateway does, so the answer is made once
- * for each refusal and goes straight to the raw response. The connection stays: what is still coming of the body is read
- * and dropped by Node, and the caller can send its next call on it.
+ * Refuses calls before their body is read, and before the framework sees them: under overload this is most of what the
+ * gateway does, and what a refusal costs is taken from the calls that were admitted. The connection stays: what is still
+ * coming of the body is dropped by Node, and the caller can send its next call on it.
  */
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Server, ServerResponse } from 'node:http';
+import type { FastifyInstance } from 'fastify';
 import type { GatewayError } from '../domain/errors.ts';
 import { SECURITY_HEADERS } from './answer-sink.ts';
 import { bodyOf, headersOf } from './errors.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route starts runs: whether one may start now is asked before anything of the call is looked at. */
+    startsRuns?: boolean;
+  }
+}
 
 export interface DoorDeps {
   /** Null: the call may come in. */
@@ -15,39 +23,48 @@ export interface DoorDeps {
 
 interface Prepared {
   status: number;
-  headers: Record<string, string | number>;
-  body: Buffer;
+  headers: string[];
+  body: string;
 }
 
-const prepared = new WeakMap<GatewayError, Prepared>();
-
-/** An `onRequest` hook for routes that start runs. */
-export function refuseEarly(door: DoorDeps) {
-  return (_request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
-    const refusal = door.atDoor();
-    if (refusal === null) {
-      done();
-      return;
-    }
-    const { status, headers, body } = preparedOf(refusal);
-    reply.hijack();
-    reply.raw.writeHead(status, headers);
-    reply.raw.end(body);
-  };
+/** To be called before routes are added. Routes say by `config.startsRuns` that they are meant. */
+export function refuseEarly(app: FastifyInstance, door: DoorDeps): void {
+  const paths = new Set<string>();
+  app.addHook('onRoute', ({ method, url, config }) => {
+    if (config?.startsRuns && method === 'POST') paths.add(url);
+  });
+  const prepared = new WeakMap<GatewayError, Prepared>();
+  app.addHook('onReady', (done) => {
+    const server = app.server as Server;
+    const [framework, ...others] = server.listeners('request') as RequestListener[];
+    if (framework === undefined || others.length > 0)
+      throw new Error('the framework listens in another way than it did');
+    server.removeAllListeners('request');
+    server.on('request', (request, response) => {
+      const refusal = request.method === 'POST' && paths.has(request.url!) ? door.atDoor() : null;
+      if (refusal === null) framework.call(server, request, response);
+      else answer(response, prepared.get(refusal) ?? prepare(refusal, prepared));
+    });
+    done();
+  });
 }
 
-function preparedOf(error: GatewayError): Prepared {
-  const known = prepared.get(error);
-  if (known !== undefined) return known;
-  const body = Buffer.from(JSON.stringify(bodyOf(error)));
+type RequestListener = (this: Server, request: unknown, response: ServerResponse) => void;
+
+function answer(response: ServerResponse, { status, headers, body }: Prepared): void {
+  response.writeHead(status, headers).end(body);
+}
+
+function prepare(error: GatewayError, prepared: WeakMap<GatewayError, Prepared>): Prepared {
+  const body = JSON.stringify(bodyOf(error));
   const headers = {
     'content-type': 'application/json; charset=utf-8',
-    'content-length': body.length,
+    'content-length': String(Buffer.byteLength(body)),
     'cache-control': 'no-store',
     ...headersOf(error),
     ...SECURITY_HEADERS,
   };
-  const made = { status: error.refusal.status, headers, body };
+  const made = { status: error.refusal.status, headers: Object.entries(headers).flat(), body };
   prepared.set(error, made);
   return made;
 }

@@ -19,7 +19,7 @@ import { openapi, openapiRoute } from './openapi.ts';
 import { guard } from './policy.ts';
 import { type PricingDeps, pricing } from './prices.ts';
 import { type ProbeDeps, probes } from './probes.ts';
-import type { DoorDeps } from './refuse-early.ts';
+import { type DoorDeps, refuseEarly } from './refuse-early.ts';
 
 /** How often Node looks for slow senders of heads and bodies; by default it is so seldom that 15 s are 45. */
 const SLOW_CHECK_MS = 1000;
@@ -87,6 +87,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   app.setSerializerCompiler(() => (payload) => JSON.stringify(payload));
   answerErrors(app, methods);
   await openapi(app);
+  refuseEarly(app, deps.runs);
   guard(app, { access: deps.access, host: config.host, isOpenToAll: config.auth.mode === 'none' });
 
   probes(app, {

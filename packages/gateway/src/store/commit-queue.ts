@@ -66,6 +66,12 @@ export class CommitQueue {
     return oldest ? performance.now() - oldest.since : 0;
   }
 
+  /** Writes that have no answer yet. */
+  get unanswered(): number {
+    const urgent = this.#urgent.reduce((sum, batch) => sum + batch.length, 0);
+    return (this.#inFlight?.length ?? 0) + urgent + this.#waiting.length;
+  }
+
   write<Output>(script: string, input: unknown): Promise<Output> {
     if (this.#waiting.length >= WAITING_MAX) {
       const reason = `${WAITING_MAX} writes wait for it already`;

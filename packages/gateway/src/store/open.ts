@@ -99,6 +99,7 @@ function openReadOnlySqlite(file: string, first?: 'begin'): Store {
     available: false,
     exclusive: false,
     oldestWaitMs: 0,
+    unanswered: 0,
     write: () => Promise.reject(new StoreUnavailable('it was opened read-only')),
     read: async <R = Row>(query: CompiledQuery) => db.prepare(query.sql).all(...(query.parameters as Value[])) as R[],
     onAvailability: () => {},

@@ -27,6 +27,8 @@ export interface Store {
   readonly exclusive: boolean;
   /** How long the oldest unanswered write has been waiting, milliseconds; 0 when none is. */
   readonly oldestWaitMs: number;
+  /** Writes that have no answer yet. */
+  readonly unanswered: number;
   /** Runs a script with this input, together with whatever else waits. Rejects with StoreUnavailable. */
   write<Output>(script: string, input: unknown): Promise<Output>;
   /** Rows of a read-only query, in the reader's own snapshot. Integers beyond 2^53 need a cast to text in the query. */

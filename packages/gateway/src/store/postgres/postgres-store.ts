@@ -71,6 +71,10 @@ export class PostgresStore implements Store {
     return this.#availability.available;
   }
 
+  get unanswered(): number {
+    return this.#intentLane.queue.unanswered + this.#settlementLane.queue.unanswered;
+  }
+
   get oldestWaitMs(): number {
     return Math.max(this.#intentLane.queue.oldestWaitMs, this.#settlementLane.queue.oldestWaitMs);
   }

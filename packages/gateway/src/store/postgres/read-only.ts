@@ -46,6 +46,7 @@ function readOnly(read: Store['read'], close: Store['close']): Store {
     available: false,
     exclusive: false,
     oldestWaitMs: 0,
+    unanswered: 0,
     write: () => Promise.reject(new StoreUnavailable('it was opened read-only')),
     read,
     onAvailability: () => {},

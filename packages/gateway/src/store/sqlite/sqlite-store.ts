@@ -51,6 +51,10 @@ export class SqliteStore implements Store {
     return this.#availability.available;
   }
 
+  get unanswered(): number {
+    return this.#intentQueue.unanswered + this.#settlementQueue.unanswered;
+  }
+
   get oldestWaitMs(): number {
     return Math.max(this.#intentQueue.oldestWaitMs, this.#settlementQueue.oldestWaitMs);
   }
