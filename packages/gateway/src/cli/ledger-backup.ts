@@ -7,9 +7,9 @@ import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSyn
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
-import type { Database } from '../domain/config.ts';
+import { type Database, databaseName } from '../domain/config.ts';
 import { countText } from './format.ts';
-import { failedToOpen, type LedgerFlags, withWriter } from './ledger-database.ts';
+import { failedToOpen, type LedgerFlags, refuseOtherSchema, withWriter } from './ledger-database.ts';
 import { type ProgressBar, progressBar } from './progress.ts';
 import { EXIT, Failure, type Surroundings } from './surroundings.ts';
 
@@ -29,11 +29,12 @@ async function backUp(file: string, flags: LedgerFlags, surroundings: Surroundin
   const draft = makeDraft(file);
   const bar = progressBar(surroundings);
   try {
-    const { copyOf, entries } = await checkedCopy(database, draft, ledgerId, bar);
+    const { copyOf, entries, verified } = await checkedCopy(database, draft, ledgerId, bar);
     moveDraft(draft, file);
     bar.end();
-    const answer = { object: 'backup', file, ledgerId, copyOf, entries };
-    const text = `${file}: ${countText(entries)} entries of ${copyOf}, checked. The copy is ledger ${ledgerId}.\n`;
+    const answer = { object: 'backup', file, ledgerId, copyOf, entries, verified };
+    const checked = verified ? 'checked' : 'checked for damage only, because its tables are another version’s';
+    const text = `${file}: ${countText(entries)} entries of ${copyOf}, ${checked}. The copy is ledger ${ledgerId}.\n`;
     surroundings.stdout(flags.json ? `${JSON.stringify(answer)}\n` : text);
   } finally {
     bar.end();
@@ -46,20 +47,27 @@ async function checkedCopy(
   draft: string,
   newLedgerId: string,
   bar: ProgressBar,
-): Promise<{ copyOf: string; entries: number }> {
-  const [{ finishCopy }, { openSnapshot }, { verifyLedger }] = await Promise.all([
+): Promise<{ copyOf: string; entries: number; verified: boolean }> {
+  const [{ finishCopy }, { openSnapshot }, { schemaFacts }] = await Promise.all([
     import('../store/sqlite/copy.ts'),
     import('../store/open.ts'),
-    import('../ledger/verify.ts'),
+    import('../store/facts.ts'),
   ]);
   if (database.kind === 'sqlite') await copyFile(database.file, draft, bar);
   else await copyFromServer(database, draft, bar);
-  const { copyOf } = finishCopy(draft, newLedgerId);
+  const { copyOf, entries } = finishCopy(draft, newLedgerId);
   const copy = await openSnapshot({ kind: 'sqlite', file: draft });
-  const verification = await verifyLedger(copy, (done, total) => bar.show('verifying', done, total));
-  await copy.close();
-  if (!verification.ok) throw new Failure(`the copy does not agree with itself: ${verification.problems[0]}`);
-  return { copyOf, entries: verification.entries };
+  try {
+    // A new program may be there before the old gateway has stopped; its file must stay readable by the old one.
+    const { pending, unknown } = await schemaFacts(copy);
+    if (pending.length + unknown.length > 0) return { copyOf, entries, verified: false };
+    const { verifyLedger } = await import('../ledger/verify.ts');
+    const verification = await verifyLedger(copy, (done, total) => bar.show('verifying', done, total));
+    if (!verification.ok) throw new Failure(`the copy does not agree with itself: ${verification.problems[0]}`);
+    return { copyOf, entries: verification.entries, verified: true };
+  } finally {
+    await copy.close();
+  }
 }
 
 async function copyFile(file: string, draft: string, bar: ProgressBar): Promise<void> {
@@ -76,6 +84,7 @@ async function copyFromServer(database: Database, draft: string, bar: ProgressBa
   ]);
   const from = await openSnapshot(database).catch(failedToOpen(database));
   try {
+    await refuseOtherSchema(from, databaseName(database));
     await withWriter({ kind: 'sqlite', file: draft }, [IMPORT_WRITES], (to) =>
       importLedger(from, to, ({ step, done, total }) => bar.show(step, done, total)),
     );

@@ -19,9 +19,27 @@ export async function withSnapshot<Answer>(
   const { openSnapshot } = await import('../store/open.ts');
   const store = await openSnapshot(config.database).catch(failedToOpen(config.database));
   try {
+    await refuseOtherSchema(store, databaseName(config.database));
     return await question(store, config);
   } finally {
     await store.close();
+  }
+}
+
+/** What only asks can bring no tables up to date, and must not guess at those of another version. */
+export async function refuseOtherSchema(store: Store, name: string): Promise<void> {
+  const { schemaFacts } = await import('../store/facts.ts');
+  const { lastMigration, pending, unknown } = await schemaFacts(store);
+  if (unknown.length > 0) {
+    throw new Failure(
+      `${name} was written by a newer Weighbridge (migration ${unknown.join(', ')}); use that version.`,
+    );
+  }
+  if (lastMigration === null) throw new Failure(`nothing is recorded yet in ${name}; \`serve\` makes its tables.`);
+  if (pending.length > 0) {
+    throw new Failure(
+      `${name} has the tables of an older Weighbridge; \`serve\` brings them up to date. Back up first.`,
+    );
   }
 }
 

@@ -23,7 +23,8 @@ const PRICE = { input: 1n, output: 1n, cacheRead: 1n, cacheWrite: 1n, cacheWrite
 async function run(stateDir: string, args: string[], variables: Record<string, string> = {}, stderrIsTerminal = false) {
   let stdout = '';
   let stderr = '';
-  const code = await runCli(['ledger', ...args, '--state-dir', stateDir], {
+  const verb = args[0] === 'usage' ? args : ['ledger', ...args];
+  const code = await runCli([...verb, '--state-dir', stateDir], {
     stdout: (text) => {
       stdout += text;
     },
@@ -256,6 +257,33 @@ test('a backup that fails removes what it made and nothing else', async (t) => {
   assert.match((await run(stateDir, ['backup', copy])).stderr, /remove it/);
   assert.equal(readFileSync(inTheWay, 'utf8'), 'of a backup that broke off');
   assert.match((await run(stateDir, ['backup', join(stateDir, 'no/folder')])).stderr, /cannot be written \(ENOENT\)/);
+});
+
+test('verbs that read refuse the tables of another version in a sentence; a backup of them is checked for damage only', async (t) => {
+  const { stateDir, file, close } = await filled(t, 3);
+  await close();
+  const elsewhere = join(stateDir, 'elsewhere');
+  const change = (statement: string): void => {
+    const db = new DatabaseSync(file);
+    db.exec(statement);
+    db.close();
+  };
+  const refusals = async (): Promise<string[]> => {
+    const ran = [];
+    for (const verb of ['verify', 'export', 'usage']) ran.push(await run(stateDir, [verb]));
+    ran.push(await run(elsewhere, ['import', file]));
+    assert.deepEqual(new Set(ran.map(({ code }) => code)), new Set([1]));
+    return ran.map(({ stderr }) => stderr);
+  };
+  change('delete from kysely_migration where name = (select max(name) from kysely_migration)');
+  for (const stderr of await refusals()) assert.match(stderr, /has the tables of an older Weighbridge; `serve` brings/);
+  const made = await run(stateDir, ['backup', join(stateDir, 'older.sqlite'), '--json']);
+  assert.equal(made.code, 0, made.stderr);
+  const { entries, verified } = JSON.parse(made.stdout);
+  assert.deepEqual([entries, verified], [3, false]);
+  change(`insert into kysely_migration values ('9999-later', '')`);
+  for (const stderr of await refusals())
+    assert.match(stderr, /was written by a newer Weighbridge \(migration 9999-later\)/);
 });
 
 test('import knows its own ledger and a gateway’s by whatever name', async (t) => {

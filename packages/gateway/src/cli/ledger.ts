@@ -8,7 +8,7 @@ import { loadConfig } from '../config/load.ts';
 import { type Database, databaseName } from '../domain/config.ts';
 import { countText } from './format.ts';
 import * as backup from './ledger-backup.ts';
-import { failedToOpen, type LedgerFlags, withSnapshot, withWriter } from './ledger-database.ts';
+import { failedToOpen, type LedgerFlags, refuseOtherSchema, withSnapshot, withWriter } from './ledger-database.ts';
 import * as exports from './ledger-export.ts';
 import * as renaming from './ledger-rename.ts';
 import { progressBar } from './progress.ts';
@@ -107,6 +107,7 @@ async function importFile(given: string, flags: LedgerFlags, surroundings: Surro
   const lock = await lockFile(file).catch(failedToOpen(source));
   const bar = progressBar(surroundings);
   try {
+    await refuseOtherSchema(from, file);
     const imported = await withWriter(database, [IMPORT_WRITES], (to) =>
       importLedger(from, to, ({ step, done, total }) => bar.show(step, done, total)).finally(bar.end),
     );

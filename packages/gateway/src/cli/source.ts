@@ -16,6 +16,7 @@ import { databaseName, type GatewayConfig } from '../domain/config.ts';
 import { GatewayError } from '../domain/errors.ts';
 import type { DispatchFilters } from '../ledger/questions.ts';
 import type { Store } from '../store/store.ts';
+import { refuseOtherSchema } from './ledger-database.ts';
 import { readRunning } from './running.ts';
 import { Failure, type Surroundings } from './surroundings.ts';
 
@@ -183,6 +184,12 @@ async function sourceOfLedger(config: GatewayConfig): Promise<Source> {
   const store: Store = await openReadOnlyStore(database).catch((error: unknown) => {
     throw failureOf(error, `the ledger at ${name}`);
   });
+  try {
+    await refuseOtherSchema(store, name);
+  } catch (error) {
+    await store.close();
+    throw failureOf(error, `the ledger at ${name}`);
+  }
   return {
     name: `the ledger at ${name} (no gateway runs)`,
     models: async () =>

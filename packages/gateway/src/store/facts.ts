@@ -7,15 +7,18 @@ import { MIGRATIONS } from './migrations/index.ts';
 import { databaseNow } from './statement.ts';
 import type { Store } from './store.ts';
 
-export interface DatabaseFacts {
-  /** `SQLite 3.51.0`, `PostgreSQL 18.1`. */
-  server: string;
-  bytes: number;
+export interface SchemaFacts {
   /** The last migration that was applied, and those of this version that were not. */
   lastMigration: string | null;
   pending: string[];
   /** Applied, and unknown here: a newer Weighbridge was at it. */
   unknown: string[];
+}
+
+export interface DatabaseFacts extends SchemaFacts {
+  /** `SQLite 3.51.0`, `PostgreSQL 18.1`. */
+  server: string;
+  bytes: number;
   /** False: a crash of the server may break the database itself. */
   synced: boolean;
 }
@@ -28,16 +31,21 @@ export interface ClockSkew {
 }
 
 export async function databaseFacts(store: Store): Promise<DatabaseFacts> {
-  const applied = await appliedMigrations(store);
-  const names = Object.keys(MIGRATIONS);
   return {
     server: await serverOf(store),
     bytes: await bytesOf(store),
-    lastMigration: applied.at(-1) ?? null,
-    pending: names.filter((name) => !applied.includes(name)),
-    unknown: applied.filter((name) => MIGRATIONS[name] === undefined),
+    ...(await schemaFacts(store)),
     synced:
       store.engine === 'sqlite' || (await one<string>(store, sql`select current_setting('fsync') as one`)) === 'on',
+  };
+}
+
+export async function schemaFacts(store: Store): Promise<SchemaFacts> {
+  const applied = await appliedMigrations(store);
+  return {
+    lastMigration: applied.at(-1) ?? null,
+    pending: Object.keys(MIGRATIONS).filter((name) => !applied.includes(name)),
+    unknown: applied.filter((name) => MIGRATIONS[name] === undefined),
   };
 }
 

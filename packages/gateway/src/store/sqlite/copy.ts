@@ -24,7 +24,7 @@ export async function copyDatabase(
 }
 
 /** Checks a copy that nobody uses, gives its ledger another name, and leaves one synced file. Gives the old name. */
-export function finishCopy(file: string, newLedgerId: string): { copyOf: string } {
+export function finishCopy(file: string, newLedgerId: string): { copyOf: string; entries: number } {
   const copy = new DatabaseSync(file);
   try {
     // One file that can be moved: nothing of it may wait in a log beside it.
@@ -34,7 +34,8 @@ export function finishCopy(file: string, newLedgerId: string): { copyOf: string 
     const row = copy.prepare('select "ledgerId" from ledger').get();
     if (!row) throw new Error('nothing is recorded yet');
     copy.prepare('update ledger set "ledgerId" = ?').run(newLedgerId);
-    return { copyOf: String(row.ledgerId) };
+    const { entries } = copy.prepare('select count(*) as entries from entries').get() as { entries: number };
+    return { copyOf: String(row.ledgerId), entries };
   } finally {
     copy.close();
     const descriptor = openSync(file, 'r');
