@@ -3,6 +3,7 @@
  * in a `finally`, and only then let the answer's end go. How the exchange goes wrong is data here (`End`), not an
  * exception; whatever happens, a dispatch that was opened is settled.
  */
+import type { EntrySettlement } from '../domain/entry.ts';
 import type { Reading } from '../providers/dialect.ts';
 import { tokensOfBytes } from '../providers/estimate.ts';
 import type { TransportFailure, UpstreamExchange, UpstreamHandlers, UpstreamHeaders } from '../providers/transport.ts';
@@ -13,15 +14,16 @@ import type { Failure } from './fallback.ts';
 import { guarded } from './guarded.ts';
 import { headerOf } from './headers.ts';
 import type { Meter } from './meter.ts';
-import type { End, ErrorKind } from './outcome.ts';
+import type { End, ErrorKind, Exchanged } from './outcome.ts';
 import type { Outlet } from './outlet.ts';
 import { type DispatchPlan, type DispatchTools, intentOf } from './plan.ts';
-import { settlementOf } from './settlement.ts';
+import { bareSettlement, settlementOf } from './settlement.ts';
 
 /** `over`: the caller has the end. `undelivered`: nothing reached the caller; try again, or `deliver` what there is. */
 export type DispatchResult = { kind: 'over' } | { kind: 'undelivered'; failure: Failure; deliver: () => void };
 
 const COMPLETED: End = { outcome: 'completed', errorKind: null };
+const INTERNAL: End = { outcome: 'failed', errorKind: 'internal' };
 const DONE = Buffer.from('data: [DONE]\n\n');
 /** How long an upstream may take to close a stream that has said its last word. */
 const CLOSE_GRACE_MS = 1000;
@@ -239,7 +241,7 @@ export class Dispatch implements UpstreamHandlers {
   /** A bug of ours, wherever it was met: the dispatch is settled, and `run` rejects with it. */
   #fault(bug: unknown): void {
     this.#bugs.push(bug);
-    this.#finish({ outcome: 'failed', errorKind: 'internal' });
+    this.#finish(INTERNAL);
     this.#closeUpstream();
   }
 
@@ -268,14 +270,18 @@ export class Dispatch implements UpstreamHandlers {
 
   /** Returns what the ledger refused with, null when the settlement is durable. */
   async #settle(): Promise<unknown> {
-    const { ledger, clock, prices, onAnomaly } = this.#tools;
+    try {
+      await this.#tools.ledger.settle(this.#settlement());
+      return null;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  #settlement(): EntrySettlement {
+    const { clock, prices, onAnomaly } = this.#tools;
     // Without an end something of ours threw; the dispatch is settled all the same.
-    this.#end ??= { outcome: 'failed', errorKind: 'internal' };
-    const end = this.#end;
-    const reading = this.#meter?.reading() ?? null;
-    if (reading?.anomaly) onAnomaly?.(this.#plan.dispatchId, reading.anomaly);
-    const isComplete = (this.#upstreamEnded && end.outcome === 'completed') || this.#meter?.isWhole === true;
-    const exchanged = { end, wasSent: this.#wasSent, status: this.#status, isComplete, reading };
+    this.#end ??= INTERNAL;
     const times = {
       firstByteMs: this.#firstByteAt === null ? null : this.#firstByteAt - this.#startedAt,
       endMs: (this.#endedAt || clock.monotonic()) - this.#startedAt,
@@ -283,11 +289,19 @@ export class Dispatch implements UpstreamHandlers {
       endedAt: clock.now(),
     };
     try {
-      await ledger.settle(settlementOf(this.#plan, prices, exchanged, this.#headers, times));
-      return null;
-    } catch (error) {
-      return error;
+      const exchanged = this.#exchanged(this.#end, this.#meter?.reading() ?? null);
+      if (exchanged.reading?.anomaly) onAnomaly?.(this.#plan.dispatchId, exchanged.reading.anomaly);
+      return settlementOf(this.#plan, prices, exchanged, this.#headers, times);
+    } catch (bug) {
+      this.#bugs.push(bug);
+      this.#end = INTERNAL;
+      return bareSettlement(this.#plan, this.#exchanged(INTERNAL, null), times);
     }
+  }
+
+  #exchanged(end: End, reading: Reading | null): Exchanged {
+    const isComplete = (this.#upstreamEnded && end.outcome === 'completed') || this.#meter?.isWhole === true;
+    return { end, wasSent: this.#wasSent, status: this.#status, isComplete, reading };
   }
 
   async #releaseOrThrow(): Promise<DispatchResult> {

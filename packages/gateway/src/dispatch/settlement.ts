@@ -4,6 +4,7 @@
  */
 import type { EntrySettlement } from '../domain/entry.ts';
 import type { Pricing } from '../prices/prices.ts';
+import { tokensOfBytes } from '../providers/estimate.ts';
 import type { UpstreamHeaders } from '../providers/transport.ts';
 import { costFacts } from './cost.ts';
 import { headerOf } from './headers.ts';
@@ -27,27 +28,54 @@ export function settlementOf(
   prices: Pricing,
   exchanged: Exchanged,
   headers: UpstreamHeaders,
-  { firstByteMs, endMs, startedAt, endedAt }: Times,
+  times: Times,
 ): EntrySettlement {
-  const { end, status, reading } = exchanged;
+  const { reading } = exchanged;
+  const { startedAt } = times;
   const counted = usageOutcome(exchanged, () => plan.dialect.estimatePrompt(plan.body));
   const cost = costFacts(prices, plan.target, { usage: counted.usage, reading, startedAt, headers });
   return {
-    dispatchId: plan.dispatchId,
-    tenantId: plan.attribution.tenantId,
-    outcome: end.outcome,
-    httpStatus: status,
-    errorKind: end.errorKind,
+    ...framework(plan, exchanged, times),
     stopReason: labelOf(reading?.stopReason),
     serviceTier: labelOf(reading?.serviceTier),
     ...counted,
     rawUsage: reading?.rawUsage ?? null,
     ...cost,
     servedModel: labelOf(cost.servedModel),
+    providerRequestId: labelOf(headerOf(headers, 'x-request-id')) ?? labelOf(reading?.responseId),
+  };
+}
+
+/** Where a bug of ours keeps the answer from being read or priced: a guess at the prompt, unpriced, is recorded all the same. */
+export function bareSettlement(plan: DispatchPlan, exchanged: Exchanged, times: Times): EntrySettlement {
+  return {
+    ...framework(plan, exchanged, times),
+    stopReason: null,
+    serviceTier: null,
+    ...usageOutcome({ ...exchanged, reading: null }, () => tokensOfBytes(plan.body.length)),
+    rawUsage: null,
+    price: null,
+    servedModel: null,
+    providerCost: null,
+    providerRequestId: null,
+  };
+}
+
+/** What needs nobody's word. */
+function framework(
+  { dispatchId, attribution }: DispatchPlan,
+  { end, status }: Exchanged,
+  { firstByteMs, endMs, endedAt }: Times,
+) {
+  return {
+    dispatchId,
+    tenantId: attribution.tenantId,
+    outcome: end.outcome,
+    httpStatus: status,
+    errorKind: end.errorKind,
     latencyMs: Math.round(endMs),
     timeToFirstTokenMs: firstByteMs === null ? null : Math.round(firstByteMs),
     endedAt,
-    providerRequestId: labelOf(headerOf(headers, 'x-request-id')) ?? labelOf(reading?.responseId),
   };
 }
 

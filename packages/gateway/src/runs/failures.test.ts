@@ -12,6 +12,7 @@ import {
   ScriptedUpstream,
   stream,
 } from '../../../../test/rig/scripted-upstream.ts';
+import type { Pricing } from '../prices/prices.ts';
 import {
   ASKING,
   bytesOf,
@@ -362,6 +363,20 @@ describe('failures', () => {
       (await rig.entries()).map((entry) => [entry.outcome, entry.errorKind]),
       Array(2).fill(['failed', 'internal']),
     );
+  });
+
+  test('a bug of ours in the settlement itself is told, and settled as internal, unpriced, with a guess at the prompt', async () => {
+    const pin = (): never => {
+      throw new Error('a bug');
+    };
+    await open({ prices: { pin } as unknown as Pricing });
+    upstream.answer(json(200, COMPLETION), stream(text('a'), stop, usage, done));
+    for (const call of [{}, STREAMED]) {
+      const view = await rig.play(call);
+      assert.deepEqual([view.failure!.code, view.hasEnd, rig.bugs.splice(0).length], ['internal', false, 1]);
+    }
+    for (const { outcome, errorKind, usageSource, cost } of await rig.entries())
+      assert.deepEqual([outcome, errorKind, usageSource, cost], ['failed', 'internal', 'estimated', null]);
   });
 
   test('too large an event and too large an answer are refused, and counted', async () => {

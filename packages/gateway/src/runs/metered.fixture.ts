@@ -21,7 +21,7 @@ import { INTENT_SCRIPTS, LEDGER_WRITES } from '../ledger/room.ts';
 import { systemClock } from '../lib/clock.ts';
 import { IdSource } from '../lib/ids.ts';
 import { Secret } from '../lib/secret.ts';
-import { Prices } from '../prices/prices.ts';
+import { Prices, type Pricing } from '../prices/prices.ts';
 import { Catalogue } from '../providers/catalogue.ts';
 import type { Anomaly } from '../providers/dialect.ts';
 import { openStore } from '../store/open.ts';
@@ -81,6 +81,7 @@ export interface RigOptions {
   /** More providers that reach the same upstream. */
   others?: readonly Partial<Provider>[];
   agents?: readonly Agent[];
+  prices?: Pricing;
   wrapLedger?: (ledger: Ledger) => Ledger;
 }
 
@@ -104,7 +105,7 @@ export class Rig {
     const dispatcher = new Dispatcher({
       ledger: metered,
       upstream: this.#upstream,
-      prices: new Prices({ importedFile: null }),
+      prices: options.prices ?? new Prices({ importedFile: null }),
       clock: systemClock,
       ids,
       config,
