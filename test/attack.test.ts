@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   HELD_GROWTH_BYTES_MAX,
+  ON_POSTGRES,
   RESIDENT_GROWTH_BYTES_MAX,
   RESOURCES_MORE_MAX,
   ROUNDS_AT_ONCE,
@@ -15,6 +16,7 @@ import { Siege } from './attack/siege.ts';
 import type { Held } from './attack/watched-main.ts';
 import { quotas, seed } from './quotas.ts';
 import { scratchDirectory } from './rig/gateway-process.ts';
+import { testDatabase } from './rig/postgres-server.ts';
 import { until } from './rig/until.ts';
 
 const MIB = 1024 * 1024;
@@ -39,6 +41,18 @@ test('whatever callers and providers send, answers are clear, books are right, a
     );
     assert.ok(grown.held < HELD_GROWTH_BYTES_MAX, `${mib(grown.held)} more are held`);
     assert.ok(grown.resident < RESIDENT_GROWTH_BYTES_MAX, `${mib(grown.resident)} more are resident`);
+  } finally {
+    await siege.lift();
+  }
+});
+
+test('what reaches the statements breaks none on PostgreSQL either, and its books are right', async (t) => {
+  t.diagnostic(`seed ${seed}; WEIGHBRIDGE_TEST_SEED=${seed} plays the same attacks`);
+  const siege = await Siege.lay({ scratch: scratchDirectory(t), seed, databaseUrl: await testDatabase() });
+  try {
+    await siege.play(quotas.attackRounds, ON_POSTGRES);
+    await siege.judge();
+    assert.deepEqual(siege.problems.slice(0, 40), []);
   } finally {
     await siege.lift();
   }

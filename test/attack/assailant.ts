@@ -81,12 +81,22 @@ async function play(socket: Socket, steps: readonly Step[], signal: { isOver: bo
     if (signal.isOver) return;
     if (typeof step === 'string' || Buffer.isBuffer(step)) await act(socket, step);
     else if ('pauseMs' in step) await delay(step.pauseMs);
+    else if ('sipEveryMs' in step) await sip(socket, step.sipEveryMs, signal);
     else {
       while (!signal.isOver) {
         socket.write(step.drip);
         await delay(step.everyMs);
       }
     }
+  }
+}
+
+async function sip(socket: Socket, everyMs: number, signal: { isOver: boolean }): Promise<void> {
+  while (!signal.isOver) {
+    socket.resume();
+    await new Promise((resolve) => setImmediate(resolve));
+    socket.pause();
+    await delay(everyMs);
   }
 }
 

@@ -18,8 +18,7 @@ export const PASSES: Partial<Expected> = {
   statuses: [200],
   endings: ['whole'],
   dispatches: [1, 1],
-  outcomes: ['completed'],
-  sources: ['reported'],
+  books: ['completed reported'],
 };
 const REFUSED: Partial<Expected> = { statuses: [400], endings: ['refusal'], dispatches: [0, 0] };
 

@@ -4,7 +4,7 @@ import { BODIES, PASSES } from './caller-bodies.ts';
 import { NAMES } from './caller-names.ts';
 import { type Attack, chatBody, type Draw, type Generator, get, type Play, post, whole } from './case.ts';
 import { type FromCaller, SIZES, UPSTREAM } from './classes.ts';
-import { chunked, event, LAST_CHUNK, STREAM_HEAD } from './transcript.ts';
+import { chunked, event, LAST_CHUNK, STREAM_HEAD, transcriptOf } from './transcript.ts';
 
 const HEADED = 'POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\n';
 const bearer = ({ token }: Draw): string => `authorization: Bearer ${token}\r\n`;
@@ -208,16 +208,35 @@ function pipelined(draw: Draw): Attack {
   };
 }
 
-/** More than the sockets on the way can hold, to somebody who asked for it and takes none of it. */
-function readsNothing(draw: Draw): Attack {
-  const play: Play = async (wire) => {
+/** So many bytes of text, as fast as they are taken; then the count and the end. */
+const pouring =
+  (bytesMax: number, ending: readonly Buffer[]): Play =>
+  async (wire) => {
     wire.send(STREAM_HEAD);
     const piece = chunked(
       event(JSON.stringify({ choices: [{ index: 0, delta: { content: 'w'.repeat(16_000) }, finish_reason: null }] })),
     );
-    for (let sent = 0; sent < SIZES.unreadBytes && !wire.isGone; sent += piece.length) await wire.pour(piece);
-    wire.send(Buffer.concat([chunked(event('[DONE]')), Buffer.from(LAST_CHUNK)]));
+    for (let sent = 0; sent < bytesMax && !wire.isGone; sent += piece.length) await wire.pour(piece);
+    wire.send(Buffer.concat([...ending.map(chunked), Buffer.from(LAST_CHUNK)]));
   };
+
+/** Slow, but never still for as long as a time-out: everything arrives. */
+function readsSlowly(draw: Draw): Attack {
+  const { tokens, events } = transcriptOf(draw.random, draw.model);
+  return {
+    steps: [
+      post(draw, { body: chatBody(draw, { stream: true, stream_options: { include_usage: true } }) }),
+      { sipEveryMs: 40 },
+    ],
+    answers: 1,
+    play: pouring(SIZES.slowlyReadBytes, events.slice(-3)),
+    tokens,
+  };
+}
+
+/** More than the sockets on the way can hold, to somebody who asked for it and takes none of it. */
+function readsNothing(draw: Draw): Attack {
+  const play = pouring(SIZES.unreadBytes, [event('[DONE]')]);
   return {
     steps: [
       'stop-reading',
@@ -247,5 +266,6 @@ export const CALLER_ATTACKS: Readonly<Record<FromCaller, Generator>> = {
   'gone before the answer': goneEarly,
   Expect: expectations,
   pipelined,
+  'a slow reader': readsSlowly,
   'a reader who takes nothing': readsNothing,
 };

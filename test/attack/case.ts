@@ -8,13 +8,15 @@ import type { Random } from '../rig/random.ts';
 /** How an answer ended, as its caller can tell. `silence`: nothing came in time, which no class allows. */
 export type Ending = 'whole' | 'error event' | 'refusal' | 'cut' | 'silence';
 
+export type Books = `${'completed' | 'failed' | 'aborted'} ${'reported' | 'partial' | 'estimated' | 'none'}`;
+
 export interface Expected {
   statuses: readonly number[];
   endings: readonly Ending[];
   /** Least and most requests that reach the provider. */
   dispatches: readonly [number, number];
-  outcomes: readonly string[];
-  sources: readonly string[];
+  /** What the entry may say: outcome and usage source, `completed reported`. */
+  books: readonly Books[];
 }
 
 /** What a caller does on its socket, in turn. */
@@ -24,6 +26,8 @@ export type Step =
   | { pauseMs: number }
   /** Write, then wait, over and over, until the other side closes or the case is over. */
   | { drip: Buffer; everyMs: number }
+  /** Read for a moment, stop for a while, over and over, until the case is over. */
+  | { sipEveryMs: number }
   | 'half-close'
   | 'stop-reading'
   | 'read'

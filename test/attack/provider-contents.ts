@@ -12,6 +12,7 @@ import {
   event,
   framed,
   headOf,
+  LAST_CHUNK,
   STREAM_HEAD,
   streamed,
   type Transcript,
@@ -75,6 +76,25 @@ function impossibleUsage(draw: Draw): Attack {
   const field = pick(draw.random, COUNT_FIELDS);
   // Objects and lists in a details field are no count at all in some dialects' eyes, so they stay with the sums.
   return said(draw, spelled(transcript, field, pick(draw.random, IMPOSSIBLE)), { tokens: null });
+}
+
+/** The chunk is no JSON then, nor the body; whatever a lenient parser would make of it is not counted. */
+function unspeakableUsage(draw: Draw): Attack {
+  const transcript = transcriptOf(draw.random, draw.model);
+  const field = pick(draw.random, COUNT_FIELDS);
+  const value = pick(draw.random, [
+    'NaN',
+    'Infinity',
+    '-Infinity',
+    '0x10',
+    '1_000',
+    '+5',
+    '.5',
+    '007',
+    'undefined',
+    '1e',
+  ]);
+  return said(draw, spelled(transcript, field, value), { tokens: null });
 }
 
 /** Repeats are cumulative: the largest of each counts, never a sum. */
@@ -151,6 +171,19 @@ const byteByByte =
       if (at % 5 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
   };
+
+/** Each byte a chunk of HTTP's, thousands of them in a few reads: what holds them must not hold a buffer for each. */
+function tinyChunks(draw: Draw): Attack {
+  const made = transcriptOf(draw.random, draw.model);
+  const long = assembled(draw.model, ['w'.repeat(SIZES.tinyChunks)], made.usage, made.tokens);
+  const bytes = Buffer.concat(long.events);
+  const wire = Buffer.concat([
+    STREAM_HEAD,
+    ...Array.from(bytes, (byte) => chunked(Buffer.of(byte))),
+    Buffer.from(LAST_CHUNK),
+  ]);
+  return answeredBy(draw, { stream: true }, say(wire), { bytes, tokens: made.tokens });
+}
 
 function cutLetters(draw: Draw): Attack {
   const made = transcriptOf(draw.random, draw.model);
@@ -322,10 +355,12 @@ function deepOrWide(draw: Draw): Attack {
 
 export const CONTENTS = {
   'usage that cannot be': impossibleUsage,
+  'counts that JSON cannot say': unspeakableUsage,
   'usage twice, or contradicting': repeatedUsage,
   'content after the end': afterTheEnd,
   'half an event': halfAnEvent,
   'cut at every byte': cutAnywhere,
+  'thousands of tiny chunks': tinyChunks,
   'letters cut in the middle': cutLetters,
   'mixed line ends': mixedLineEnds,
   'a byte order mark': byteOrderMark,

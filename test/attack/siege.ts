@@ -35,10 +35,8 @@ interface Planned {
 export interface SiegeOptions {
   scratch: string;
   seed: number;
-  /** Over the limits of classes.ts. */
-  limits?: object;
-  main?: string;
-  env?: Readonly<Record<string, string>>;
+  /** A PostgreSQL database; without it the ledger is a file. */
+  databaseUrl?: string;
 }
 
 export class Siege {
@@ -49,23 +47,31 @@ export class Siege {
   readonly #seed: number;
   readonly #planned = new Map<string, Planned>();
   readonly #sightings: Sighting[] = [];
+  readonly #databaseUrl: string | null;
   readonly #output: { text: string };
 
-  private constructor(gateway: GatewayProcess, provider: HostileProvider, seed: number, output: { text: string }) {
+  private constructor(
+    { seed, databaseUrl }: SiegeOptions,
+    gateway: GatewayProcess,
+    provider: HostileProvider,
+    output: { text: string },
+  ) {
     this.gateway = gateway;
     this.provider = provider;
     this.#seed = seed;
+    this.#databaseUrl = databaseUrl ?? null;
     this.#output = output;
   }
 
-  static async lay({ scratch, seed, limits, main, env }: SiegeOptions): Promise<Siege> {
+  static async lay(options: SiegeOptions): Promise<Siege> {
+    const { scratch, seed, databaseUrl } = options;
     const provider = await HostileProvider.start(plainScript);
     const providers = {
       hostile: { baseUrl: provider.baseUrl, api: 'openai-completions', apiKey: UPSTREAM_KEY, models: [] },
     };
     const config = {
       ...scriptedConfig(provider.baseUrl, {
-        limits: { ...LIMITS, ...limits },
+        limits: LIMITS,
         upstream: UPSTREAM,
         metering: { drain: { timeoutMs: 300 } },
       }),
@@ -77,11 +83,11 @@ export class Siege {
       stateDir: join(scratch, `siege-${seed}`),
       config,
       onOutput: (text) => (output.text += text),
-      main: main ?? WATCHED_MAIN,
-      ...(env === undefined ? {} : { env }),
+      main: WATCHED_MAIN,
+      ...(databaseUrl === undefined ? {} : { env: { WEIGHBRIDGE_DATABASE_URL: databaseUrl } }),
     });
     await gateway.start();
-    return new Siege(gateway, provider, seed, output);
+    return new Siege(options, gateway, provider, output);
   }
 
   /** So many rounds of the classes named, or of all; fewer than one of a class is chance. */
@@ -97,11 +103,9 @@ export class Siege {
 
   /** Compares the books; call when all has been played. */
   async judge(): Promise<void> {
-    const ledger = new LedgerReader(this.gateway.databaseFile);
+    await this.#settled().catch((error: Error) => this.problems.push(error.message));
+    const ledger = await this.#ledger();
     try {
-      await until('every entry is settled', () => ledger.entries().every(({ outcome }) => outcome !== null)).catch(
-        (error: Error) => this.problems.push(error.message),
-      );
       const entries = ledger.entries();
       this.problems.push(...ledger.inconsistencies());
       this.problems.push(...differences(this.provider.requests, entries, this.#sightings));
@@ -125,6 +129,21 @@ export class Siege {
   async lift(): Promise<void> {
     await this.gateway.stop();
     await this.provider.close();
+  }
+
+  async #ledger(): Promise<LedgerReader> {
+    return this.#databaseUrl === null
+      ? new LedgerReader(this.gateway.databaseFile)
+      : LedgerReader.ofServer(this.#databaseUrl);
+  }
+
+  async #settled(): Promise<void> {
+    await until('every entry is settled', async () => {
+      const ledger = await this.#ledger();
+      const isSettled = ledger.entries().every(({ outcome }) => outcome !== null);
+      ledger.close();
+      return isSettled;
+    });
   }
 
   #plan(rounds: number, only: readonly string[] | undefined): Planned[] {
@@ -185,10 +204,8 @@ export class Siege {
       this.#say(planned, `the caller got other bytes than the provider sent: ${shown(first!.body)}`);
     }
     const id = /\r\nx-weighbridge-dispatch-id: (\S+)/i.exec(first!.rawHead)?.[1] ?? null;
-    const mustBeCompleted = expected.outcomes.length === 1 && expected.outcomes[0] === 'completed';
-    if (id !== null && isWhole && mustBeCompleted && expected.sources[0] === 'reported') {
-      this.#sightings.push({ dispatchId: id, sawEnd: expected.sources.length === 1 });
-    }
+    const isSure = expected.books.length === 1 && expected.books[0] === 'completed reported';
+    if (id !== null && isWhole && isSure) this.#sightings.push({ dispatchId: id, sawEnd: true });
   }
 
   #judgeAnswer(planned: Planned, answer: Answer): void {
@@ -222,11 +239,8 @@ export class Siege {
       if (!known.has(dispatchId) && !(outcome === 'aborted' && usageSource === 'none')) {
         this.#say(planned, `has an entry (${outcome}, ${usageSource}) that the provider knows nothing of`);
       }
-      if (
-        known.has(dispatchId) &&
-        !(expected.outcomes.includes(outcome ?? '') && expected.sources.includes(usageSource ?? ''))
-      ) {
-        this.#say(planned, `is in the ledger as ${outcome}, ${usageSource}`);
+      if (known.has(dispatchId) && !expected.books.some((pair) => pair === `${outcome} ${usageSource}`)) {
+        this.#say(planned, `is in the ledger as '${outcome} ${usageSource}'`);
       }
     }
     const { forbidden } = attack;

@@ -50,3 +50,14 @@ test('a path whose escapes are broken, or with too long a part, is refused witho
     assert.ok(!message.includes('%') && !message.includes('xxx'), message);
   }
 });
+
+test('a number that is not finite is outside of every limit', async () => {
+  for (const path of [
+    '/api/v1/dispatches?limit=1e999',
+    '/api/v1/dispatches?limit=-1e999',
+    '/api/v1/events?after=1e999',
+  ]) {
+    const [status] = await refusal(`GET ${path} HTTP/1.1\r\nhost: x\r\n${HEAD}\r\n${BODY}`);
+    assert.equal(status, 400, path);
+  }
+});

@@ -119,7 +119,7 @@ export const EVENTS = {
     type: 'object',
     additionalProperties: false,
     properties: {
-      after: { type: 'integer', minimum: 0 },
+      after: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
       types: text('Comma-separated event types.'),
       ...FILTERS,
       outcome: { type: 'string', enum: OUTCOMES },

@@ -69,8 +69,9 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       // Refused in policy.ts, with a body.
       requireHostHeader: false,
     },
-    // A misspelt filter must be refused, not dropped: dropped, it answers with everybody's sums.
-    ajv: { customOptions: { removeAdditional: false } },
+    // A misspelt filter must be refused, not dropped: dropped, it answers with everybody's sums. And strict numbers skip the
+    // limits of a number that is not finite, as `1e999` is.
+    ajv: { customOptions: { removeAdditional: false, strictNumbers: false } },
     exposeHeadRoutes: true,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
