@@ -18,6 +18,7 @@ export const LIMITS = {
   retriesMax: 0,
   // The siege shares its machine with what plays it; shedding has tests of its own.
   eventLoopLagMaxMs: 0,
+  ledgerWaitMaxMs: 0,
   metadataBytesMax: 512,
 };
 export const UPSTREAM = {
@@ -39,7 +40,7 @@ export const SIZES = {
   chunkExtensionBytesMax: 40_000,
   pipelinedMax: 40,
   interimMax: 300,
-  tinyChunks: 20_000,
+  tinyChunks: 6_000,
   /** What a caller who reads slowly is sent. */
   slowlyReadBytes: 3 * 1024 * 1024,
   /** What a caller who does not read is sent. */
@@ -138,10 +139,11 @@ export const FROM_CALLERS = {
   Expect: { times: 3, expects: { ...ANSWERED, statuses: [200, 417], endings: ['whole', 'refusal'] } },
   pipelined: { times: 2, expects: { ...ANSWERED, dispatches: [1, SIZES.pipelinedMax] } },
   'a slow reader': { times: 0.5, isSlow: true, expects: ANSWERED },
+  // Given up for its stillness, or by the time-out of the whole where the machine is slow to fill the sockets.
   'a reader who takes nothing': {
     times: 0.4,
     isSlow: true,
-    expects: { statuses: [200], endings: ['cut', 'error event'], ...one('aborted estimated', 'aborted partial') },
+    expects: { statuses: [200], endings: ['cut', 'error event'], ...one('aborted estimated', 'failed estimated') },
   },
 } as const satisfies Record<string, AttackClass>;
 
@@ -222,9 +224,10 @@ export const FROM_PROVIDERS = {
       ...one('failed none', 'failed estimated'),
     },
   },
+  // A framing header too many spoils the body behind a head that was fine.
   'odd headers': {
     times: 8,
-    expects: TAKEN_OR_NOT,
+    expects: { ...TAKEN_OR_NOT, ...one('completed reported', 'failed none', 'failed estimated') },
   },
   'an answer nobody asked for': {
     times: 4,

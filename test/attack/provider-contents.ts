@@ -163,10 +163,12 @@ function cutAnywhere(draw: Draw): Attack {
   return answeredBy(draw, { stream: true, asks }, play, { bytes, tokens: transcript.tokens });
 }
 
+/** The head at once: it has a time-out, and a byte a turn may take long here. */
 const byteByByte =
   (bytes: Buffer): Play =>
   async (wire) => {
-    for (let at = 0; at < bytes.length; at++) {
+    wire.send(bytes.subarray(0, STREAM_HEAD.length));
+    for (let at = STREAM_HEAD.length; at < bytes.length; at++) {
       wire.send(bytes.subarray(at, at + 1));
       if (at % 5 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
@@ -250,9 +252,18 @@ function falseChecksum(draw: Draw): Attack {
   return answeredBy(draw, { stream }, say(framed(packed, ...head, `content-encoding: ${coding}`)), { bytes: packed });
 }
 
+const bombs = new Map<string, Buffer>();
+
+/** Packed once: that takes the time of a hundred other cases. */
+function bombOf(unit: string): Buffer {
+  const packed = bombs.get(unit) ?? gzipSync(Buffer.alloc(SIZES.unreadBytes, unit));
+  bombs.set(unit, packed);
+  return packed;
+}
+
 function bomb(draw: Draw): Attack {
   const stream = draw.random() < 0.5;
-  const packed = gzipSync(Buffer.alloc(SIZES.unreadBytes, stream ? 'data: {}\n\n' : ' '));
+  const packed = bombOf(stream ? 'data: {}\n\n' : ' ');
   const head = stream ? ['content-type: text/event-stream'] : [];
   return answeredBy(draw, { stream }, say(framed(packed, ...head, 'content-encoding: gzip')));
 }
