@@ -155,7 +155,8 @@ export class EncodedStreamMeter implements Meter {
   reading(): Reading {
     const reading = this.#reader.reading();
     if (!this.#isBroken) return reading;
-    return { ...reading, anomaly: 'encoding_broken', outputBytes: this.outputBytes };
+    const { outputBytes, outputTokens } = unread(this.outputBytes);
+    return { ...reading, anomaly: 'encoding_broken', outputBytes, outputTokens };
   }
 
   takeHeld(): Buffer | null {

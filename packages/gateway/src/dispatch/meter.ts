@@ -5,7 +5,8 @@
  */
 import { GatheredBytes } from '../lib/gathered-bytes.ts';
 import { SseFramer } from '../lib/sse-frames.ts';
-import type { Dialect, Reading, StreamReader } from '../providers/dialect.ts';
+import type { AnswerReader, Reading, StreamReader } from '../providers/dialect.ts';
+import { tokensOfBytes } from '../providers/estimate.ts';
 
 export type MeterOverflow = 'event_too_large' | 'answer_too_large';
 
@@ -140,7 +141,7 @@ export class StreamMeter implements Meter {
 }
 
 export class BodyMeter implements Meter {
-  readonly #dialect: Dialect;
+  readonly #dialect: AnswerReader;
   readonly #answerBytesMax: number;
   readonly #body = new GatheredBytes();
   #reading: Reading | null = null;
@@ -150,7 +151,7 @@ export class BodyMeter implements Meter {
   isTerminal = false;
   isWhole = false;
 
-  constructor(dialect: Dialect, answerBytesMax: number) {
+  constructor(dialect: AnswerReader, answerBytesMax: number) {
     this.#dialect = dialect;
     this.#answerBytesMax = answerBytesMax;
   }
@@ -208,5 +209,9 @@ export function unread(outputBytes: number): Reading {
     responseId: null,
     errorKind: null,
     outputBytes,
+    outputTokens: tokensOfBytes(outputBytes),
+    uncountedTokens: 0,
+    reportedCostUsd: null,
+    otherModels: [],
   };
 }

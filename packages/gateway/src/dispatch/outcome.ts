@@ -41,7 +41,8 @@ export interface Exchanged {
 
 /**
  * The usage to record and where it is from. A count the provider gave always wins; without one, whatever may have been
- * produced is estimated, never zero. Only a dispatch that cannot have cost anything has none.
+ * produced is estimated, never zero; what passed after a count that was not the last is estimated and added to it. Only a
+ * dispatch that cannot have cost anything has none.
  */
 export function usageOutcome(
   { end, wasSent, status, isComplete, reading }: Exchanged,
@@ -50,11 +51,17 @@ export function usageOutcome(
   if (reading?.usage) {
     // Decoded bytes whose end does not decode may have been changed on the way, the count among them.
     const isSound = isComplete && reading.anomaly !== 'encoding_broken';
-    return { usage: reading.usage, usageSource: isSound ? 'reported' : 'partial' };
+    const usage = isComplete ? reading.usage : withUncounted(reading.usage, reading.uncountedTokens);
+    return { usage, usageSource: isSound ? 'reported' : 'partial' };
   }
   const outputBytes = reading?.outputBytes ?? 0;
   if (!mayHaveCost(end, wasSent, status, outputBytes)) return { usage: null, usageSource: 'none' };
-  return { usage: estimatedUsage(promptTokens(), outputBytes), usageSource: 'estimated' };
+  return { usage: estimatedUsage(promptTokens(), reading?.outputTokens ?? 0), usageSource: 'estimated' };
+}
+
+/** An answer that broke off after its last count brought more than that count says. */
+function withUncounted(usage: Usage, tokens: number): Usage {
+  return { ...usage, output: usage.output + tokens, total: usage.total + tokens };
 }
 
 function mayHaveCost(

@@ -3,6 +3,7 @@
  * much text its strings hold. It validates nothing and never throws; of what is no JSON it says as much as it saw. For a
  * body that is in memory as a whole, json-splice.ts knows more.
  */
+import { TextTally } from './text-tally.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -39,8 +40,10 @@ export class JsonWatch {
   /** What is being kept: a key or a wanted value of the outermost object; null: nothing. */
   #kept: Buffer[] | null = null;
   #keptBytes = 0;
-  /** Bytes of keys and of strings that are text, below the outermost object. */
-  textBytes = 0;
+  /** The string that is passing; it may turn out to be a blob. */
+  readonly #string = new TextTally();
+  /** Keys and strings that are text, below the outermost object. */
+  readonly text = new TextTally();
   /** Strings that are not text. */
   blobs = 0;
 
@@ -88,6 +91,7 @@ export class JsonWatch {
         this.#isInString = true;
         this.#isKey = this.#expectsKey;
         this.#stringBytes = 0;
+        this.#string.clear();
         this.#mayBeBlob = !this.#isKey;
         if (this.#depth === 1 && this.#isKey) this.#startKeeping();
         return;
@@ -124,22 +128,29 @@ export class JsonWatch {
       if (this.#isEscaped) this.#isEscaped = false;
       else if (byte === BACKSLASH) this.#isEscaped = true;
       else if (byte === QUOTE) {
-        this.#stringBytes += at - from;
+        this.#pass(chunk, from, at);
         this.#isInString = false;
         this.#measure();
         return at + 1;
       }
       if (this.#mayBeBlob && BLOB_BYTES[byte] === 0) this.#mayBeBlob = false;
     }
-    this.#stringBytes += at - from;
+    this.#pass(chunk, from, at);
     return at;
+  }
+
+  #pass(chunk: Buffer, from: number, to: number): void {
+    this.#stringBytes += to - from;
+    // So long a blob is one, whatever follows: it need not be looked at.
+    const isBlob = this.#mayBeBlob && this.#stringBytes >= BLOB_BYTES_MIN;
+    if (!isBlob) this.#string.addJson(chunk, from, to);
   }
 
   #measure(): void {
     if (this.#depth < 2 && !TEXT_MEMBERS.has(this.#key)) return;
     if (this.#depth < 2 && this.#isKey) return;
     if (this.#mayBeBlob && this.#stringBytes >= BLOB_BYTES_MIN) this.blobs++;
-    else this.textBytes += this.#stringBytes;
+    else this.text.absorb(this.#string);
   }
 
   #startKeeping(): void {

@@ -12,7 +12,8 @@ import {
   readMessageUsage,
 } from './anthropic-usage.ts';
 import { Count, type Counters } from './counters.ts';
-import { isObject, type Json, objectIn, objectsIn, parseJson, rawAt, textBytes, textOf } from './parsed.ts';
+import { isObject, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
+import { PassedText } from './passed-text.ts';
 import type { FrameVerdict, Reading, StreamReader } from './reading.ts';
 
 const METRICS = 'amazon-bedrock-invocationMetrics';
@@ -24,10 +25,9 @@ class MessageFacts {
   #serviceTier: string | null = null;
   #servedModel: string | null = null;
   #responseId: string | null = null;
-  #countedBytes = 0;
   stopReason: string | null = null;
   errorKind: Reading['errorKind'] = null;
-  outputBytes = 0;
+  readonly text = new PassedText('anthropic-messages');
 
   /** A message, whole in a body or begun in a `message_start`, which may come again or be spliced in. */
   takeMessage(message: Json, raw: (key: string) => string | null): boolean {
@@ -51,7 +51,7 @@ class MessageFacts {
     const { service_tier: tier, speed } = usage as Json;
     // Fast mode has a price of its own, as a tier has.
     this.#serviceTier = (speed === 'fast' ? speed : textOf(tier)) ?? this.#serviceTier;
-    this.#countedBytes = this.outputBytes;
+    this.text.countedSoFar();
     return true;
   }
 
@@ -65,16 +65,19 @@ class MessageFacts {
   takeBlock(block: Json): void {
     const model = block.type === 'fallback' ? textOf(objectIn(block, 'to')?.model) : null;
     if (model !== null) this.#fallbackModel = model;
-    this.outputBytes += textBytes(block.text) + textBytes(block.thinking);
+    const { tally } = this.text;
+    tally.addText(block.text);
+    tally.addText(block.thinking);
     // A stream begins with an empty input and brings it in deltas.
-    if (isObject(block.input) && Object.keys(block.input).length > 0) {
-      this.outputBytes += Buffer.byteLength(JSON.stringify(block.input));
-    }
+    if (isObject(block.input) && Object.keys(block.input).length > 0) tally.addText(JSON.stringify(block.input));
   }
 
   takeDelta(delta: Json): void {
-    this.outputBytes += textBytes(delta.text) + textBytes(delta.thinking) + textBytes(delta.partial_json);
-    if (delta.type === 'compaction_delta') this.outputBytes += textBytes(delta.content);
+    const { tally } = this.text;
+    tally.addText(delta.text);
+    tally.addText(delta.thinking);
+    tally.addText(delta.partial_json);
+    if (delta.type === 'compaction_delta') tally.addText(delta.content);
   }
 
   reading(): Reading {
@@ -88,8 +91,7 @@ class MessageFacts {
       servedModel: this.#fallbackModel ?? this.#servedModel,
       responseId: this.#responseId,
       errorKind: this.errorKind,
-      outputBytes: this.outputBytes,
-      uncountedBytes: this.outputBytes - this.#countedBytes,
+      ...this.text.facts(),
       reportedCostUsd: null,
       otherModels: [...this.#advisors].map(([model, counters]) => ({ model, usage: messageUsage(counters).usage })),
     };
@@ -101,7 +103,7 @@ export class MessageStreamReader implements StreamReader {
   isWhole = false;
 
   get outputBytes(): number {
-    return this.#facts.outputBytes;
+    return this.#facts.text.bytes;
   }
 
   reading(): Reading {
@@ -159,7 +161,7 @@ export function readMessageBody(body: Buffer): Reading {
   const message = parseJson(body.toString('utf8'));
   if (!isObject(message)) {
     facts.errorKind = 'invalid_answer';
-    facts.outputBytes = body.length;
+    facts.text.tally.addBytes(body);
     return facts.reading();
   }
   if (message.type === 'error' || isObject(message.error)) facts.errorKind = 'provider_error';

@@ -1,73 +1,94 @@
 /**
- * Token estimates for dispatches that ended without a count. Four bytes of UTF-8 text to a token: right to some tens of
- * percent for English, high for scripts of three bytes a letter. An estimate is always stored as one (`usageSource:
- * "estimated"`) and never replaces a number that a provider gave.
+ * Token estimates for what a provider did not count: answers that broke off or came without a count, and their prompts.
+ * Each dialect has weights for the kinds of characters, fitted to its vendors' tokenizers; docs/metering.md says how and
+ * how far they are off. An estimate is always stored as one and never replaces a number that a provider gave.
  */
 import { makeUsage, type Usage } from '@weighbridge/protocol';
+import type { Api } from '../domain/provider.ts';
+import { JsonWatch } from '../lib/json-watch.ts';
+import type { TextKind, TextTally } from '../lib/text-tally.ts';
 
+type Weights = Readonly<Record<TextKind, number>>;
+
+/** For bytes that nobody could look into. */
 const BYTES_PER_TOKEN = 4;
-/** Role and framing of one chat message. */
-const TOKENS_PER_MESSAGE = 4;
-/** A picture of about 1024 x 1024 in full detail. */
-const TOKENS_PER_IMAGE = 765;
+/** A picture of about 1024 x 1024; other blobs have no better guess. */
+const TOKENS_PER_BLOB = 765;
+
+/** Tokens to a character: o200k, OpenAI's since 2024. */
+const OPENAI: Weights = {
+  letter: 0.246,
+  digit: 0.307,
+  blank: 0.086,
+  sign: 0.614,
+  marked: 0.581,
+  script: 0.313,
+  abjad: 0.369,
+  indic: 0.371,
+  symbol: 0.657,
+  ideograph: 0.841,
+  hangul: 0.764,
+  astral: 1.5,
+};
+
+const ANTHROPIC: Weights = {
+  letter: 0.286,
+  digit: 0.296,
+  blank: 0.075,
+  sign: 0.607,
+  marked: 1.155,
+  script: 0.626,
+  abjad: 1.066,
+  indic: 1.266,
+  symbol: 1.053,
+  ideograph: 1.118,
+  hangul: 1.362,
+  astral: 1.5,
+};
+
+/** Gemma 3's, which Google publishes. */
+const GOOGLE: Weights = {
+  letter: 0.248,
+  digit: 0.751,
+  blank: 0.077,
+  sign: 0.807,
+  marked: 0.654,
+  script: 0.313,
+  abjad: 0.379,
+  indic: 0.331,
+  symbol: 1.044,
+  ideograph: 0.656,
+  hangul: 0.736,
+  astral: 1.5,
+};
+
+const WEIGHTS: Readonly<Record<Api, Weights>> = {
+  'openai-completions': OPENAI,
+  'openai-responses': OPENAI,
+  'anthropic-messages': ANTHROPIC,
+  'google-generate': GOOGLE,
+};
+
+export function tokensIn(text: TextTally, api: Api): number {
+  return Math.ceil(text.weighed(WEIGHTS[api]));
+}
 
 export function tokensOfBytes(bytes: number): number {
   return Math.ceil(bytes / BYTES_PER_TOKEN);
 }
 
-export function estimatedUsage(promptTokens: number, outputBytes: number): Usage {
-  return makeUsage({ input: promptTokens, output: tokensOfBytes(outputBytes) });
+export function estimatedUsage(promptTokens: number, outputTokens: number): Usage {
+  return makeUsage({ input: promptTokens, output: outputTokens });
 }
 
-/** Prompt tokens of a chat body (`messages`, `tools`); 0 for what is not one. */
-export function estimateChatPrompt(body: Buffer): number {
-  const parsed = parsedObject(body);
-  if (parsed === null) return 0;
-  let tokens = 0;
-  const messages = Array.isArray(parsed.messages) ? parsed.messages : [];
-  for (const message of messages) tokens += TOKENS_PER_MESSAGE + contentTokens(message);
-  if (parsed.tools !== undefined) tokens += tokensOfBytes(jsonBytes(parsed.tools));
-  return tokens;
+/** Prompt tokens of a request's body: its texts, the names in it, its pictures; 0 for what is no JSON. */
+export function estimatePrompt(api: Api, body: Buffer): number {
+  const watch = new JsonWatch([]);
+  watch.push(body);
+  return watchedPrompt(api, watch);
 }
 
-/** The length of a parsed value as JSON text. It keeps its own stack: values from outside may be nested deep. */
-export function jsonBytes(value: unknown): number {
-  const open: unknown[] = [value];
-  let bytes = 0;
-  while (open.length > 0) {
-    const next = open.pop();
-    if (typeof next !== 'object' || next === null) {
-      bytes += Buffer.byteLength(JSON.stringify(next));
-      continue;
-    }
-    const values = Object.values(next);
-    // The brackets, and the commas between.
-    bytes += 2 + Math.max(0, values.length - 1);
-    if (!Array.isArray(next)) for (const key of Object.keys(next)) bytes += Buffer.byteLength(JSON.stringify(key)) + 1;
-    for (const inner of values) open.push(inner);
-  }
-  return bytes;
-}
-
-function contentTokens(message: unknown): number {
-  if (typeof message !== 'object' || message === null) return 0;
-  const { content, tool_calls: toolCalls } = message as Record<string, unknown>;
-  let tokens = toolCalls === undefined ? 0 : tokensOfBytes(jsonBytes(toolCalls));
-  if (typeof content === 'string') tokens += tokensOfBytes(Buffer.byteLength(content));
-  if (!Array.isArray(content)) return tokens;
-  for (const part of content) {
-    if (typeof part !== 'object' || part === null) continue;
-    if (typeof part.text === 'string') tokens += tokensOfBytes(Buffer.byteLength(part.text));
-    else if (part.type === 'image_url') tokens += TOKENS_PER_IMAGE;
-  }
-  return tokens;
-}
-
-function parsedObject(body: Buffer): Record<string, unknown> | null {
-  try {
-    const parsed: unknown = JSON.parse(body.toString('utf8'));
-    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : null;
-  } catch {
-    return null;
-  }
+/** The same of a body that has passed in pieces. */
+export function watchedPrompt(api: Api, watch: JsonWatch): number {
+  return tokensIn(watch.text, api) + watch.blobs * TOKENS_PER_BLOB;
 }

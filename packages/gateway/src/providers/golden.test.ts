@@ -14,7 +14,7 @@ const SEED = 20_261_121;
 
 function facts(reading: Reading, end: GoldenEnd, isWhole: boolean): Expected {
   const { usage, anomaly, stopReason, serviceTier, servedModel, responseId, errorKind } = reading;
-  const { reportedCostUsd = null, otherModels = [] } = reading;
+  const { reportedCostUsd, otherModels } = reading;
   const said = { usage, anomaly, stopReason, serviceTier, servedModel, responseId, errorKind };
   return { ...said, reportedCostUsd, otherModels, end, isWhole };
 }

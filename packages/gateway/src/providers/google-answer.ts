@@ -4,9 +4,11 @@
  * the elements of one JSON array; a body may be a response or such an array.
  */
 import { frameData } from '../lib/sse-frames.ts';
+import type { TextTally } from '../lib/text-tally.ts';
 import { addTool, Count } from './counters.ts';
 import { generateUsage, readUsageMetadata } from './google-usage.ts';
-import { isObject, type Json, objectIn, objectsIn, parseJson, rawAt, textBytes, textOf } from './parsed.ts';
+import { isObject, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
+import { PassedText } from './passed-text.ts';
 import type { FrameVerdict, Reading, StreamReader } from './reading.ts';
 
 const NOT_FINISHED = new Set(['FINISH_REASON_UNSPECIFIED', 'CONTINUATION']);
@@ -17,10 +19,9 @@ class GenerateFacts {
   #serviceTier: string | null = null;
   #servedModel: string | null = null;
   #responseId: string | null = null;
-  #countedBytes = 0;
   stopReason: string | null = null;
   errorKind: Reading['errorKind'] = null;
-  outputBytes = 0;
+  readonly text = new PassedText('google-generate');
 
   /** One response, whole or a stream's next. Returns whether it brought a count. */
   take(response: Json, raw: () => string | null): boolean {
@@ -35,7 +36,7 @@ class GenerateFacts {
     if (isObject(metadata)) {
       this.#serviceTier = textOf(metadata.serviceTier) ?? textOf(metadata.trafficType) ?? this.#serviceTier;
     }
-    if (hasCounted) this.#countedBytes = this.outputBytes;
+    if (hasCounted) this.text.countedSoFar();
     return hasCounted;
   }
 
@@ -52,8 +53,7 @@ class GenerateFacts {
       servedModel: this.#servedModel,
       responseId: this.#responseId,
       errorKind: this.errorKind,
-      outputBytes: this.outputBytes,
-      uncountedBytes: this.outputBytes - this.#countedBytes,
+      ...this.text.facts(),
       reportedCostUsd: null,
       otherModels: [],
     };
@@ -62,7 +62,7 @@ class GenerateFacts {
   #takeCandidate(candidate: Json): void {
     const finish = textOf(candidate.finishReason);
     if (finish !== null && !NOT_FINISHED.has(finish)) this.stopReason = finish;
-    for (const part of objectsIn(objectIn(candidate, 'content'), 'parts')) this.outputBytes += partBytes(part);
+    for (const part of objectsIn(objectIn(candidate, 'content'), 'parts')) addPart(this.text.tally, part);
     const queries = objectIn(candidate, 'groundingMetadata')?.webSearchQueries;
     if (Array.isArray(queries)) this.#searches = Math.max(this.#searches, queries.length);
   }
@@ -73,7 +73,7 @@ export class GenerateStreamReader implements StreamReader {
   isWhole = false;
 
   get outputBytes(): number {
-    return this.#facts.outputBytes;
+    return this.#facts.text.bytes;
   }
 
   reading(): Reading {
@@ -102,7 +102,7 @@ export function readGenerateBody(body: Buffer): Reading {
   }
   if (!isObject(parsed)) {
     facts.errorKind = 'invalid_answer';
-    facts.outputBytes = body.length;
+    facts.text.tally.addBytes(body);
     return facts.reading();
   }
   const { response, path } = unwrapped(parsed);
@@ -125,9 +125,9 @@ function unwrapped(event: Json): { response: Json; path: string[] } {
     : { response: inner, path: ['response', 'usageMetadata'] };
 }
 
-function partBytes(part: Json): number {
-  let bytes = textBytes(part.text) + textBytes(objectIn(part, 'executableCode')?.code);
+function addPart(tally: TextTally, part: Json): void {
+  tally.addText(part.text);
+  tally.addText(objectIn(part, 'executableCode')?.code);
   const call = objectIn(part, 'functionCall');
-  if (call !== null && call.args !== undefined) bytes += Buffer.byteLength(JSON.stringify(call.args));
-  return bytes;
+  if (call !== null && call.args !== undefined) tally.addText(JSON.stringify(call.args));
 }

@@ -5,11 +5,12 @@
  */
 import { findMember, type Range, scanArray, scanObject } from '../lib/json-splice.ts';
 import { frameData } from '../lib/sse-frames.ts';
+import type { TextTally } from '../lib/text-tally.ts';
 import { Count } from './counters.ts';
-import { jsonBytes } from './estimate.ts';
 import { inclusiveUsage, readInclusiveUsage } from './inclusive-usage.ts';
 import { glance } from './openai-glance.ts';
-import { isObject, type Json, parseJson, rawAt, textBytes, textOf } from './parsed.ts';
+import { isObject, type Json, parseJson, rawAt, textOf } from './parsed.ts';
+import { PassedText } from './passed-text.ts';
 import type { FrameVerdict, Reading, StreamReader } from './reading.ts';
 import { reportedCostUsd } from './reported-cost.ts';
 
@@ -32,10 +33,9 @@ class Facts {
   #servedModel: string | null = null;
   #responseId: string | null = null;
   #reportedCostUsd: string | null = null;
-  #countedBytes = 0;
   stopReason: string | null = null;
   errorKind: Reading['errorKind'] = null;
-  outputBytes = 0;
+  readonly text = new PassedText('openai-completions');
 
   get hasCount(): boolean {
     return this.#count.counters !== null;
@@ -70,8 +70,7 @@ class Facts {
       servedModel: this.#servedModel,
       responseId: this.#responseId,
       errorKind: this.errorKind,
-      outputBytes: this.outputBytes,
-      uncountedBytes: this.outputBytes - this.#countedBytes,
+      ...this.text.facts(),
       reportedCostUsd: this.#reportedCostUsd,
       otherModels: [],
     };
@@ -102,7 +101,7 @@ class Facts {
     // Mistral and OpenRouter name the tier in the usage.
     this.#serviceTier = textOf((usage as Json).service_tier) ?? this.#serviceTier;
     this.#reportedCostUsd = reportedCostUsd(usage) ?? this.#reportedCostUsd;
-    this.#countedBytes = this.outputBytes;
+    this.text.countedSoFar();
     return true;
   }
 }
@@ -114,7 +113,7 @@ export class ChatStreamReader implements StreamReader {
   isWhole = false;
 
   get outputBytes(): number {
-    return this.#facts.outputBytes;
+    return this.#facts.text.bytes;
   }
 
   reading(): Reading {
@@ -124,10 +123,9 @@ export class ChatStreamReader implements StreamReader {
   frame(bytes: Buffer): FrameVerdict {
     // Data that is an object, as nearly always, is not the last word; every other frame is looked at in full.
     if (!beginsObject(bytes) && frameData(bytes)?.trim() === '[DONE]') return 'terminal';
-    const seen = glance(bytes);
-    this.#facts.outputBytes += seen < 0 ? ~seen : seen;
+    const matters = glance(bytes, this.#facts.text.tally);
     // The first chunk names the model; what does not begin with `data` may be an error event.
-    return seen < 0 || this.#isFirst || bytes[0] !== LOWER_D ? this.#parse(bytes) : 'pass';
+    return matters || this.#isFirst || bytes[0] !== LOWER_D ? this.#parse(bytes) : 'pass';
   }
 
   #parse(bytes: Buffer): FrameVerdict {
@@ -151,11 +149,11 @@ export function readChatBody(body: Buffer): Reading {
   const parsed = parseJson(body.toString('utf8'));
   if (!isObject(parsed)) {
     facts.errorKind = 'invalid_answer';
-    facts.outputBytes = body.length;
+    facts.text.tally.addBytes(body);
     return facts.reading();
   }
   facts.take(parsed, body);
-  if (!facts.hasCount) facts.outputBytes = messageBytes(parsed.choices);
+  if (!facts.hasCount) addMessages(facts.text.tally, parsed.choices);
   return facts.reading();
 }
 
@@ -171,18 +169,14 @@ function dataBytes(frame: Buffer, data: string): Buffer {
   return json.includes(LF) || json.includes(CR) ? Buffer.from(data) : json;
 }
 
-function messageBytes(choices: unknown): number {
-  if (!Array.isArray(choices)) return 0;
-  let bytes = 0;
+function addMessages(tally: TextTally, choices: unknown): void {
+  if (!Array.isArray(choices)) return;
   for (const choice of choices) {
     if (!isObject(choice) || !isObject(choice.message)) continue;
-    for (const key of ['content', 'reasoning_content', 'reasoning', 'refusal']) {
-      bytes += textBytes(choice.message[key]);
-    }
+    for (const key of ['content', 'reasoning_content', 'reasoning', 'refusal']) tally.addText(choice.message[key]);
     const calls = choice.message.tool_calls;
-    if (calls !== undefined && calls !== null) bytes += jsonBytes(calls);
+    if (calls !== undefined && calls !== null) tally.addText(JSON.stringify(calls));
   }
-  return bytes;
 }
 
 /** Where the elements of the array under that key lie. */

@@ -4,7 +4,7 @@
  */
 import type { Secret } from '../lib/secret.ts';
 import type { Dialect } from './dialect.ts';
-import { estimateChatPrompt } from './estimate.ts';
+import { estimatePrompt } from './estimate.ts';
 import { ChatStreamReader, readChatBody } from './openai-answer.ts';
 import { encodeChat, leadingMessage } from './openai-request.ts';
 
@@ -24,5 +24,5 @@ export const openaiCompletions: Dialect = {
     const text = body.toString('latin1', 0, Math.min(body.length, ERROR_BYTES_MAX));
     return text.includes('stream_options') || text.includes('include_usage');
   },
-  estimatePrompt: estimateChatPrompt,
+  estimatePrompt: (body) => estimatePrompt('openai-completions', body),
 };

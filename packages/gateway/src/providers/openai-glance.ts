@@ -3,6 +3,7 @@
  * must be parsed (usage, a stop reason, an error). Nine in ten chunks of a stream need nothing more. It walks strings
  * as strings, so text that looks like a key is never taken for one.
  */
+import type { TextTally } from '../lib/text-tally.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -25,10 +26,9 @@ const BEDROCK = key('amazon-bedrock-invocationMetrics');
 const ERROR = key('error');
 const FINISH_REASON = key('finish_reason');
 
-/** Bytes of generated text; their complement (`~bytes`) where the frame must be parsed. */
-export function glance(frame: Buffer): number {
+/** Adds the generated text to the tally. Returns whether the frame must be parsed. */
+export function glance(frame: Buffer, text: TextTally): boolean {
   const length = frame.length;
-  let text = 0;
   let matters = false;
   let at = 0;
   while (at < length) {
@@ -61,7 +61,7 @@ export function glance(frame: Buffer): number {
       const texts = TEXT_KEYS[size];
       if (texts !== undefined && isOneOf(frame, start, texts)) {
         const close = stringEnd(frame, next + 1);
-        text += textBytes(frame, next + 1, close);
+        text.addJson(frame, next + 1, Math.min(close, length));
         at = close + 1;
         continue;
       }
@@ -69,7 +69,7 @@ export function glance(frame: Buffer): number {
     at = next;
     matters ||= says(frame, start, size, first);
   }
-  return matters ? ~text : text;
+  return matters;
 }
 
 /** Whether the member is one that a parse must read. */
@@ -97,28 +97,6 @@ function stringEnd(frame: Buffer, from: number): number {
   let at = from;
   while (at < frame.length && frame[at] !== QUOTE) at += frame[at] === BACKSLASH ? 2 : 1;
   return at;
-}
-
-/** The string's length in UTF-8, its escapes resolved. */
-function textBytes(frame: Buffer, start: number, end: number): number {
-  let bytes = end - start;
-  for (let at = start; at < end; at++) {
-    if (frame[at] !== BACKSLASH) continue;
-    if (frame[at + 1] !== 0x75) {
-      bytes -= 1;
-      at += 1;
-    } else {
-      bytes -= 6 - utf8Bytes(Number.parseInt(frame.toString('latin1', at + 2, at + 6), 16));
-      at += 5;
-    }
-  }
-  return Math.max(0, bytes);
-}
-
-function utf8Bytes(unit: number): number {
-  if (unit < 0x80) return 1;
-  // Each half of a surrogate pair is two of its four bytes.
-  return unit < 0x800 || (unit >= 0xd800 && unit <= 0xdfff) ? 2 : 3;
 }
 
 function isOneOf(frame: Buffer, start: number, names: readonly Buffer[]): boolean {

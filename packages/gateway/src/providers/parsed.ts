@@ -30,11 +30,6 @@ export function textOf(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value.slice(0, TEXT_CHARS_MAX) : null;
 }
 
-/** The UTF-8 length of a text, 0 for everything else. */
-export function textBytes(value: unknown): number {
-  return typeof value === 'string' ? Buffer.byteLength(value) : 0;
-}
-
 /** The value of a JSON text; undefined for what is none, or is nested deeper than any answer. */
 export function parseJson(text: string): unknown {
   if (text.length > DEPTH_MAX && isDeeperThan(Buffer.from(text), DEPTH_MAX)) return undefined;

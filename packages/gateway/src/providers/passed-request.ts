@@ -26,10 +26,10 @@ export function readPassedRequest(endpoint: Endpoint | null, body: Buffer | null
   const scan = endpoint === null || body === null ? 'malformed' : scanObject(body, 0, DEPTH_MAX);
   const named = { model: endpoint?.model ?? null, stream: endpoint?.stream ?? false };
   if (typeof scan === 'string' || body === null) return { ...named, asksUsage: false, user: null, scan: null };
-  const options = valueOf(body, lastMember(scan, 'stream_options'));
+  const options = jsonAt(body, lastMember(scan, 'stream_options'));
   return {
     model: named.model ?? textOf(body, lastMember(scan, 'model')),
-    stream: endpoint?.stream ?? valueOf(body, lastMember(scan, 'stream')) === true,
+    stream: endpoint?.stream ?? jsonAt(body, lastMember(scan, 'stream')) === true,
     asksUsage:
       typeof options === 'object' && options !== null && 'include_usage' in options && options.include_usage === true,
     user: textOf(body, lastMember(scan, 'user')),
@@ -45,11 +45,11 @@ function lastMember(scan: ObjectScan, key: string): Member | null {
 
 function textOf(body: Buffer, member: Member | null): string | null {
   if (member === null || member.end - member.start > NAME_BYTES_MAX) return null;
-  const value = valueOf(body, member);
+  const value = jsonAt(body, member);
   return typeof value === 'string' && value !== '' ? value : null;
 }
 
-function valueOf(body: Buffer, member: Member | null): unknown {
+function jsonAt(body: Buffer, member: Member | null): unknown {
   if (member === null || member.end - member.start > NAME_BYTES_MAX) return null;
   try {
     return JSON.parse(body.toString('utf8', member.start, member.end));

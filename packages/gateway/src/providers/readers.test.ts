@@ -17,9 +17,10 @@ function read(api: (typeof APIS)[number], stream: Buffer): Reading {
   return reader.reading();
 }
 
-function isSound({ usage, outputBytes, uncountedBytes = 0 }: Reading): void {
+function isSound({ usage, outputBytes, outputTokens, uncountedTokens }: Reading): void {
   assert.ok(Number.isSafeInteger(outputBytes) && outputBytes >= 0, `${outputBytes} bytes`);
-  assert.ok(uncountedBytes >= 0 && uncountedBytes <= outputBytes, `${uncountedBytes} of ${outputBytes} bytes`);
+  assert.ok(Number.isSafeInteger(outputTokens) && outputTokens <= 2 * outputBytes, `${outputTokens} tokens`);
+  assert.ok(uncountedTokens >= 0 && uncountedTokens <= outputTokens, `${uncountedTokens} of ${outputTokens} tokens`);
   if (usage === null) return;
   const { reasoning, serverTools, ...counts } = usage;
   for (const [name, count] of Object.entries({ ...counts, ...serverTools, reasoning: reasoning ?? 0 })) {
@@ -167,14 +168,14 @@ test('what a broken stream leaves uncounted is the text since the provider last 
     event({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: piece } });
   const start = event({ type: 'message_start', message: { usage: { input_tokens: 25, output_tokens: 1 } } });
   const reading = read('anthropic-messages', Buffer.from(start + text('Hello ') + text('world')));
-  assert.deepEqual([reading.usage!.output, reading.outputBytes, reading.uncountedBytes], [1, 11, 11]);
+  assert.deepEqual([reading.usage!.output, reading.outputBytes, reading.uncountedTokens], [1, 11, 3]);
   const chunk = (piece: string, candidatesTokenCount: number): string =>
     event({
       candidates: [{ content: { parts: [{ text: piece }] } }],
       usageMetadata: { promptTokenCount: 5, candidatesTokenCount },
     });
   const counted = read('google-generate', Buffer.from(chunk('Hello ', 1) + chunk('world', 2)));
-  assert.deepEqual([counted.usage!.output, counted.outputBytes, counted.uncountedBytes], [2, 11, 0]);
+  assert.deepEqual([counted.usage!.output, counted.outputBytes, counted.uncountedTokens], [2, 11, 0]);
 });
 
 test('several usages that complete each other are kept raw as a list, one that says all alone', () => {

@@ -1,30 +1,34 @@
 /** Who reads the answers of which dialect. Every dialect can be read; which ones a door can also speak is dialects.ts. */
 import type { Api } from '../domain/provider.ts';
 import { MessageStreamReader, readMessageBody } from './anthropic-answer.ts';
+import { estimatePrompt } from './estimate.ts';
 import { GenerateStreamReader, readGenerateBody } from './google-answer.ts';
 import { openaiCompletions } from './openai-completions.ts';
 import type { AnswerReader } from './reading.ts';
 import { ResponseStreamReader, readResponseBody } from './responses-answer.ts';
 
-const READERS: Readonly<Record<Api, Omit<AnswerReader, 'estimatePrompt'>>> = {
+const READERS: Readonly<Record<Api, AnswerReader>> = {
   'openai-completions': openaiCompletions,
   'openai-responses': {
     api: 'openai-responses',
+    estimatePrompt: (body) => estimatePrompt('openai-responses', body),
     streamReader: () => new ResponseStreamReader(),
     readBody: readResponseBody,
   },
   'anthropic-messages': {
     api: 'anthropic-messages',
+    estimatePrompt: (body) => estimatePrompt('anthropic-messages', body),
     streamReader: () => new MessageStreamReader(),
     readBody: readMessageBody,
   },
   'google-generate': {
     api: 'google-generate',
+    estimatePrompt: (body) => estimatePrompt('google-generate', body),
     streamReader: () => new GenerateStreamReader(),
     readBody: readGenerateBody,
   },
 };
 
-export function readerOf(api: Api): Omit<AnswerReader, 'estimatePrompt'> {
+export function readerOf(api: Api): AnswerReader {
   return READERS[api];
 }

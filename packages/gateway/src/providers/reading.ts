@@ -30,13 +30,15 @@ export interface Reading {
   servedModel: string | null;
   responseId: string | null;
   errorKind: 'provider_error' | 'invalid_answer' | null;
-  /** Bytes of generated text, reasoning and tool arguments: what an estimate of the output stands on. */
+  /** Bytes of generated text, reasoning and tool arguments. */
   outputBytes: number;
-  /** Those of them that passed after the provider last counted its output: uncounted, should the stream end here. */
-  uncountedBytes?: number;
-  /** What the provider says it charged, in USD as a decimal number. */
-  reportedCostUsd?: string | null;
-  otherModels?: readonly ModelUsage[];
+  /** What they are in tokens, an estimate. */
+  outputTokens: number;
+  /** Those of them that passed after the provider last counted its output: to be added, should the stream end here. */
+  uncountedTokens: number;
+  /** What the provider says it charged, in USD: a decimal number, as exact as it was sent. */
+  reportedCostUsd: string | null;
+  otherModels: readonly ModelUsage[];
 }
 
 export interface StreamReader {

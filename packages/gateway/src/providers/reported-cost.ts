@@ -9,12 +9,11 @@ const TICKS_DIGITS = 10;
 /** A request that costs more is a mistake. */
 const USD_MAX = 1_000_000;
 
-/** From a usage object, or from the answer around it. Null where nothing, or nothing possible, is said. */
+/** From a usage object. Null where nothing, or nothing possible, is said. */
 export function reportedCostUsd(usage: unknown): string | null {
   if (!isObject(usage)) return null;
-  const ticks = usage.cost_in_usd_ticks; // xAI
-  if (typeof ticks === 'number') return Number.isSafeInteger(ticks) && ticks >= 0 ? ofTicks(ticks) : null;
   return (
+    ofTicks(usage.cost_in_usd_ticks) ?? // xAI
     decimal(usage.cost) ?? // OpenRouter
     decimal(objectIn(usage, 'cost')?.total_cost) ?? // Perplexity
     decimal(usage.estimated_cost) // DeepInfra
@@ -30,7 +29,8 @@ export function decimal(value: unknown): string | null {
   return `0.${'0'.repeat(Number(exponent) - 1)}${digits.replace('.', '')}`;
 }
 
-function ofTicks(ticks: number): string {
+function ofTicks(ticks: unknown): string | null {
+  if (!Number.isSafeInteger(ticks) || (ticks as number) < 0) return null;
   const text = String(ticks).padStart(TICKS_DIGITS + 1, '0');
   const whole = text.slice(0, -TICKS_DIGITS);
   const fraction = text.slice(-TICKS_DIGITS).replace(/0+$/, '');

@@ -4,9 +4,11 @@
  * Deltas say only how much text has passed. Facts: openai 7.55.0, resources/responses.
  */
 import { sseEvent } from '../lib/sse-event.ts';
+import type { TextTally } from '../lib/text-tally.ts';
 import { addTool, Count, type Counters, isCount } from './counters.ts';
 import { inclusiveUsage, readInclusiveUsage } from './inclusive-usage.ts';
-import { isObject, type Json, objectIn, objectsIn, parseJson, rawAt, textBytes, textOf } from './parsed.ts';
+import { isObject, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
+import { PassedText } from './passed-text.ts';
 import type { FrameVerdict, Reading, StreamReader } from './reading.ts';
 import { reportedCostUsd } from './reported-cost.ts';
 
@@ -30,10 +32,9 @@ class ResponseFacts {
   #servedModel: string | null = null;
   #responseId: string | null = null;
   #reportedCostUsd: string | null = null;
-  #countedBytes = 0;
   stopReason: string | null = null;
   errorKind: Reading['errorKind'] = null;
-  outputBytes = 0;
+  readonly text = new PassedText('openai-responses');
 
   /** A response object, in a body or in an event. Returns whether it brought a count. */
   takeResponse(response: Json, raw: (key: string) => string | null): boolean {
@@ -51,7 +52,7 @@ class ResponseFacts {
       () => readInclusiveUsage(response.usage),
       () => raw('usage'),
     );
-    if (hasCounted) this.#countedBytes = this.outputBytes;
+    if (hasCounted) this.text.countedSoFar();
     this.#reportedCostUsd = reportedCostUsd(response.usage) ?? this.#reportedCostUsd;
     return hasCounted;
   }
@@ -74,8 +75,7 @@ class ResponseFacts {
       servedModel: this.#servedModel,
       responseId: this.#responseId,
       errorKind: this.errorKind,
-      outputBytes: this.outputBytes,
-      uncountedBytes: this.outputBytes - this.#countedBytes,
+      ...this.text.facts(),
       reportedCostUsd: this.#reportedCostUsd,
       otherModels: [],
     };
@@ -105,7 +105,7 @@ export class ResponseStreamReader implements StreamReader {
   isWhole = false;
 
   get outputBytes(): number {
-    return this.#facts.outputBytes;
+    return this.#facts.text.bytes;
   }
 
   reading(): Reading {
@@ -124,7 +124,7 @@ export class ResponseStreamReader implements StreamReader {
   #take(type: string, event: Json, data: string): FrameVerdict {
     const facts = this.#facts;
     if (type.endsWith('.delta')) {
-      if (!NO_TEXT.has(type)) facts.outputBytes += textBytes(event.delta);
+      if (!NO_TEXT.has(type)) facts.text.tally.addText(event.delta);
       return 'pass';
     }
     if (type === 'response.output_item.done' && isObject(event.item)) facts.takeItem(event.item);
@@ -143,10 +143,10 @@ export function readResponseBody(body: Buffer): Reading {
   const response = parseJson(body.toString('utf8'));
   if (!isObject(response)) {
     facts.errorKind = 'invalid_answer';
-    facts.outputBytes = body.length;
+    facts.text.tally.addBytes(body);
     return facts.reading();
   }
-  for (const item of objectsIn(response, 'output')) facts.outputBytes += itemBytes(item);
+  for (const item of objectsIn(response, 'output')) addItem(facts.text.tally, item);
   facts.takeResponse(response, (key) => rawAt(body, [key]));
   return facts.reading();
 }
@@ -158,10 +158,12 @@ function toolOf(item: Json): string | null {
   return tool === 'web_search' && action !== null && action !== 'search' ? null : tool;
 }
 
-function itemBytes(item: Json): number {
-  let bytes = textBytes(item.arguments) + textBytes(item.input) + textBytes(item.code);
+function addItem(tally: TextTally, item: Json): void {
+  for (const key of ['arguments', 'input', 'code']) tally.addText(item[key]);
   for (const key of ['content', 'summary']) {
-    for (const part of objectsIn(item, key)) bytes += textBytes(part.text) + textBytes(part.refusal);
+    for (const part of objectsIn(item, key)) {
+      tally.addText(part.text);
+      tally.addText(part.refusal);
+    }
   }
-  return bytes;
 }

@@ -5,7 +5,7 @@
  */
 import { makeUsage, type Usage } from '@weighbridge/protocol';
 import type { Api } from '../../domain/provider.ts';
-import type { ModelUsage, Reading } from '../reading.ts';
+import type { Reading } from '../reading.ts';
 
 /** How a stream ends: by the dialect's own last frame, by an error event, or with its connection. */
 export type GoldenEnd = 'terminal' | 'error' | 'open';
@@ -14,10 +14,16 @@ export type GoldenEnd = 'terminal' | 'error' | 'open';
 export interface Expected
   extends Pick<
     Reading,
-    'usage' | 'anomaly' | 'stopReason' | 'serviceTier' | 'servedModel' | 'responseId' | 'errorKind'
+    | 'usage'
+    | 'reportedCostUsd'
+    | 'otherModels'
+    | 'anomaly'
+    | 'stopReason'
+    | 'serviceTier'
+    | 'servedModel'
+    | 'responseId'
+    | 'errorKind'
   > {
-  reportedCostUsd: string | null;
-  otherModels: readonly ModelUsage[];
   end: GoldenEnd;
   /** The count and the stop reason have come before the connection's end. */
   isWhole: boolean;
