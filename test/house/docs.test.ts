@@ -46,6 +46,9 @@ test('every line that the gateway logs as an error is among those that docs/oper
     (path) => !/\.(test|fixture)\.ts$/.test(path),
   );
   const logged = sources.flatMap((path) => [...text(path).matchAll(/log\.(error|warn)\([^;]*?'([^']+)'\s*,?\s*\)/gs)]);
+  // A sentence that is not written where it is logged cannot be looked up.
+  const calls = sources.flatMap((path) => [...text(path).matchAll(/log\.(error|warn)\(/g)]);
+  assert.equal(logged.length, calls.length, 'every log.error and log.warn says its sentence as a literal');
   const errors = logged.filter(([, level]) => level === 'error').map(([, , message]) => message!);
   assert.ok(errors.length > 4, `only ${errors.length} were found`);
   const [, section = ''] = text('docs/operations.md').split('### Log lines to alert on\n');

@@ -84,7 +84,7 @@ async function startOn(
   const catalogue = new Catalogue(config.providers);
   const prices = new Prices({
     importedFile: join(config.stateDir, IMPORTED_PRICES),
-    report: (message) => log.error(message),
+    report: (reason) => log.error({ reason }, 'imported prices are not used; the price book of this version is'),
   });
   const dispatcher = new Dispatcher({
     ledger: metered,

@@ -20,6 +20,7 @@ import { openStore } from '../store/open.ts';
 import { bytesText, type Check } from './check.ts';
 import { diskCheck, skewCheck } from './check-store.ts';
 import { runCli } from './program.ts';
+import { writeRunning } from './running.ts';
 
 interface Seen {
   code: number;
@@ -217,6 +218,30 @@ test('every limit is listed with its value, its reason and who gave it, and what
   assert.ok(off.includes('metering.onCallerGone: abort (file)'), off.join('; '));
   assert.ok(!checks.some((check) => check.verdict === 'warning' && check.text.includes('endpoint is off')));
   assert.ok(settings.some(({ path, value, source }) => path === 'limits.runsMax' && value === 7 && source === 'file'));
+});
+
+test('doctor says whether the running gateway takes calls, sheds some, or has died', async (t) => {
+  const stateDir = stateDirectory(t);
+  let answer = {};
+  const gateway = createServer((_request, response) => response.end(JSON.stringify(answer))).listen(0, '127.0.0.1');
+  await once(gateway, 'listening');
+  t.after(() => gateway.close());
+  const url = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`;
+  writeRunning(stateDir, { url, pid: 4711, startedAt: '', version: '' });
+  const found = async (said: object): Promise<[number, string, string]> => {
+    answer = said;
+    const { code, of } = await examined(stateDir);
+    return [code, of('gateway')[0]!.verdict, of('gateway')[0]!.text];
+  };
+  assert.deepEqual(await found({ ready: true }), [0, 'ok', `runs at ${url}, process 4711`]);
+  const shedding = { ready: true, failing: [], load: { shedding: true } };
+  assert.deepEqual(await found(shedding), [0, 'warning', `at ${url} is overloaded and sheds calls`]);
+  const full = { ready: false, failing: ['ledger', 'disk'] };
+  assert.deepEqual(await found(full), [3, 'failure', `at ${url} takes no calls: ledger, disk`]);
+  gateway.closeAllConnections();
+  gateway.close();
+  await once(gateway, 'close');
+  assert.match((await found({}))[2], /does not run; the last one \(process 4711\) did not end by itself/);
 });
 
 test('--live asks each provider once, for its list of models, with its key in its own header; without it nobody is asked', async (t) => {

@@ -23,6 +23,9 @@ import { EXIT, type Surroundings } from './surroundings.ts';
 const NODE_MAJOR_MIN = 24;
 const PROBE_TIMEOUT_MS = 2_000;
 
+/** What the probe says beyond what a client needs. */
+type Readiness = Awaited<ReturnType<WeighbridgeClient['ready']>> & { load?: { shedding: boolean } | null };
+
 interface Examined {
   checks: Check[];
   settings: LoadedConfig['settings'];
@@ -112,13 +115,13 @@ async function gatewayCheck(config: GatewayConfig): Promise<Check> {
 
 async function readiness({ url, pid }: RunningRecord): Promise<Check | null> {
   try {
-    const { ready, failing = [] } = await new WeighbridgeClient({
-      url,
-      token: null,
-      timeoutMs: PROBE_TIMEOUT_MS,
-    }).ready();
-    if (ready) return { subject: 'gateway', verdict: 'ok', text: `runs at ${url}, process ${pid}` };
-    return { subject: 'gateway', verdict: 'failure', text: `at ${url} takes no calls: ${failing.join(', ')}` };
+    const client = new WeighbridgeClient({ url, token: null, timeoutMs: PROBE_TIMEOUT_MS });
+    const { ready, failing = [], load }: Readiness = await client.ready();
+    if (!ready)
+      return { subject: 'gateway', verdict: 'failure', text: `at ${url} takes no calls: ${failing.join(', ')}` };
+    if (load?.shedding)
+      return { subject: 'gateway', verdict: 'warning', text: `at ${url} is overloaded and sheds calls` };
+    return { subject: 'gateway', verdict: 'ok', text: `runs at ${url}, process ${pid}` };
   } catch {
     return null;
   }

@@ -1,12 +1,12 @@
 /** `ledger export`: lines to stdout or into a new file. `ledger verify --file`: the check of such lines. */
-import { createReadStream, existsSync, rmSync } from 'node:fs';
+import { createReadStream, existsSync, rmSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import type { Store } from '../store/store.ts';
 import { countText, momentMs } from './format.ts';
 import { type LedgerFlags, withSnapshot } from './ledger-database.ts';
-import { progressBar } from './progress.ts';
+import { type ProgressBar, progressBar } from './progress.ts';
 import { EXIT, Failure, type Surroundings } from './surroundings.ts';
 
 type ExportFlags = LedgerFlags & { format: string; from?: string; to?: string; out?: string };
@@ -99,14 +99,24 @@ function momentOf(text: string | undefined, flag: string, now: number): number |
 }
 
 /** True when the export is as it was written. */
-export async function verifyFile(file: string, json: boolean, { stdout }: Surroundings): Promise<boolean> {
+export async function verifyFile(file: string, json: boolean, surroundings: Surroundings): Promise<boolean> {
   if (!existsSync(file)) throw new Failure(`there is no file ${file}.`);
   const { checkExport } = await import('../ledger/export.ts');
-  const check = await checkExport(createInterface({ input: createReadStream(file), crlfDelay: 0 }));
+  const bar = progressBar(surroundings);
+  const check = await checkExport(linesOf(file, bar)).finally(bar.end);
   const isRight = check.problem === null;
   const text = isRight
     ? `${file} is as it was written: ${countText(check.entries)} entries of ${check.ledgerId}.\n`
     : `${file} is NOT as it was written: ${check.problem}.\n`;
-  stdout(json ? `${JSON.stringify({ object: 'exportCheck', ok: isRight, ...check })}\n` : text);
+  surroundings.stdout(json ? `${JSON.stringify({ object: 'exportCheck', ok: isRight, ...check })}\n` : text);
   return isRight;
+}
+
+async function* linesOf(file: string, bar: ProgressBar): AsyncGenerator<string> {
+  const { size } = statSync(file);
+  const input = createReadStream(file);
+  for await (const line of createInterface({ input, crlfDelay: 0 })) {
+    bar.show('checking', input.bytesRead, size);
+    yield line;
+  }
 }

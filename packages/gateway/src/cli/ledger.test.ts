@@ -237,6 +237,11 @@ test('the bar of an export counts to what the export holds', async (t) => {
   other.close();
   const { stderr } = await run(stateDir, ['export', '--from', '2000-01-01'], {}, true);
   assert.match(stderr, /100 % 2 of 2/);
+  const exported = join(stateDir, 'export.ndjson');
+  await run(stateDir, ['export', '--out', exported]);
+  const { size } = statSync(exported);
+  const checked = await run(stateDir, ['verify', '--file', exported], {}, true);
+  assert.ok(checked.stderr.includes(`100 % ${size.toLocaleString('en-US')} of`), checked.stderr);
 });
 
 test('a backup that fails removes what it made and nothing else', async (t) => {
