@@ -8,6 +8,8 @@ import { dirname, join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import pino, { type Logger } from 'pino';
 import { createAccess } from './access/authenticate.ts';
+import { Keys } from './access/keys.ts';
+import { ACCESS_WRITES, KEY_SCRIPTS } from './access/room.ts';
 import { isOwnListener } from './config/listener.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { Upstream } from './dispatch/upstream.ts';
@@ -55,8 +57,8 @@ export async function startGateway(
     database: config.database,
     holdMs: config.ledger.holdMs,
     durability: config.ledger.durability,
-    rooms: [EVENT_WRITES, LEDGER_WRITES],
-    intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS],
+    rooms: [ACCESS_WRITES, EVENT_WRITES, LEDGER_WRITES],
+    intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS, ...KEY_SCRIPTS],
   });
   try {
     return await startOn(store, config, secrets, { ...overrides, clock, ids, log });
@@ -77,6 +79,8 @@ async function startOn(
     else log.info('the database takes writes again');
   });
   const { ledger, events, heartbeat } = await beginLedger(store, config, clock, ids, log);
+  const { holdMs } = config.ledger;
+  const keys = await Keys.begin({ store, clock, ids, holdMs, keysMax: () => config.limits.keysMax }, true);
   const folding = new Folding(store);
   folding.start();
   const metered = wrapLedger(ledger);
@@ -112,7 +116,7 @@ async function startOn(
   const closing = new AbortController();
   const server = await buildServer({
     config,
-    access: createAccess(config.auth, secrets, clock),
+    access: createAccess(config.auth, secrets, clock, keys),
     runs,
     ledger,
     store,
@@ -139,6 +143,7 @@ async function startOn(
       closing.abort();
       await server.close();
       await upstream.close();
+      keys.close();
       await folding.stop();
       await heartbeat?.stop();
       await ledger.close();
@@ -197,7 +202,10 @@ async function beginLedger(
     ledgerId: () => ledger.ledgerId,
     renderers: { 'model.usage': render, 'model.usage.corrected': render },
   });
-  store.onTold((payload) => (payload === null ? events.wake() : events.announce(Number(payload))));
+  store.onTold((payload) => {
+    if (payload === null) events.wake();
+    else if (/^\d+$/.test(payload)) events.announce(Number(payload));
+  });
   const instanceId = ids.next('ins');
   const ledger: StoredLedger = await StoredLedger.begin(
     {

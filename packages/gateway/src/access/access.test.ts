@@ -1,9 +1,11 @@
 /** Who gets in, who does not, and that guessing is limited without locking anybody else out. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Caller } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
 import { Secret } from '../lib/secret.ts';
 import { createAccess } from './authenticate.ts';
+import { newKeyText } from './key-text.ts';
 import { FailureLimiter, sourceOf } from './limiter.ts';
 
 let nowMs = 0;
@@ -29,9 +31,33 @@ test('the token is accepted in each header that a vendor SDK uses', () => {
     { 'x-api-key': 'the-token' },
     { 'x-goog-api-key': 'the-token' },
     { 'api-key': 'the-token' },
+    { 'x-weighbridge-key': 'the-token' },
+    { 'x-weighbridge-key': 'the-token', authorization: 'Bearer the-caller-s-own' },
   ]) {
-    assert.equal(access.authenticate(headers, '127.0.0.1').tenantId, 'default');
+    assert.equal((access.authenticate(headers, '127.0.0.1') as Caller).tenantId, 'default');
   }
+});
+
+test('the first credential decides: a wrong one is not made good by another', () => {
+  const access = createAccess({ mode: 'token', rateLimit }, secrets, clock);
+  const headers = { 'x-weighbridge-key': 'wrong', authorization: 'Bearer the-token' };
+  assert.equal(
+    codeOf(() => access.authenticate(headers, '10.1.0.1')),
+    'unauthorized',
+  );
+});
+
+test('without authentication a key is still its tenant’s, and one that is over is nobody’s', () => {
+  const alive = newKeyText('key_01KAJ0000000000000000000AB');
+  const caller: Caller = { tenantId: 'acme', keyId: 'key_01KAJ0000000000000000000AB', scopes: new Set() };
+  const keys = { callerOf: (text: string) => (text === alive ? caller : null) };
+  const access = createAccess({ mode: 'none', rateLimit }, secrets, clock, keys);
+  assert.equal(access.authenticate({ authorization: `Bearer ${alive}` }, '::1'), caller);
+  assert.equal((access.authenticate({ authorization: 'Bearer sk-anything' }, '::1') as Caller).keyId, null);
+  assert.equal(
+    codeOf(() => access.authenticate({ 'x-api-key': newKeyText('key_01KAJ0000000000000000000AC') }, '::1')),
+    'unauthorized',
+  );
 });
 
 test('garbage is refused exactly as nothing is', () => {

@@ -259,6 +259,7 @@ function decideLimits(tree: FileTree | null, database: Database): GatewayConfig[
     tagsMax: setting(tree, 'limits.tagsMax'),
     metadataBytesMax: setting(tree, 'limits.metadataBytesMax'),
     feedsMax: setting(tree, 'limits.feedsMax'),
+    keysMax: setting(tree, 'limits.keysMax'),
   };
 }
 

@@ -269,6 +269,7 @@ export const OPTIONS = {
   'limits.tagsMax': count(32, 1_000, 'Tags on one call; 400 beyond.', 0),
   'limits.metadataBytesMax': bytes(8_192, 1_048_576, 'Longest metadata of one call as JSON; 400 beyond.'),
   'limits.feedsMax': count(64, 100_000, 'Live event feeds at once; 503 beyond.', 0),
+  'limits.keysMax': count(10_000, 100_000, 'Keys in force at once: each gateway has all of them in memory.', 0),
 
   'upstream.connectTimeoutMs': ms(10_000, HOUR_MS, 'Longest wait for a connection to a provider; 0 is off.'),
   'upstream.firstByteTimeoutMs': ms(600_000, DAY_MS, 'Longest wait for the first byte of an answer; 0 is off.'),

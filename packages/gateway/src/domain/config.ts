@@ -61,6 +61,8 @@ export interface GatewayConfig {
     tagsMax: number;
     metadataBytesMax: number;
     feedsMax: number;
+    /** Keys in force at once. */
+    keysMax: number;
   };
   /** Said once at start: what is off, what was not understood. */
   warnings: readonly string[];

@@ -21,7 +21,7 @@ declare module 'fastify' {
 }
 
 export interface PolicyDeps {
-  access: { authenticate(headers: FastifyRequest['headers'], remoteAddress: string): Caller };
+  access: { authenticate(headers: FastifyRequest['headers'], remoteAddress: string): Caller | Promise<Caller> };
   /** The host we were told to bind to: a name of ours besides loopback and addresses. */
   host: string;
   /** Without a credential the name is all that tells our callers from a web page whose name now points here. */
@@ -41,10 +41,14 @@ export function guard(app: FastifyInstance, { access, host, isOpenToAll }: Polic
     if (scope === 'open' || scope === undefined) return done();
     try {
       refuseForeignOrigin(request, host, isOpenToAll);
-      request.caller = access.authenticate(request.headers, request.socket.remoteAddress ?? 'unknown');
-      if (!request.caller.scopes.has(scope)) throw new GatewayError('forbidden', `missing scope: ${scope}`);
       reply.header('cache-control', 'no-store');
-      done();
+      const admit = (caller: Caller): void => {
+        request.caller = caller;
+        done(caller.scopes.has(scope) ? undefined : new GatewayError('forbidden', `missing scope: ${scope}`));
+      };
+      const found = access.authenticate(request.headers, request.socket.remoteAddress ?? 'unknown');
+      if (found instanceof Promise) found.then(admit, done);
+      else admit(found);
     } catch (error) {
       done(error as Error);
     }

@@ -34,7 +34,12 @@ GET  /api/v1/events         live                 GET /openapi.json    all of it
 
 export interface ServerDeps {
   config: GatewayConfig;
-  access: { authenticate(headers: Record<string, string | string[] | undefined>, remoteAddress: string): Caller };
+  access: {
+    authenticate(
+      headers: Record<string, string | string[] | undefined>,
+      remoteAddress: string,
+    ): Caller | Promise<Caller>;
+  };
   runs: DoorDeps & {
     start(call: Call, sink: AnswerSink, callerGone: AbortSignal): Promise<void>;
     inFlight(): readonly { tenantId: string; runId: string }[];

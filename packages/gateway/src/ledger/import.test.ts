@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { makeUsage } from '@weighbridge/protocol';
 import { freshDatabase } from '../../../../test/rig/databases.ts';
+import { ACCESS_WRITES } from '../access/room.ts';
 import type { Database } from '../domain/config.ts';
 import { CURSOR_SCRIPTS, EVENT_WRITES } from '../events/room.ts';
 import { systemClock } from '../lib/clock.ts';
 import { IdSource } from '../lib/ids.ts';
 import { openReadOnlyStore, openStore } from '../store/open.ts';
-import type { Store } from '../store/store.ts';
+import type { Store, Value } from '../store/store.ts';
 import { IMPORT_WRITES, importLedger } from './import.ts';
 import { StoredLedger } from './ledger.ts';
 import { listDispatches } from './questions.ts';
@@ -22,7 +23,7 @@ function open(database: Database): Promise<Store> {
   return openStore({
     database,
     durability: 'process',
-    rooms: [EVENT_WRITES, LEDGER_WRITES, IMPORT_WRITES],
+    rooms: [ACCESS_WRITES, EVENT_WRITES, LEDGER_WRITES, IMPORT_WRITES],
     intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS],
   });
 }
@@ -80,14 +81,30 @@ async function call(ledger: StoredLedger, n: number): Promise<void> {
   });
 }
 
-/** A file with 2,500 calls, a tenth of them cut off by a crash. */
-async function filledFile(): Promise<Database> {
+const keyRow = (keyId: string, revokedAt: number | null): Value[] => [
+  'acme',
+  keyId,
+  'ci',
+  'ab12',
+  'dispatch,read',
+  null,
+  '{}',
+  1,
+  null,
+  2 ** 43,
+  revokedAt,
+];
+
+/** A file with 2,500 calls and two keys, a tenth of the calls cut off by a crash. */
+async function filledFile(calls = 2500): Promise<Database> {
   const database = await freshDatabase('sqlite');
   const store = await open(database);
   const ledger = await begin(store);
-  await Promise.all(Array.from({ length: 2500 }, (_, n) => call(ledger, n)));
+  await Promise.all(Array.from({ length: calls }, (_, n) => call(ledger, n)));
   await store.write('claimFollowers', { tenantId: 'default', name: 'hook', holder: 'x', leaseMs: 1 });
   await store.write('moveCursors', { tenantId: 'default', name: 'hook', fence: 1, seq: 77, now: 1 });
+  await store.write('addKeys', keyRow('key_1', null));
+  await store.write('addKeys', keyRow('key_2', 2));
   await store.close();
   return database;
 }
@@ -101,7 +118,7 @@ test('a ledger moves from a file to a server with every row, number and cursor, 
     assert.ok(done <= total);
   });
   assert.deepEqual([...steps], ['copying', 'summing', 'comparing']);
-  assert.deepEqual(imported.rows, { entries: 2500, events: 2250, followers: 1, instances: 1 });
+  assert.deepEqual(imported.rows, { entries: 2500, events: 2250, followers: 1, instances: 1, keys: 2 });
   assert.deepEqual((await verifyLedger(to)).problems, []);
   const question = { tenantId: 'default', fromMs: 0, toMs: Date.now() + 1, groupBy: ['model' as const], filters: {} };
   assert.deepEqual(await usageAnswer(to, question), await usageAnswer(from, question));
@@ -130,6 +147,42 @@ test('an import that breaks off goes on where it was, and no gateway starts on h
   assert.equal(imported.found, 2000);
   assert.equal(imported.rows.entries, 2500);
   assert.deepEqual((await verifyLedger(to)).problems, []);
+  await Promise.all([from.close(), to.close()]);
+});
+
+test('a key that was revoked between a broken import and its end is revoked in the copy', async () => {
+  const database = await freshDatabase('sqlite');
+  const source = await open(database);
+  await begin(source);
+  await source.write('addKeys', keyRow('key_1', null));
+  await source.write('addKeys', keyRow('key_2', null));
+  const to = await open(await freshDatabase('postgres'));
+  const broken = importLedger(source, to, ({ step }) => {
+    if (step === 'summing') throw new Error('broken off');
+  });
+  await assert.rejects(broken, /broken off/);
+  await source.write('revokeKeys', { tenantId: 'acme', keyId: 'key_1', revokedAt: 5 });
+  await importLedger(source, to, () => {});
+  const keys = to.queries.selectFrom('keys').select(['keyId', 'revokedAt']).orderBy('keyId');
+  assert.deepEqual(await to.read(keys.compile()), [
+    { keyId: 'key_1', revokedAt: 5 },
+    { keyId: 'key_2', revokedAt: null },
+  ]);
+  await Promise.all([source.close(), to.close()]);
+});
+
+test('a file of a version that had no keys is imported too', async () => {
+  const from = await openReadOnlyStore(await filledFile(20));
+  const older: Store = {
+    ...from,
+    read: async (query) => {
+      const rows = await from.read<Record<string, unknown>>(query);
+      assert.ok(!query.sql.includes('"keys"'), query.sql);
+      return rows.filter(({ name }) => name !== 'keys') as never;
+    },
+  };
+  const to = await open(await freshDatabase('postgres'));
+  assert.equal((await importLedger(older, to, () => {})).rows.entries, 20);
   await Promise.all([from.close(), to.close()]);
 });
 

@@ -1,6 +1,6 @@
 /**
- * Moves a ledger into another, empty database: entries, events, followers' cursors and numbers as they are, so that
- * followers go on where they stood; rollups are folded anew. It goes on where it broke off, and is done only when both
+ * Moves a ledger into another, empty database: entries, events, followers' cursors, keys and numbers as they are, so that
+ * followers and callers go on where they stood; rollups are folded anew. It goes on where it broke off, and is done only when both
  * sides give the same hash over every row. The source must not be served meanwhile.
  */
 import { createHash } from 'node:crypto';
@@ -25,6 +25,22 @@ const MOVED = {
   events: { columns: ['seq', 'tenantId', 'id', 'type', 'at', 'subject', 'payload'], key: ['seq', 'tenantId'] },
   followers: { columns: ['tenantId', 'name', 'seq', 'updatedAt'], key: ['tenantId', 'name'] },
   instances: { columns: ['instanceId', 'pid', 'startedAt', 'endedAt'], key: ['instanceId'] },
+  keys: {
+    columns: [
+      'tenantId',
+      'keyId',
+      'name',
+      'hash',
+      'scopes',
+      'agentId',
+      'forcedHeaders',
+      'createdAt',
+      'createdBy',
+      'expiresAt',
+      'revokedAt',
+    ],
+    key: ['tenantId', 'keyId'],
+  },
 } as const satisfies Partial<{
   [T in keyof Tables]: { columns: readonly (keyof Tables[T])[]; key: readonly (keyof Tables[T])[] };
 }>;
@@ -40,6 +56,11 @@ export const IMPORT_WRITES: RoomWrites = {
     'import.events': insertRows('events', MOVED.events.columns, { keep: MOVED.events.key }),
     'import.followers': insertRows('followers', MOVED.followers.columns, { keep: MOVED.followers.key }),
     'import.instances': insertRows('instances', MOVED.instances.columns, { keep: MOVED.instances.key }),
+    // A key that was revoked after a break of the import must not be taken over as it was before.
+    'import.keys': insertRows('keys', MOVED.keys.columns, {
+      key: MOVED.keys.key,
+      replace: ['revokedAt'],
+    }),
   },
   scripts: new URL('./import-scripts.ts', import.meta.url),
 };
@@ -73,12 +94,14 @@ export async function importLedger(
       `The database holds the ledger ${destination.ledgerId} already. Import needs an empty one.`,
     );
   }
-  const tables = Object.keys(MOVED) as Moved[];
+  const tables = await tablesOf(from);
   const total = await sumOf(tables, (table) => countOf(from, table));
   const found = await sumOf(tables, (table) => countOf(to, table));
   let done = found;
   for (const table of tables) {
-    for await (const rows of pages(from, table, await lastKeyOf(to, table))) {
+    // Of what was copied before a break only a key can have changed: it may have been revoked since.
+    const after = table === 'keys' ? null : await lastKeyOf(to, table);
+    for await (const rows of pages(from, table, after)) {
       await to.write('importRows', {
         statement: `import.${table}`,
         rows: rows.map((row) => valuesOf(table, row)),
@@ -92,7 +115,7 @@ export async function importLedger(
   const hash = await compared(from, to, tables, total, onProgress);
   await to.write('endImport', null);
   const rows = Object.fromEntries(
-    await Promise.all(tables.map(async (table) => [table, await countOf(to, table)] as const)),
+    await Promise.all((Object.keys(MOVED) as Moved[]).map(async (table) => [table, await countOf(to, table)] as const)),
   ) as Record<Moved, number>;
   return { ledgerId: source.ledgerId, lastSeq: source.lastSeq, rows, hash, found };
 }
@@ -102,6 +125,16 @@ async function ledgerOf(store: Store): Promise<ImportedLedger> {
   const [row] = await store.read<ImportedLedger>(store.queries.selectFrom('ledger').select(columns).compile());
   if (row) return row;
   throw new GatewayError('invalid_request', 'The file holds no ledger: nothing was ever recorded there.');
+}
+
+/** A file of an older version has no keys yet. */
+async function tablesOf(store: Store): Promise<Moved[]> {
+  const tables = Object.keys(MOVED) as Moved[];
+  if (store.engine !== 'sqlite') return tables;
+  const found = await store.read<{ name: string }>(
+    sql<{ name: string }>`select name from sqlite_master where type = 'table'`.compile(store.queries),
+  );
+  return tables.filter((table) => found.some(({ name }) => name === table));
 }
 
 /** Both sides are read from beginning to end, and must give the same bytes. */

@@ -240,6 +240,7 @@ function configOf(
       tagsMax: 4,
       metadataBytesMax: 100,
       feedsMax: 1,
+      keysMax: 100,
       ...options.limits,
     },
   };

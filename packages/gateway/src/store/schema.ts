@@ -154,6 +154,25 @@ export interface FollowersTable {
   fence: number;
 }
 
+/** Owner: access. Keys that callers present; the text of none is here. */
+export interface KeysTable {
+  tenantId: string;
+  keyId: string;
+  name: string;
+  /** SHA-256 of the key's text, hexadecimal. */
+  hash: string;
+  /** With commas. */
+  scopes: string;
+  agentId: string | null;
+  /** JSON: `{"attribution":{…},"outbound":{…}}`. */
+  forcedHeaders: string;
+  createdAt: number;
+  /** The key that made it; null: the operator. */
+  createdBy: string | null;
+  expiresAt: number | null;
+  revokedAt: number | null;
+}
+
 /** Owner: store. What the store writes to learn whether it can write again after a failure. */
 export interface ProbeTable {
   one: Generated<number>;
@@ -168,5 +187,6 @@ export interface Tables {
   instances: InstancesTable;
   events: EventsTable;
   followers: FollowersTable;
+  keys: KeysTable;
   probe: ProbeTable;
 }

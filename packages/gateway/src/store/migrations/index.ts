@@ -7,6 +7,7 @@ import { up as importing } from './0004-import.ts';
 import { up as foldedRollups } from './0005-folded-rollups.ts';
 import { up as pageIndexes } from './0006-page-indexes.ts';
 import { up as prices } from './0007-prices.ts';
+import { up as keys } from './0008-keys.ts';
 
 export const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, engine: Engine) => Promise<void>>> = {
   '0001-ledger': ledger,
@@ -15,6 +16,7 @@ export const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, engine: E
   '0005-folded-rollups': foldedRollups,
   '0006-page-indexes': pageIndexes,
   '0007-prices': prices,
+  '0008-keys': keys,
 };
 
 /** Throws when the database holds a migration that this version does not know. */
