@@ -136,6 +136,7 @@ function deaf(store: Store): { store: Store; cutOff: () => void } {
       available: true,
       exclusive: store.exclusive,
       oldestWaitMs: 0,
+      unanswered: 0,
       write: (script, input) => (isCutOff ? new Promise(() => {}) : store.write(script, input)),
       read: (query) => store.read(query),
       onAvailability: () => {},

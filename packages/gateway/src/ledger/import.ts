@@ -94,7 +94,7 @@ export async function importLedger(
       `The database holds the ledger ${destination.ledgerId} already. Import needs an empty one.`,
     );
   }
-  const tables = await tablesOf(from);
+  const tables = Object.keys(MOVED) as Moved[];
   const total = await sumOf(tables, (table) => countOf(from, table));
   const found = await sumOf(tables, (table) => countOf(to, table));
   let done = found;
@@ -115,7 +115,7 @@ export async function importLedger(
   const hash = await compared(from, to, tables, total, onProgress);
   await to.write('endImport', null);
   const rows = Object.fromEntries(
-    await Promise.all((Object.keys(MOVED) as Moved[]).map(async (table) => [table, await countOf(to, table)] as const)),
+    await Promise.all(tables.map(async (table) => [table, await countOf(to, table)] as const)),
   ) as Record<Moved, number>;
   return { ledgerId: source.ledgerId, lastSeq: source.lastSeq, rows, hash, found };
 }
@@ -125,16 +125,6 @@ async function ledgerOf(store: Store): Promise<ImportedLedger> {
   const [row] = await store.read<ImportedLedger>(store.queries.selectFrom('ledger').select(columns).compile());
   if (row) return row;
   throw new GatewayError('invalid_request', 'The file holds no ledger: nothing was ever recorded there.');
-}
-
-/** A file of an older version has no keys yet. */
-async function tablesOf(store: Store): Promise<Moved[]> {
-  const tables = Object.keys(MOVED) as Moved[];
-  if (store.engine !== 'sqlite') return tables;
-  const found = await store.read<{ name: string }>(
-    sql<{ name: string }>`select name from sqlite_master where type = 'table'`.compile(store.queries),
-  );
-  return tables.filter((table) => found.some(({ name }) => name === table));
 }
 
 /** Both sides are read from beginning to end, and must give the same bytes. */
