@@ -67,7 +67,8 @@ export class HttpAnswerSink implements AnswerSink {
 
   /** The run is over and waits no longer: what lies in our memory must not lie there for as long as a caller likes. */
   #cutUnlessRead(): void {
-    if (this.#raw.writableFinished || this.#raw.destroyed) return;
+    // Nearly always the kernel has taken it all at once.
+    if (this.#raw.destroyed || this.#raw.socket?.writableLength === 0) return;
     // Counts only while nothing moves. Over once the end is with the kernel, before Node sets its own time for the next request.
     this.#raw.setTimeout(this.#unreadTimeoutMs);
     this.#raw.prependOnceListener('finish', () => this.#raw.socket?.setTimeout(0));
