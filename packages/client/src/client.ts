@@ -8,6 +8,7 @@ import type {
   EventEnvelope,
   List,
   ModelUsageEvent,
+  Reconciliation,
   RepricePage,
   RunInFlight,
   TimeBucket,
@@ -59,6 +60,8 @@ export interface UsageQuery extends Filters {
   /** Rows at most, where there are no buckets. */
   limit?: number | undefined;
 }
+
+export type ReconciliationQuery = Pick<UsageQuery, 'from' | 'to' | 'groupBy' | keyof Filters>;
 
 export interface RepriceQuery {
   /** ISO 8601 or milliseconds since the epoch. */
@@ -126,6 +129,12 @@ export class WeighbridgeClient {
   /** Sums over settled entries. */
   usage(query: UsageQuery = {}): Promise<UsageAnswer> {
     return this.#ask(`/api/v1/usage${search({ ...query, groupBy: query.groupBy?.join(',') || undefined })}`);
+  }
+
+  /** Our cost beside what providers said that calls cost. */
+  reconciliation(query: ReconciliationQuery = {}): Promise<Reconciliation> {
+    const groupBy = query.groupBy?.join(',') || undefined;
+    return this.#ask(`/api/v1/usage/reconciliation${search({ ...query, groupBy })}`);
   }
 
   /** What is in flight in that gateway now. */

@@ -90,8 +90,39 @@ export interface PriceLine {
   source: string;
 }
 
+/** The price of a dispatch and why it is this one. */
+export interface PriceDetail {
+  priceId: string;
+  /** `config`, `import`, `book` or `demo`. */
+  source: string;
+  /** Where a book's row stands, and what of the dispatch chose it; null where the price is no book's. */
+  basis: {
+    book: string;
+    provider: string;
+    model: string;
+    validFrom: string | null;
+    promptAbove: number | null;
+    serviceTier: string | null;
+  } | null;
+}
+
+/** Nano-USD as a decimal string, and the same in USD for people. */
+export interface Amount {
+  nanoUsd: string;
+  usd: string;
+}
+
 /** `GET /api/v1/dispatches/{id}`: the record, its price lines, the usage as the provider sent it. */
 export interface DispatchDetail extends DispatchRecord {
+  /** As the provider named the model, where that is another name. */
+  servedModel: string | null;
+  price: PriceDetail | null;
+  /** Why there is usage and no cost; null where there is a cost or no usage. */
+  unpriced: string | null;
+  /** The sum of the entry's cost and its corrections'; null where none has one. */
+  costNow: Amount | null;
+  /** What the provider said that it cost, and in which field or header. */
+  providerCost: (Amount & { source: string }) | null;
   priceLines: PriceLine[] | null;
   rawUsage: unknown;
   corrections: DispatchRecord[];

@@ -1,6 +1,7 @@
 /** `dispatches`: single dispatches, newest first, and `dispatches show ID`: one in full, with its price lines and raw usage. */
-import { type DispatchDetail, type DispatchRecord, OUTCOMES, promptTokens } from '@weighbridge/protocol';
+import { type DispatchRecord, OUTCOMES, promptTokens } from '@weighbridge/protocol';
 import type { Command } from 'commander';
+import { dispatchText } from './dispatch-text.ts';
 import { type FilterFlags, filtersOf, withFilterOptions } from './filters.ts';
 import { countText, dollarsText, millisecondsText, timeText, UNKNOWN } from './format.ts';
 import { type SourceFlags, ticks, withSource, withSourceOptions } from './source.ts';
@@ -79,44 +80,9 @@ export function dispatchesText(records: readonly DispatchRecord[], nextCursor: s
   return renderTable(COLUMNS, rows) + more;
 }
 
-export function dispatchText(detail: DispatchDetail): string {
-  const { priceLines, rawUsage, corrections, usage, cost, ...facts } = detail;
-  const rows: string[][] = Object.entries(facts).map(([name, value]) => [name, factText(value)]);
-  for (const [name, value] of Object.entries(usage ?? {})) rows.push([`usage.${name}`, factText(value)]);
-  for (const [name, value] of Object.entries(cost ?? {})) rows.push([`cost.${name}`, factText(value)]);
-  const width = Math.max(...rows.map(([name]) => name!.length));
-  const lines = rows.map(([name, value]) => `${name!.padEnd(width)}  ${value}\n`).join('');
-  const prices = priceLines === null ? '' : `\n${priceText(priceLines)}`;
-  const raw = rawUsage === null ? '' : `\nas the provider sent it: ${plainText(JSON.stringify(rawUsage))}\n`;
-  const corrected =
-    corrections.length === 0 ? '' : `\ncorrected by ${corrections.map(({ entryId }) => entryId).join(', ')}\n`;
-  return lines + prices + raw + corrected;
-}
-
-function priceText(lines: NonNullable<DispatchDetail['priceLines']>): string {
-  const columns: Column[] = [
-    { title: 'price line', align: 'left' },
-    ...['units', 'pico-USD each', 'pico-USD'].map((title) => ({ title, align: 'right' as const })),
-  ];
-  return renderTable(
-    columns,
-    lines.map((line) => [
-      line.bucket,
-      countText(line.units),
-      countText(line.ratePicoUsd),
-      countText(line.amountPicoUsd),
-    ]),
-  );
-}
-
 function outcomeText({ outcome, errorKind }: DispatchRecord): string {
   if (outcome === null) return 'in flight';
   return errorKind === null ? outcome : `${outcome} (${errorKind})`;
-}
-
-function factText(value: unknown): string {
-  if (value === null) return UNKNOWN;
-  return plainText(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
 function limitOf(text: string): number {

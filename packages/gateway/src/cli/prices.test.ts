@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { DispatchDetail, UsageAnswer } from '@weighbridge/protocol';
+import type { DispatchDetail, Reconciliation, UsageAnswer } from '@weighbridge/protocol';
 import { start, stateDirectory } from './program.fixture.ts';
 import { runCli } from './program.ts';
 
@@ -99,13 +99,28 @@ test('a wrong price is corrected while the gateway runs and when it does not, an
   let gateway = await serve(t, stateDir);
   const mine = await gateway.call('openai/mine');
   const gpt5 = await gateway.call('openai/gpt-5');
-  await gateway.call('openai/nobody-knows-it');
+  const unknown = await gateway.call('openai/nobody-knows-it');
 
   // The book prices what the config does not, and the dispatch says who published each number.
   const shown = await json<DispatchDetail>(stateDir, 'dispatches', 'show', gpt5);
   assert.equal(shown.cost?.nanoUsd, String(1000 * 1250 + 100 * 10_000));
   assert.equal(shown.cost?.source, 'book');
   assert.match(shown.priceLines?.[0]?.source ?? '', /^pi-ai /);
+
+  const told = await run(stateDir, 'dispatches', 'show', gpt5);
+  assert.match(told.stdout, /price book_[0-9a-f]{16}, from book 2026-\d\d-\d\d\.[0-9a-f]{12}: openai\/gpt-5\n/);
+  assert.match(told.stdout, /input +1,000 +1,250,000 +1,250,000,000 +pi-ai 1\.5\.2/);
+  assert.match(told.stdout, /total +2,250,000,000 += 2,250,000 nano-USD, \$0\.002250/);
+  assert.match(
+    told.stdout,
+    /says that it cost \$0\.002500 \(x-litellm-response-cost\); ours less theirs is -\$0\.000250/,
+  );
+  assert.match(told.stdout, /as the provider sent it: \{"prompt_tokens":1000/);
+  const reason = await json<DispatchDetail>(stateDir, 'dispatches', 'show', unknown);
+  assert.deepEqual([reason.cost, reason.unpriced], [null, 'no price was known when it was settled']);
+  const reconciled = await json<Reconciliation>(stateDir, 'usage', '--reconcile');
+  assert.deepEqual([reconciled.totals.dispatches, reconciled.totals.differing, reconciled.totals.unpriced], [3, 2, 1]);
+  assert.match((await run(stateDir, 'usage', '--reconcile', '--by', 'model')).stdout, /all +3 +2 +1 /);
 
   // The file is right now; the gateway does not have it yet, and so must not correct anything.
   configure(stateDir, baseUrl, 3);
@@ -123,6 +138,11 @@ test('a wrong price is corrected while the gateway runs and when it does not, an
   const corrected = await json<DispatchDetail>(stateDir, 'dispatches', 'show', mine);
   assert.equal(corrected.cost?.nanoUsd, String(1_000_000 + 1_000_000));
   assert.equal(corrected.corrections[0]?.cost?.nanoUsd, right);
+  assert.equal(corrected.costNow?.nanoUsd, '4000000');
+  assert.match(
+    (await run(stateDir, 'dispatches', 'show', mine)).stdout,
+    /repriced +cfg_\w+ +\$0\.002000\n.*\n.*\$0\.004000/,
+  );
 
   // A catalogue that knows the third model is taken up by the running gateway.
   const check = await run(stateDir, 'prices', 'check');

@@ -7,7 +7,14 @@ import { existsSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 
 import { ApiError, type DispatchesQuery, type Filters, type UsageQuery, WeighbridgeClient } from '@weighbridge/client';
-import type { DispatchDetail, DispatchRecord, List, UsageAnswer, UsageGroup } from '@weighbridge/protocol';
+import type {
+  DispatchDetail,
+  DispatchRecord,
+  List,
+  Reconciliation,
+  UsageAnswer,
+  UsageGroup,
+} from '@weighbridge/protocol';
 import type { Command } from 'commander';
 import { isLoopbackHost } from '../config/listener.ts';
 import { loadConfig } from '../config/load.ts';
@@ -26,6 +33,8 @@ export interface SourceUsageQuery extends Omit<UsageQuery, 'from' | 'to'> {
   groupBy: readonly UsageGroup[];
 }
 
+export type SourceReconcileQuery = Pick<SourceUsageQuery, 'fromMs' | 'toMs' | 'groupBy' | keyof Filters>;
+
 export interface Source {
   /** For people: who answers. */
   readonly name: string;
@@ -33,6 +42,8 @@ export interface Source {
   models(): Promise<string[]>;
   usage(query: SourceUsageQuery): Promise<UsageAnswer>;
   dispatches(query: DispatchesQuery & { limit: number }): Promise<List<DispatchRecord>>;
+  /** Our cost beside what the providers said. */
+  reconcile(query: SourceReconcileQuery): Promise<Reconciliation>;
   /** Null when there is no such dispatch. */
   dispatch(id: string): Promise<DispatchDetail | null>;
   /** Ticks when something after `afterSeq` may have changed, with its `seq` where that is known, until `signal` aborts. */
@@ -161,6 +172,7 @@ function sourceOfGateway(client: WeighbridgeClient): Source {
       return data.filter(({ owned_by }) => owned_by !== 'openclaw').map(({ id }) => id);
     },
     usage: ({ fromMs, toMs, ...query }) => client.usage({ ...query, from: fromMs, to: toMs }),
+    reconcile: ({ fromMs, toMs, ...query }) => client.reconciliation({ ...query, from: fromMs, to: toMs }),
     dispatches: (query) => client.dispatches(query),
     dispatch: (id) => orNull(client.dispatch(id)),
     changes: async function* (afterSeq, signal) {
@@ -203,6 +215,10 @@ async function sourceOfLedger(config: GatewayConfig): Promise<Source> {
         ...given({ bucket, tz, latency, limit }),
         filters: ledgerFilters(filters),
       }),
+    reconcile: async ({ fromMs, toMs, groupBy, ...filters }) => {
+      const { reconcile } = await import('../ledger/reconcile.ts');
+      return reconcile(store, { tenantId: DEFAULT_TENANT, fromMs, toMs, groupBy, filters: ledgerFilters(filters) });
+    },
     dispatches: ({ limit, cursor = null, ...filters }) =>
       listDispatches(store, { tenantId: DEFAULT_TENANT, limit, cursor, filters: ledgerFilters(filters) }),
     dispatch: (id) => findDispatch(store, DEFAULT_TENANT, id),

@@ -13,7 +13,15 @@ import { ROWS_MAX } from '../ledger/usage-question.ts';
 import { isZone } from '../lib/zones.ts';
 import { type FilterFlags, filtersOf, refuseUnknown, withFilterOptions } from './filters.ts';
 import { bucketText, countText, millisecondsText, momentMs, timeText, UNKNOWN } from './format.ts';
-import { type Source, type SourceFlags, type SourceUsageQuery, withSource, withSourceOptions } from './source.ts';
+import { reconciled } from './reconciled.ts';
+import {
+  type Source,
+  type SourceFlags,
+  type SourceReconcileQuery,
+  type SourceUsageQuery,
+  withSource,
+  withSourceOptions,
+} from './source.ts';
 import { costText, notesOf, promptTokensOf } from './sums.ts';
 import { EXIT, Failure, type Surroundings } from './surroundings.ts';
 import { type Column, renderTable } from './table.ts';
@@ -29,6 +37,7 @@ type Flags = SourceFlags &
     tz?: string;
     latency?: boolean;
     limit: string;
+    reconcile?: boolean;
     watch?: boolean;
   };
 
@@ -41,6 +50,7 @@ export function define(command: Command, surroundings: Surroundings, finish: (ex
     .option('--tz <zone>', 'whose hours, days and months: an IANA name like Europe/Berlin (default: this machine’s)')
     .option('--latency', 'percentiles too, where they are left out because they take long')
     .option('--limit <rows>', `rows at most, 1 to ${ROWS_MAX}; the sums hold the rest too`, '1000')
+    .option('--reconcile', 'our cost beside what the providers said that calls cost')
     .option('--watch', 'stay, and show every change')
     .action(async (flags: Flags) => {
       const json = flags.json === true;
@@ -57,14 +67,27 @@ export function define(command: Command, surroundings: Surroundings, finish: (ex
 async function answerOf(source: Source, flags: Flags): Promise<Shown> {
   // Now moves on while it is watched.
   const question = questionOf(flags, Date.now());
+  if (flags.reconcile) return reconciled(await source.reconcile(reconcileQuestion(question)), flags.json === true);
   const answer = await source.usage(question);
   const text = flags.json ? `${JSON.stringify(answer)}\n` : usageText(answer, question.fromMs === 0);
   return { text, asOfSeq: answer.asOfSeq };
 }
 
+/** Without what only sums of usage have. */
+function reconcileQuestion({
+  bucket: _b,
+  tz: _t,
+  latency: _l,
+  limit: _m,
+  ...same
+}: SourceUsageQuery): SourceReconcileQuery {
+  return same;
+}
+
 function questionOf(flags: Flags, nowMs: number): SourceUsageQuery {
   const { bucket, latency } = flags;
   refuseUnknown('--bucket', bucket, TIME_BUCKETS);
+  if (flags.reconcile && bucket !== undefined) throw new Failure('--reconcile has no buckets.', EXIT.usage);
   return {
     ...periodOf(flags, nowMs),
     groupBy: groupsOf(flags.by),

@@ -26,6 +26,6 @@ export function costFacts(
   return {
     price: usage === null ? null : prices.pin({ provider, model, servedModel, startedAt, usage, serviceTier }),
     servedModel: servedModel === model ? null : servedModel,
-    providerCost: providerCost(reading?.rawUsage ?? null, (name) => headerOf(headers, name)),
+    providerCost: providerCost(reading?.reportedCostUsd ?? null, (name) => headerOf(headers, name)),
   };
 }

@@ -72,11 +72,21 @@ export interface Line {
 
 /** One line for each name with units; null where a unit in use has no rate, or the parts exceed their bucket. */
 export function priceLines(usage: Usage, rates: Rates): Line[] | null {
+  const { lines, unpriced } = reckoned(usage, rates);
+  return unpriced.length === 0 ? lines : null;
+}
+
+/** What of a usage the rates do not cover, for people. */
+export function unpricedUnits(usage: Usage, rates: Rates): RateName[] {
+  return reckoned(usage, rates).unpriced;
+}
+
+function reckoned(usage: Usage, rates: Rates): { lines: Line[]; unpriced: RateName[] } {
   const lines: Line[] = [];
-  let isPriced = true;
+  const unpriced: RateName[] = [];
   const add = (name: RateName, units: number, ratePicoUsd: bigint | undefined): void => {
     if (units === 0) return;
-    if (units < 0 || ratePicoUsd === undefined) isPriced = false;
+    if (units < 0 || ratePicoUsd === undefined) unpriced.push(name);
     else lines.push({ bucket: name, units, ratePicoUsd, amountPicoUsd: BigInt(units) * ratePicoUsd });
   };
   const part = (units: number, rate: bigint | undefined): number => (rate === undefined ? 0 : units);
@@ -86,7 +96,7 @@ export function priceLines(usage: Usage, rates: Rates): Line[] | null {
   const audioOutput = part(usage.audioOutput, rates.audioOutput);
   const imageOutput = part(usage.imageOutput, rates.imageOutput);
   // Billed apart and not told apart: how much of the output it was is not known.
-  if (rates.reasoning !== undefined && reasoning === null && output > 0) return null;
+  if (rates.reasoning !== undefined && reasoning === null && output > 0) unpriced.push('reasoning');
   const reasoned = part(reasoning ?? 0, rates.reasoning);
   add('input', input - audioInput - imageInput, rates.input);
   add('audioInput', audioInput, rates.audioInput);
@@ -102,7 +112,7 @@ export function priceLines(usage: Usage, rates: Rates): Line[] | null {
     const name = `tool.${tool}` as const;
     add(name, usage.serverTools[tool]!, rates[name] ?? rates['tool.*']);
   }
-  return isPriced ? lines : null;
+  return { lines, unpriced };
 }
 
 /** The cost of a usage in nano-USD; null where the rates do not cover it. */

@@ -3,12 +3,13 @@ import { type TimeBucket, USAGE_GROUPS, type UsageGroup } from '@weighbridge/pro
 import type { FastifyInstance } from 'fastify';
 import { GatewayError } from '../domain/errors.ts';
 import { type DispatchFilters, findDispatch, listDispatches } from '../ledger/questions.ts';
+import { reconcile } from '../ledger/reconcile.ts';
 import { usageAnswer } from '../ledger/usage-answer.ts';
 import type { Clock } from '../lib/clock.ts';
 import { isZone } from '../lib/zones.ts';
 import type { Store } from '../store/store.ts';
 import { callerOf } from './policy.ts';
-import { DISPATCH, DISPATCHES, RUNS, STOP_RUN, USAGE } from './schemas.ts';
+import { DISPATCH, DISPATCHES, RECONCILIATION, RUNS, STOP_RUN, USAGE } from './schemas.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -70,10 +71,7 @@ export function asking(app: FastifyInstance, { store, runs, clock }: AskingDeps)
         param: 'tz',
       });
     }
-    const now = clock.now();
-    const toMs = to === undefined ? now : timeOf(to, 'to');
-    const fromMs = from === undefined ? now - DAY_MS : timeOf(from, 'from');
-    if (fromMs > toMs) throw new GatewayError('invalid_request', '`from` lies after `to`.', { param: 'from' });
+    const { fromMs, toMs } = periodOf(from, to, clock.now());
     return usageAnswer(store, {
       tenantId: callerOf(request).tenantId,
       fromMs,
@@ -86,6 +84,17 @@ export function asking(app: FastifyInstance, { store, runs, clock }: AskingDeps)
       filters: filtersOf(filters),
     });
   });
+
+  app.get<{ Querystring: Pick<UsageQuery, 'from' | 'to' | 'groupBy'> & FilterQuery }>(
+    '/api/v1/usage/reconciliation',
+    { config, schema: RECONCILIATION },
+    (request) => {
+      const { from, to, groupBy, ...filters } = request.query;
+      const { fromMs, toMs } = periodOf(from, to, clock.now());
+      const { tenantId } = callerOf(request);
+      return reconcile(store, { tenantId, fromMs, toMs, groupBy: groupsOf(groupBy), filters: filtersOf(filters) });
+    },
+  );
 
   app.get('/api/v1/runs', { config, schema: RUNS }, (request) => ({
     object: 'list',
@@ -116,6 +125,13 @@ export function filtersOf({ agent, session, endUser, run, ...same }: FilterQuery
     ...(endUser === undefined ? {} : { endUserId: endUser }),
     ...(run === undefined ? {} : { runId: run }),
   };
+}
+
+function periodOf(from: string | undefined, to: string | undefined, now: number): { fromMs: number; toMs: number } {
+  const toMs = to === undefined ? now : timeOf(to, 'to');
+  const fromMs = from === undefined ? now - DAY_MS : timeOf(from, 'from');
+  if (fromMs > toMs) throw new GatewayError('invalid_request', '`from` lies after `to`.', { param: 'from' });
+  return { fromMs, toMs };
 }
 
 export function timeOf(value: string, param: string): number {

@@ -69,7 +69,8 @@ export const DISPATCHES = {
 } as const;
 
 export const DISPATCH = {
-  summary: 'One dispatch with its price lines, the usage as the provider sent it, and its corrections',
+  summary:
+    'One dispatch: units × rate = line, where each rate is from, the usage as the provider sent it, its corrections',
   tags: ['ledger'],
   security: operatorToken,
   params: { type: 'object', properties: { id: { type: 'string', pattern: '^(dsp|ent)_[0-9A-Z]{26}$' } } },
@@ -108,6 +109,26 @@ export const USAGE = {
   response: answers(
     described('`{"object":"usage","from","to","groupBy","bucket","tz","asOfSeq","rows","rowsOmitted","totals"}`'),
   ),
+} as const;
+
+export const RECONCILIATION = {
+  summary: 'Our cost beside what providers said that calls cost',
+  description: 'Only dispatches whose answer said it; ours is the entry with its corrections.',
+  tags: ['ledger'],
+  security: operatorToken,
+  querystring: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      from: text('Settled since; ISO 8601 or milliseconds since the epoch. Default: 24 hours ago.'),
+      to: text('Settled before. Default: now.'),
+      groupBy: text(`Comma-separated list of ${USAGE_GROUPS.join(', ')}.`),
+      ...FILTERS,
+      outcome: { type: 'string', enum: OUTCOMES },
+      run: text('Exactly this run.'),
+    },
+  },
+  response: answers(described('`{"object":"reconciliation","from","to","groupBy","rows","totals","furthest"}`')),
 } as const;
 
 export const EVENTS = {

@@ -2,10 +2,10 @@
  * What can be asked of the ledger about single dispatches: pages of them, newest first, and one in full.
  * Every question names its tenant; an id of another tenant is simply not found.
  */
-import type { DispatchDetail, DispatchRecord, List, PriceLine, Usage } from '@weighbridge/protocol';
+import type { Amount, DispatchDetail, DispatchRecord, List, PriceDetail } from '@weighbridge/protocol';
 import { type Kysely, type SelectQueryBuilder, sql } from 'kysely';
 import { GatewayError } from '../domain/errors.ts';
-import { priceLines } from '../domain/price.ts';
+import { priceLines, unpricedUnits, usdText } from '../domain/price.ts';
 import { siblingId } from '../lib/ids.ts';
 import type { Tables } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
@@ -105,26 +105,58 @@ export async function findDispatch(store: Store, tenantId: string, id: string): 
       .orderBy('entryId')
       .compile(),
   );
-  const usage = usageOf(row);
   return {
     ...recordOf(row),
-    priceLines: usage && row.priceRates !== null ? linesOf(usage, row.priceRates, row.priceSource ?? 'config') : null,
+    servedModel: row.servedModel,
+    ...explained(row),
+    costNow: costNow([row, ...corrections]),
+    providerCost:
+      row.providerCostNanoUsd === null
+        ? null
+        : { ...amountOf(BigInt(row.providerCostNanoUsd)), source: row.providerCostSource ?? '' },
     rawUsage: row.rawUsage === null ? null : JSON.parse(row.rawUsage),
     corrections: corrections.map(recordOf),
   };
 }
 
-function linesOf(usage: Usage, priceRates: string, priceSource: string): PriceLine[] | null {
-  const { rates, basis } = pricingOf(priceRates);
-  const lines = priceLines(usage, rates);
-  if (lines === null) return null;
-  return lines.map(({ bucket, units, ratePicoUsd, amountPicoUsd }) => ({
+/** The price, line by line, or why there is none. */
+function explained(row: EntryRow): Pick<DispatchDetail, 'price' | 'priceLines' | 'unpriced'> {
+  const usage = usageOf(row);
+  if (row.priceRates === null || row.priceId === null) {
+    return {
+      price: null,
+      priceLines: null,
+      unpriced: usage === null ? null : 'no price was known when it was settled',
+    };
+  }
+  const source = row.priceSource ?? 'config';
+  const { rates, basis: whole } = pricingOf(row.priceRates);
+  const { published = {}, ...basis } = whole ?? {};
+  const price = { priceId: row.priceId, source, basis: whole === null ? null : (basis as PriceDetail['basis']) };
+  const missing = usage === null ? [] : unpricedUnits(usage, rates);
+  const lines = usage === null || missing.length > 0 ? null : priceLines(usage, rates);
+  const wireLines = lines?.map(({ bucket, units, ratePicoUsd, amountPicoUsd }) => ({
     bucket,
     units,
     ratePicoUsd: ratePicoUsd.toString(),
     amountPicoUsd: amountPicoUsd.toString(),
-    source: basis?.published[bucket] ?? priceSource,
+    source: published[bucket] ?? source,
   }));
+  return {
+    price,
+    priceLines: wireLines ?? null,
+    unpriced:
+      missing.length === 0 || row.costNanoUsd !== null ? null : `its price has no rate for ${missing.join(', ')}`,
+  };
+}
+
+function costNow(rows: readonly EntryRow[]): Amount | null {
+  const costs = rows.flatMap(({ costNanoUsd: cost }) => (cost === null ? [] : [BigInt(cost)]));
+  return costs.length === 0 ? null : amountOf(costs.reduce((sum, cost) => sum + cost, 0n));
+}
+
+function amountOf(nanoUsd: bigint): Amount {
+  return { nanoUsd: nanoUsd.toString(), usd: usdText(nanoUsd) };
 }
 
 /** Settled entries and corrections of every tenant by their numbers: what an export holds. */

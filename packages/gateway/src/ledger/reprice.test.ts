@@ -15,9 +15,11 @@ import { csvLines } from './export.ts';
 import { Folding } from './folding.ts';
 import { StoredLedger } from './ledger.ts';
 import { findDispatch, recordsByEntryId, selectEntries, settledAfter } from './questions.ts';
+import { reconcile } from './reconcile.ts';
 import { type EntryRow, settlementValues } from './record.ts';
 import { type PricedEntry, type RepriceQuestion, repricePage } from './reprice.ts';
 import { INTENT_SCRIPTS, LEDGER_WRITES } from './room.ts';
+import { settledCall } from './settled.fixture.ts';
 import { usageAnswer } from './usage-answer.ts';
 import { verifyLedger } from './verify.ts';
 
@@ -34,54 +36,8 @@ let ledger: StoredLedger;
 let nowMs = T0;
 const clock = { now: () => nowMs, monotonic: () => nowMs };
 
-async function call(over: Partial<EntrySettlement>, tenantId = 'default', model = 'm'): Promise<string> {
-  const dispatchId = ids.next('dsp');
-  await ledger.open({
-    dispatchId,
-    runId: ids.next('run'),
-    attempt: 1,
-    attribution: {
-      tenantId,
-      keyId: null,
-      agentId: 'main',
-      sessionKey: 's',
-      sessionId: null,
-      endUserId: 'u',
-      endUserSource: 'header',
-      tags: [],
-      metadata: {},
-      traceparent: null,
-    },
-    provider: 'p',
-    model,
-    requestedModel: model,
-    api: 'openai-completions',
-    stream: false,
-    source: 'gateway',
-    startedAt: nowMs,
-  });
-  await ledger.settle({
-    dispatchId,
-    tenantId,
-    outcome: 'completed',
-    httpStatus: 200,
-    errorKind: null,
-    stopReason: 'stop',
-    serviceTier: null,
-    usage: makeUsage({ input: 10, output: 5 }),
-    usageSource: 'reported',
-    rawUsage: null,
-    price: WRONG,
-    servedModel: null,
-    providerCost: null,
-    latencyMs: 1,
-    timeToFirstTokenMs: 1,
-    endedAt: nowMs,
-    providerRequestId: null,
-    ...over,
-  });
-  return dispatchId;
-}
+const call = (over: Partial<EntrySettlement>, tenantId = 'default', model = 'm'): Promise<string> =>
+  settledCall(ledger, ids, nowMs, { price: WRONG, ...over }, { tenantId, model });
 
 /** Entries at a wrong price, without one, without usage, of two tenants and two models, over three hours. */
 async function fill(): Promise<void> {
@@ -316,6 +272,48 @@ for (const engine of ENGINES) {
       assert.equal(totals.composition.unpriced, 0);
       assert.equal(BigInt(totals.costNanoUsd), sums.default?.afterNanoUsd);
       assert.deepEqual((await verifyLedger(store)).problems, []);
+    });
+
+    test('a provider’s own cost stands beside ours, corrections included, and differences are found', async () => {
+      const said = (nanoUsd: bigint) => ({ providerCost: { nanoUsd, source: 'usage' } });
+      // 10 input and 5 output at the wrong price are 15 000 nano-USD, at the right one 75 001.
+      await call(said(15_000n));
+      await call(said(15_001n));
+      const apart = await call(said(75_001n), 'default', 'n');
+      const unpriced = await call({ ...said(500n), price: null }, 'default', 'n');
+      await call({});
+      await call(said(1n), 'acme');
+      nowMs += 1;
+      const question = { tenantId: 'default', fromMs: T0, toMs: nowMs, groupBy: ['model'] as const, filters: {} };
+      const before = await reconcile(store, question);
+      assert.deepEqual(
+        before.rows.map(({ group, dispatches, differing, differenceNanoUsd }) => [
+          group.model,
+          dispatches,
+          differing,
+          differenceNanoUsd,
+        ]),
+        [
+          ['n', 2, 1, '-60001'],
+          ['m', 2, 0, '-1'],
+        ],
+      );
+      assert.deepEqual([before.totals.dispatches, before.totals.unpriced, before.totals.costNanoUsd], [4, 1, '45000']);
+      assert.deepEqual(
+        before.furthest.map(({ dispatchId, nanoUsd, differenceNanoUsd }) => [dispatchId, nanoUsd, differenceNanoUsd]),
+        [
+          [apart, '15000', '-60001'],
+          [unpriced, null, null],
+        ],
+      );
+      assert.deepEqual((await reconcile(store, { ...question, filters: { model: 'm' } })).totals.dispatches, 2);
+      await reprice(({ model }) => (model === 'n' ? RIGHT : null), { tenantId: 'default', model: 'n' });
+      const after = await reconcile(store, { ...question, groupBy: [] });
+      assert.deepEqual(
+        after.furthest.map(({ dispatchId }) => dispatchId),
+        [unpriced],
+      );
+      assert.deepEqual([after.rows.length, after.totals.unpriced, after.totals.differing], [1, 0, 1]);
     });
 
     test('a correction says what it corrects, why, and by how much', async () => {

@@ -1,6 +1,6 @@
 /**
- * What an answer says that it cost: OpenRouter's and Perplexity's `usage.cost`, LiteLLM's response header. It is kept
- * beside our own number and never replaces it. Pure; what is no amount of USD is nothing.
+ * What an answer says that it cost, as money: from its usage (reported-cost.ts) or from LiteLLM's response header. It is
+ * kept beside our own number and never replaces it. Pure; what is no amount of USD is nothing.
  */
 import type { ProviderCost } from '../domain/entry.ts';
 import { divideHalfEven } from '../domain/price.ts';
@@ -10,27 +10,9 @@ const NANO_DECIMALS = 9;
 /** The store reads it as a number. */
 const NANO_USD_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 
-export function providerCost(rawUsage: string | null, header: (name: string) => string | null): ProviderCost | null {
-  return costIn(rawUsage) ?? costOf(header(LITELLM_HEADER), LITELLM_HEADER);
-}
-
-function costIn(rawUsage: string | null): ProviderCost | null {
-  // Most usages have none and are not parsed again.
-  if (rawUsage === null || !rawUsage.includes('"cost"')) return null;
-  const cost = parsed(rawUsage)?.cost;
-  if (typeof cost === 'number') return costOf(String(cost), 'usage.cost');
-  if (typeof cost !== 'object' || cost === null) return null;
-  const total = (cost as { total_cost?: unknown }).total_cost;
-  return typeof total === 'number' ? costOf(String(total), 'usage.cost.total_cost') : null;
-}
-
-/** Whatever a provider sent must not keep its dispatch from being settled. */
-function parsed(rawUsage: string): { cost?: unknown } | null {
-  try {
-    return JSON.parse(rawUsage) as { cost?: unknown } | null;
-  } catch {
-    return null;
-  }
+/** `reportedUsd`: what the usage says, as decimal text. */
+export function providerCost(reportedUsd: string | null, header: (name: string) => string | null): ProviderCost | null {
+  return costOf(reportedUsd, 'usage') ?? costOf(header(LITELLM_HEADER), LITELLM_HEADER);
 }
 
 function costOf(usd: string | null, source: string): ProviderCost | null {
