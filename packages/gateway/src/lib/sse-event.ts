@@ -1,9 +1,11 @@
 /**
  * One complete frame of an event stream as the event it is: its name and its data. Cutting a stream into frames is
- * sse-frames.ts. The usual form, an `event` line and a `data` line, is read without splitting.
+ * sse-frames.ts. The usual form, one `data` line behind an `event` line or none, is read without splitting.
  */
 
 const BOM = '\ufeff';
+const LF = 0x0a;
+const CR = 0x0d;
 
 export interface SseEvent {
   /** Null where the frame has no `event` line. */
@@ -18,16 +20,35 @@ export function sseEvent(frame: Buffer): SseEvent {
   return usualForm(text) ?? byLines(text);
 }
 
-/** `event: NAME`, `data: …` and the blank line, all ended by LF; null for every other form. */
+/** An `event` line or none, one `data` line, and the blank line, ended by LF or CRLF; null for every other form. */
 function usualForm(text: string): SseEvent | null {
-  if (!text.startsWith('event: ') || text.includes('\r')) return null;
-  const nameEnd = text.indexOf('\n');
-  const end = text.length - 2;
-  const start = nameEnd + 1;
-  if (!text.startsWith('data: ', start) || text.indexOf('\n', start) !== end || text.charCodeAt(end + 1) !== 0x0a) {
-    return null;
+  let name: string | null = null;
+  let start = 0;
+  if (text.startsWith('event: ')) {
+    const end = text.indexOf('\n');
+    if (end < 0) return null;
+    name = text.slice(7, lineEnd(text, end));
+    start = end + 1;
   }
-  return { name: text.slice(7, nameEnd), data: text.slice(start + 6, end) };
+  if (!text.startsWith('data: ', start)) return null;
+  const end = text.indexOf('\n', start);
+  if (end < 0 || !isBlank(text, end)) return null;
+  const data = text.slice(start + 6, lineEnd(text, end));
+  return data.includes('\r') || name?.includes('\r') ? null : { name, data };
+}
+
+/** Where the line ends whose LF is known. */
+function lineEnd(text: string, lf: number): number {
+  return text.charCodeAt(lf - 1) === CR ? lf - 1 : lf;
+}
+
+/** Nothing but line ends from there on. */
+function isBlank(text: string, from: number): boolean {
+  for (let at = from; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code !== LF && code !== CR) return false;
+  }
+  return true;
 }
 
 function byLines(text: string): SseEvent {

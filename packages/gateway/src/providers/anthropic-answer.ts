@@ -12,10 +12,14 @@ import {
   readMessageUsage,
 } from './anthropic-usage.ts';
 import { Count, type Counters } from './counters.ts';
+import { deltaKind, tallyDelta } from './delta-glance.ts';
 import { isObject, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
 import { PassedText } from './passed-text.ts';
 import type { FrameVerdict, Reading, StreamReader } from './reading.ts';
 
+/** What a delta says is in one of these; a compaction's is its `content`. */
+const DELTA_TEXTS = ['text', 'thinking', 'partial_json', 'content'] as const;
+const DELTAS = [deltaKind('content_block_delta', DELTA_TEXTS)];
 const METRICS = 'amazon-bedrock-invocationMetrics';
 
 class MessageFacts {
@@ -74,10 +78,7 @@ class MessageFacts {
 
   takeDelta(delta: Json): void {
     const { tally } = this.text;
-    tally.addText(delta.text);
-    tally.addText(delta.thinking);
-    tally.addText(delta.partial_json);
-    if (delta.type === 'compaction_delta') tally.addText(delta.content);
+    for (const key of DELTA_TEXTS) tally.addText(delta[key]);
   }
 
   reading(): Reading {
@@ -111,6 +112,7 @@ export class MessageStreamReader implements StreamReader {
   }
 
   frame(bytes: Buffer): FrameVerdict {
+    if (tallyDelta(bytes, DELTAS, this.#facts.text.tally)) return 'pass';
     const { name, data } = sseEvent(bytes);
     if (data === null || data === '') return 'pass';
     if (data.length <= 32 && data.trim() === '[DONE]') return 'terminal';

@@ -51,7 +51,10 @@ export function largest(a: number | null, b: number | null): number | null {
 /** Sets the fields that were mentioned. */
 export function countersOf(fields: Readonly<Record<string, number | null>>): Counters {
   const counters: Counters = new Map();
-  for (const [name, value] of Object.entries(fields)) if (value !== null) counters.set(name, value);
+  for (const name in fields) {
+    const value = fields[name];
+    if (value !== null && value !== undefined) counters.set(name, value);
+  }
   return counters;
 }
 

@@ -23,6 +23,8 @@ interface Replay {
   expected: Expected;
   /** All that was read, the bytes of text too, as one text: what is compared hundreds of thousands of times. */
   all: string;
+  /** Of the text that passed, which is the same however the stream is written. */
+  outputBytes: number;
 }
 
 function replayed({ api }: Golden, chunks: readonly Buffer[]): Replay {
@@ -39,7 +41,8 @@ function replayed({ api }: Golden, chunks: readonly Buffer[]): Replay {
   const rest = framer.end();
   if (rest !== null) look(rest);
   const reading = reader.reading();
-  return { expected: facts(reading, end, reader.isWhole), all: JSON.stringify([reading, end, reader.isWhole]) };
+  const all = JSON.stringify([reading, end, reader.isWhole]);
+  return { expected: facts(reading, end, reader.isWhole), all, outputBytes: reading.outputBytes };
 }
 
 function split(stream: Buffer, places: readonly number[]): Buffer[] {
@@ -108,10 +111,12 @@ for (const golden of GOLDENS) {
   });
 
   test(`${api}, ${name}: the reading is the same laced with what an event stream allows`, () => {
+    const { outputBytes } = replayed(golden, [stream]);
     for (const [how, lace] of Object.entries(LACED)) {
       const laced = Buffer.from(lace(stream));
       const whole = replayed(golden, [laced]);
       assert.deepEqual(whole.expected, expected, how);
+      assert.equal(whole.outputBytes, outputBytes, how);
       const next = seeded(SEED);
       for (let set = 0; set < 20; set++) {
         const places = Array.from({ length: 4 }, () => next(laced.length + 1));

@@ -3,7 +3,7 @@
  * finish reason. No frame says that the stream is over; its connection does. Streams come as events (`alt=sse`) or as
  * the elements of one JSON array; a body may be a response or such an array.
  */
-import { frameData } from '../lib/sse-frames.ts';
+import { sseEvent } from '../lib/sse-event.ts';
 import type { TextTally } from '../lib/text-tally.ts';
 import { addTool, Count } from './counters.ts';
 import { generateUsage, readUsageMetadata } from './google-usage.ts';
@@ -81,7 +81,7 @@ export class GenerateStreamReader implements StreamReader {
   }
 
   frame(bytes: Buffer): FrameVerdict {
-    const data = frameData(bytes);
+    const { data } = sseEvent(bytes);
     if (data === null || data === '') return 'pass';
     if (data.length <= 32 && data.trim() === '[DONE]') return 'terminal';
     const event = parseJson(data);

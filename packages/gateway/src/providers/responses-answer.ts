@@ -6,12 +6,16 @@
 import { sseEvent } from '../lib/sse-event.ts';
 import type { TextTally } from '../lib/text-tally.ts';
 import { addTool, Count, type Counters, isCount } from './counters.ts';
+import { deltaKind, tallyDelta } from './delta-glance.ts';
 import { inclusiveUsage, readInclusiveUsage } from './inclusive-usage.ts';
 import { isObject, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
 import { PassedText } from './passed-text.ts';
 import type { FrameVerdict, Reading, StreamReader } from './reading.ts';
 import { reportedCostUsd } from './reported-cost.ts';
 
+const DELTAS = ['output_text', 'function_call_arguments', 'reasoning_summary_text', 'reasoning_text'].map((name) =>
+  deltaKind(`response.${name}.delta`, ['delta']),
+);
 const TERMINAL = new Set(['response.completed', 'response.incomplete', 'response.failed', 'response.cancelled']);
 /** The statuses of a response that is over. */
 const ENDED = new Set(['completed', 'incomplete', 'failed', 'cancelled']);
@@ -113,6 +117,7 @@ export class ResponseStreamReader implements StreamReader {
   }
 
   frame(bytes: Buffer): FrameVerdict {
+    if (tallyDelta(bytes, DELTAS, this.#facts.text.tally)) return 'pass';
     const { name, data } = sseEvent(bytes);
     if (data === null || data === '') return 'pass';
     if (data.length <= 32 && data.trim() === '[DONE]') return 'terminal';
