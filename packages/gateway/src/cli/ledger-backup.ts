@@ -11,6 +11,7 @@ import { type Database, databaseName } from '../domain/config.ts';
 import { countText } from './format.ts';
 import { failedToOpen, type LedgerFlags, refuseOtherSchema, withWriter } from './ledger-database.ts';
 import { type ProgressBar, progressBar } from './progress.ts';
+import { cleanUpOnSignal } from './signals.ts';
 import { EXIT, Failure, type Surroundings } from './surroundings.ts';
 
 export function define(command: Command, surroundings: Surroundings, finish: (exitCode: number) => void): void {
@@ -27,6 +28,7 @@ async function backUp(file: string, flags: LedgerFlags, surroundings: Surroundin
   const ledgerId = new IdSource().next('led');
   // Under its own name only when it is whole: what a break leaves is no backup.
   const draft = makeDraft(file);
+  const stopListening = cleanUpOnSignal(() => removeDraft(draft));
   const bar = progressBar(surroundings);
   try {
     const { copyOf, entries, verified } = await checkedCopy(database, draft, ledgerId, bar);
@@ -39,6 +41,7 @@ async function backUp(file: string, flags: LedgerFlags, surroundings: Surroundin
   } finally {
     bar.end();
     removeDraft(draft);
+    stopListening();
   }
 }
 
@@ -124,7 +127,14 @@ function moveDraft(draft: string, file: string): void {
 }
 
 function removeDraft(draft: string): void {
-  for (const name of [draft, `${draft}-wal`, `${draft}-shm`, `${draft}-journal`, `${draft}.lock`]) {
+  for (const name of [
+    draft,
+    `${draft}-wal`,
+    `${draft}-shm`,
+    `${draft}-journal`,
+    `${draft}.lock`,
+    `${draft}.lock-journal`,
+  ]) {
     rmSync(name, { force: true });
   }
 }

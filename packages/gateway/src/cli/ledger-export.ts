@@ -7,6 +7,7 @@ import type { Store } from '../store/store.ts';
 import { countText, momentMs } from './format.ts';
 import { type LedgerFlags, withSnapshot } from './ledger-database.ts';
 import { type ProgressBar, progressBar } from './progress.ts';
+import { cleanUpOnSignal } from './signals.ts';
 import { EXIT, Failure, type Surroundings } from './surroundings.ts';
 
 type ExportFlags = LedgerFlags & { format: string; from?: string; to?: string; out?: string };
@@ -72,6 +73,7 @@ async function writeLines(
   }
   if (existsSync(out)) throw new Failure(`${out} exists already; nothing is written over.`);
   const file = await open(out, 'wx', 0o600);
+  const stopListening = cleanUpOnSignal(() => rmSync(out, { force: true }));
   try {
     for await (const text of lines) await file.writeFile(text);
     await file.sync();
@@ -80,6 +82,7 @@ async function writeLines(
     rmSync(out, { force: true });
     throw error;
   } finally {
+    stopListening();
     await file.close();
   }
 }

@@ -23,8 +23,8 @@ export interface Program {
   ended: Promise<number | null>;
 }
 
-export function start(t: TestContext, args: string[]): Program {
-  const child = spawn(process.execPath, [MAIN, ...args], { env: cleanEnvironment() });
+export function start(t: TestContext, args: string[], variables: Record<string, string> = {}): Program {
+  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...cleanEnvironment(), ...variables } });
   const said = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {
