@@ -14,7 +14,7 @@ import type { Anomaly, Dialect } from '../providers/dialect.ts';
 import type { Transport } from '../providers/transport.ts';
 import { Dispatch } from './dispatch.ts';
 import { type DrainPolicy, Drains } from './drain.ts';
-import { fixedHeaders, requestHeaders } from './headers.ts';
+import { fixedHeaders, requestHeaders, withOutbound } from './headers.ts';
 import type { Outlet } from './outlet.ts';
 import type { DispatchLedger, DispatchTools } from './plan.ts';
 
@@ -43,6 +43,8 @@ export interface DispatchOrder {
   dialect: Dialect;
   /** The agent's instructions as the dialect spells them. */
   leading: Buffer | null;
+  /** Headers that the caller's key sends to this provider, lower-cased. */
+  outbound: Readonly<Record<string, string>> | undefined;
   /** The provider has just refused what may have been our usage question: this time it is left out. */
   withoutUsageQuestion: boolean;
 }
@@ -72,7 +74,7 @@ export class Dispatcher {
   }
 
   prepare(order: DispatchOrder, outlet: Outlet): Dispatch {
-    const { call, scan, target, dialect, leading, attribution } = order;
+    const { call, scan, target, dialect, leading, attribution, outbound } = order;
     const dispatchId = this.#ids.next('dsp');
     const { provider, model } = target;
     const askUsage = call.stream && !call.asksUsage && !order.withoutUsageQuestion && this.#mayAskUsage(target);
@@ -87,7 +89,12 @@ export class Dispatcher {
       stream: call.stream,
       strips: askUsage,
       onAccepted: order.withoutUsageQuestion ? () => this.#stopAskingUsage(target) : null,
-      headers: requestHeaders(this.#fixedFor(provider, dialect), dispatchId, call.headers, attribution.traceparent),
+      headers: requestHeaders(
+        withOutbound(this.#fixedFor(provider, dialect), outbound),
+        dispatchId,
+        call.headers,
+        attribution.traceparent,
+      ),
       body: dialect.encode(call.body, scan, { model, askUsage, leading }),
     };
     return new Dispatch(plan, this.#tools, outlet);

@@ -72,6 +72,21 @@ export function fixedHeaders(provider: Provider, dialect: Dialect, ledgerId: str
   return [...merged].flat();
 }
 
+/**
+ * A key's own headers take the place of the provider's configured ones. What the gateway owns no key can name: that was
+ * refused when it was made.
+ */
+export function withOutbound(
+  fixed: readonly string[],
+  outbound: Readonly<Record<string, string>> | undefined,
+): readonly string[] {
+  if (outbound === undefined) return fixed;
+  const own = Object.entries(outbound);
+  if (own.length === 0) return fixed;
+  const kept = fixed.filter((_, at) => !Object.hasOwn(outbound, fixed[at - (at % 2)]!));
+  return [...kept, ...own.flat()];
+}
+
 /** The fixed headers and those of one dispatch. */
 export function requestHeaders(
   fixed: readonly string[],

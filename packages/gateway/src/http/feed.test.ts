@@ -8,7 +8,7 @@ import { connect, type Socket } from 'node:net';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { EventEnvelope } from '@weighbridge/protocol';
 import Fastify, { type FastifyInstance } from 'fastify';
-import { DEFAULT_TENANT } from '../domain/caller.ts';
+import { type Caller, DEFAULT_TENANT } from '../domain/caller.ts';
 import { refusalOf } from './errors.ts';
 import { feed } from './feed.ts';
 import { guard } from './policy.ts';
@@ -20,6 +20,7 @@ let base: string;
 let port: number;
 let nextEvents: (signal: AbortSignal) => AsyncGenerator<EventEnvelope>;
 let nextSeq: () => Promise<number>;
+let caller: Caller;
 let following = 0;
 const feedsChanged = new EventEmitter();
 
@@ -32,7 +33,7 @@ before(async () => {
   app = Fastify();
   app.setErrorHandler((error, _request, reply) => reply.code(refusalOf(error).refusal.status).send());
   guard(app, {
-    access: { authenticate: () => ({ tenantId: DEFAULT_TENANT, keyId: null, scopes: new Set(['read']) }) },
+    access: { authenticate: () => caller },
     host: '127.0.0.1',
     isOpenToAll: false,
   });
@@ -58,6 +59,7 @@ before(async () => {
 });
 
 beforeEach(() => {
+  caller = { tenantId: DEFAULT_TENANT, keyId: null, scopes: new Set(['read']) };
   nextEvents = untilAborted;
   nextSeq = async () => 0;
 });
@@ -77,6 +79,18 @@ async function followers(count: number): Promise<void> {
 
 describe('live feeds', () => {
   const FEED = 'GET /api/v1/events HTTP/1.1\r\nhost: x\r\n\r\n';
+
+  test('a feed ends with its key', async () => {
+    const ended = new AbortController();
+    const forced = { attribution: {}, outbound: {} };
+    const terms = { agentId: null, forced, expiresAt: null, ended: ended.signal };
+    caller = { ...caller, keyId: 'key_1', terms };
+    const answer = await fetch(`${base}/api/v1/events`);
+    await followers(1);
+    ended.abort();
+    assert.match(await answer.text(), /^: following/);
+    await followers(0);
+  });
 
   /** The log answers `lastSeq` only when told: what happens while a feed waits for it is what is tested. */
   function heldLog(): { asked: () => Promise<void>; release: () => void } {

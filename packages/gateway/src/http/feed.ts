@@ -41,13 +41,15 @@ export function feed(app: FastifyInstance, { events, feedsMax, closing }: FeedDe
       reply.raw.once('close', () => gone.abort());
       try {
         const { after, types, ...filters } = request.query;
+        const { tenantId, terms } = callerOf(request);
         const afterSeq = resumeOf(request.headers['last-event-id']) ?? after ?? (await events.lastSeq());
         reply.hijack();
         await pour(reply.raw, events, {
           afterSeq,
-          tenantId: callerOf(request).tenantId,
+          tenantId,
           types: types?.split(',') ?? null,
-          signal: AbortSignal.any([gone.signal, closing]),
+          // A feed outlives its request: it ends with its key.
+          signal: AbortSignal.any([gone.signal, closing, ...(terms === undefined ? [] : [terms.ended])]),
           wanted: matcherOf(filters),
         });
       } catch (error) {

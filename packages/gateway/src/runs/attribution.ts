@@ -3,6 +3,7 @@
  * would be cut are refused, because cutting a name short makes two of one. Pure.
  */
 import { RESERVED_NAMES } from '../domain/agent.ts';
+import { AGENT_LABEL, ATTRIBUTION_HEADERS } from '../domain/attribution-headers.ts';
 import type { Attribution } from '../domain/entry.ts';
 import { GatewayError } from '../domain/errors.ts';
 
@@ -11,11 +12,7 @@ export type Headers = Readonly<Record<string, string>>;
 
 /** W3C Trace Context: no all-zero ids, no version ff; only versions after 00 may carry more. */
 const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/;
-/** Who is meant by the agent header where no agent of ours runs: a label of the caller's own. */
-const AGENT_LABEL = /^[a-z0-9][a-z0-9._-]{0,63}$/;
-const AGENT_HEADERS = ['x-weighbridge-agent-id', 'x-openclaw-agent-id'] as const;
-const SESSION_HEADERS = ['x-weighbridge-session-key', 'x-openclaw-session-key'] as const;
-const END_USER_HEADERS = ['x-weighbridge-end-user-id', 'x-litellm-end-user-id', 'x-litellm-customer-id'] as const;
+const { agent: AGENT_HEADERS, session: SESSION_HEADERS, endUser: END_USER_HEADERS } = ATTRIBUTION_HEADERS;
 const VALUE_CHARS_MAX = 256;
 
 export function agentHeaderOf(headers: Headers): string | null {

@@ -33,7 +33,10 @@ export function planCall(call: Call, known: CallKnowledge): Plan {
     prepare: (of, outlet) => {
       const dialect = spokenBy(of.target);
       const leading = known.leading.of(agent, dialect);
-      return known.dispatcher.prepare({ ...of, call, scan, attribution, dialect, leading }, outlet);
+      // What a key sends to a provider is not for another one that a call falls back to.
+      const isFirst = of.target.provider.id === targets[0].provider.id;
+      const outbound = isFirst ? call.caller.terms?.forced.outbound : undefined;
+      return known.dispatcher.prepare({ ...of, call, scan, attribution, dialect, leading, outbound }, outlet);
     },
   };
 }

@@ -18,6 +18,7 @@ import {
   shortEnough,
   shown,
 } from './attribution.ts';
+import { refuseOtherAgent } from './terms.ts';
 
 /** What resolving needs to know of the configuration. */
 export interface ResolveKnowledge {
@@ -42,6 +43,7 @@ export function resolveCall(call: Call, known: ResolveKnowledge): Resolved {
   const session = sessionOf(call, named?.id ?? agentLabelOf(call.headers));
   const agent = named === null ? null : agentOfSession(session, named, known);
   const targets = agent ? targetsOfAgent(agent, headers['x-openclaw-model'], known) : [directTarget(call, known)];
+  refuseOtherAgent(call.caller, session.agentId);
   const [endUserId, endUserSource] = endUserOf(headers, call.user);
   return {
     agent,
@@ -63,6 +65,7 @@ export function resolveCall(call: Call, known: ResolveKnowledge): Resolved {
 function agentOf(call: Call, known: ResolveKnowledge): Agent | null {
   const inModel = AGENT_MODEL.exec(call.requestedModel)?.[1];
   if (inModel === undefined && call.requestedModel !== 'openclaw') return null;
+  if (inModel !== undefined && inModel !== 'default') refuseOtherAgent(call.caller, inModel);
   const named = agentHeaderOf(call.headers) ?? inModel ?? 'default';
   return named === 'default' ? defaultAgent(known) : agentById(named, known);
 }

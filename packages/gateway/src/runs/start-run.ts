@@ -17,6 +17,7 @@ import { Admission } from './admission.ts';
 import { type CallKnowledge, Leading, planCall } from './plan-call.ts';
 import type { Pressure } from './pressure.ts';
 import { type Plan, Run, type RunTools } from './run.ts';
+import { underTerms } from './terms.ts';
 
 export interface RunsDeps {
   ledger: { readonly ledgerId: string; readonly available: boolean };
@@ -63,7 +64,7 @@ export class Runs {
     const { config, catalogue, dispatcher } = this.#deps;
     const { retriesMax } = config.limits;
     const known = { ...config, catalogue, dispatcher, retriesMax, leading: this.#leading };
-    return this.#run(call.headers, () => planCall(call, known), sink, callerGone);
+    return this.#run(call.headers, () => planCall(underTerms(call), known), sink, callerGone);
   }
 
   async #run(headers: Call['headers'], plan: () => Plan, sink: AnswerSink, callerGone: AbortSignal): Promise<void> {

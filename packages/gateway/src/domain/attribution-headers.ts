@@ -1,0 +1,21 @@
+/**
+ * The names of the headers that attribute a call, in families: the spellings of one fact, the first that is there counts.
+ * Who forces one spelling must keep the others of its family out, or a caller could still choose.
+ */
+export const ATTRIBUTION_HEADERS = {
+  agent: ['x-weighbridge-agent-id', 'x-openclaw-agent-id'],
+  session: ['x-weighbridge-session-key', 'x-openclaw-session-key'],
+  endUser: ['x-weighbridge-end-user-id', 'x-litellm-end-user-id', 'x-litellm-customer-id'],
+  tags: ['x-weighbridge-tags'],
+  metadata: ['x-weighbridge-metadata'],
+} as const satisfies Record<string, readonly string[]>;
+
+const FAMILIES: readonly (readonly string[])[] = Object.values(ATTRIBUTION_HEADERS);
+
+/** All spellings of what this header says; null: it attributes nothing. */
+export function familyOf(name: string): readonly string[] | null {
+  return FAMILIES.find((names) => names.includes(name)) ?? null;
+}
+
+/** An agent id that may be recorded: lower case. */
+export const AGENT_LABEL = /^[a-z0-9][a-z0-9._-]{0,63}$/;
