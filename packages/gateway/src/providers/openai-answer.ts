@@ -172,7 +172,9 @@ function dataBytes(frame: Buffer, data: string): Buffer {
 function addMessages(tally: TextTally, choices: unknown): void {
   if (!Array.isArray(choices)) return;
   for (const choice of choices) {
-    if (!isObject(choice) || !isObject(choice.message)) continue;
+    if (!isObject(choice)) continue;
+    tally.addText(choice.text);
+    if (!isObject(choice.message)) continue;
     for (const key of ['content', 'reasoning_content', 'reasoning', 'refusal']) tally.addText(choice.message[key]);
     const calls = choice.message.tool_calls;
     if (calls !== undefined && calls !== null) tally.addText(JSON.stringify(calls));

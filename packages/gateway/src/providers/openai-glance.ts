@@ -20,6 +20,8 @@ const key = (name: string): Buffer => Buffer.from(name, 'latin1');
 const TEXT_KEYS: readonly (readonly Buffer[])[] = byLength(
   ['content', 'refusal', 'reasoning', 'arguments', 'reasoning_content'].map(key),
 );
+/** Of the older completions, and of parts of a content; where a chunk says its text twice, the other key comes first. */
+const TEXT = key('text');
 const USAGE = key('usage');
 const X_GROQ = key('x_groq');
 const BEDROCK = key('amazon-bedrock-invocationMetrics');
@@ -29,6 +31,7 @@ const FINISH_REASON = key('finish_reason');
 /** Adds the generated text to the tally. Returns whether the frame must be parsed. */
 export function glance(frame: Buffer, text: TextTally): boolean {
   const length = frame.length;
+  const before = text.bytes;
   let matters = false;
   let at = 0;
   while (at < length) {
@@ -59,7 +62,8 @@ export function glance(frame: Buffer, text: TextTally): boolean {
     const first = frame[next];
     if (first === QUOTE) {
       const texts = TEXT_KEYS[size];
-      if (texts !== undefined && isOneOf(frame, start, texts)) {
+      const isText = texts !== undefined && isOneOf(frame, start, texts);
+      if (isText || (size === TEXT.length && text.bytes === before && isAt(frame, start, TEXT))) {
         const close = stringEnd(frame, next + 1);
         text.addJson(frame, next + 1, Math.min(close, length));
         at = close + 1;

@@ -188,3 +188,13 @@ test('several usages that complete each other are kept raw as a list, one that s
   assert.equal(raws('a compaction on the server').length, 1);
   assert.equal(raws('a beginning that is repeated').length, 2);
 });
+
+test('text is tallied once wherever a chat’s vendor puts it: beside the delta, in parts, in two places', () => {
+  const bytes = (choice: object): number =>
+    read('openai-completions', Buffer.from(`data: ${JSON.stringify({ choices: [choice] })}\n\n`)).outputBytes;
+  assert.equal(bytes({ text: 'Hello', finish_reason: null }), 5);
+  assert.equal(bytes({ delta: { content: [{ type: 'text', text: 'Hello' }] } }), 5);
+  assert.equal(bytes({ delta: { content: '', reasoning: 'Hm', reasoning_details: [{ type: 't', text: 'Hm' }] } }), 2);
+  const body = { choices: [{ text: 'Hello', finish_reason: 'stop' }] };
+  assert.equal(readerOf('openai-completions').readBody(Buffer.from(JSON.stringify(body))).outputBytes, 5);
+});

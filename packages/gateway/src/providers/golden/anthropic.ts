@@ -213,6 +213,16 @@ export const ANTHROPIC = goldens(
       usage: { input: 12, cacheRead: 2048, output: 30 },
       expected: { serviceTier: 'standard' },
     },
+    'a usage that goes down': {
+      events: [
+        start({ ...HIT, output_tokens: 1 }),
+        ...text(0),
+        end('end_turn', { input_tokens: 0, ...noCache, output_tokens: 30 }),
+        STOP,
+      ],
+      usage: { input: 12, cacheRead: 2048, output: 30 },
+      expected: { serviceTier: 'standard', anomaly: 'usage_decreased' },
+    },
     'a beginning that is repeated': {
       events: [
         start({ ...HIT, output_tokens: 1 }),

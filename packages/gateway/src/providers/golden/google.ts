@@ -144,6 +144,14 @@ export const GOOGLE = goldens(
       usage: { input: 44, cacheRead: 256, output: 3 },
       expected: {},
     },
+    'a usage that goes down': {
+      events: [
+        chunk([{ text: 'One' }], metadata(300, 9)),
+        chunk([{ text: '' }], { promptTokenCount: 300, candidatesTokenCount: 3, totalTokenCount: 309 }, 'STOP'),
+      ],
+      usage: { input: 300, output: 9 },
+      expected: { anomaly: 'usage_decreased' },
+    },
     'the provider’s own search': withGrounding(
       answered(texts(), metadata(10, 120, { toolUsePromptTokenCount: 3300, thoughtsTokenCount: 70 }), {
         input: 3310,
