@@ -55,25 +55,32 @@ export async function assail(
   await over;
   clearTimeout(timer);
   socket.destroy();
+  parser.finish();
   return outcome;
 }
 
-function parserInto(outcome: Outcome, onAnswer: () => void): AnswerParser {
+/** Bodies are put together once, at their end: some are very long, and come in very many pieces. */
+function parserInto(outcome: Outcome, onAnswer: () => void): AnswerParser & { finish(): void } {
   let parts: Buffer[] = [];
-  return new AnswerParser({
+  const gather = (): void => {
+    const answer = outcome.answers.at(-1);
+    if (answer !== undefined && parts.length > 0) answer.body = Buffer.concat(parts);
+    parts = [];
+  };
+  const parser = new AnswerParser({
     head: (status, rawHead) => {
-      parts = [];
       outcome.answers.push({ status, rawHead, body: Buffer.alloc(0), isComplete: false });
     },
     body: (bytes) => {
       parts.push(bytes);
-      outcome.answers.at(-1)!.body = Buffer.concat(parts);
     },
     end: () => {
+      gather();
       outcome.answers.at(-1)!.isComplete = true;
       onAnswer();
     },
   });
+  return Object.assign(parser, { finish: gather });
 }
 
 async function play(socket: Socket, steps: readonly Step[], signal: { isOver: boolean }): Promise<void> {

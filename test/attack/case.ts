@@ -56,6 +56,8 @@ export interface Attack {
   /** The answer's body, byte for byte. */
   bytes?: Buffer;
   expects?: Partial<Expected>;
+  /** What must not stand in the head of any answer. */
+  unseen?: readonly string[];
   /** More models whose calls belong to this case; they must not reach the provider. */
   forbidden?: string;
 }

@@ -43,8 +43,10 @@ export const SIZES = {
   tinyChunks: 6_000,
   /** What a caller who reads slowly is sent. */
   slowlyReadBytes: 3 * 1024 * 1024,
-  /** What a caller who does not read is sent. */
-  unreadBytes: 12 * 1024 * 1024,
+  /** What a small compressed answer unpacks to. */
+  unpackedBytes: 12 * 1024 * 1024,
+  /** What a caller who does not read is sent: more than the sockets of two connections may hold, some 10 MiB each. */
+  unreadBytes: 40 * 1024 * 1024,
 };
 
 /** No case may leave its caller without an answer or an end for longer. */
@@ -52,7 +54,7 @@ export const CASE_MS = 20_000;
 /** Rounds between two looks at the memory. */
 export const ROUNDS_AT_ONCE = 4;
 /** What may come on top of what was held after the warm-up, garbage collected: caches of names, not one body or answer. */
-export const HELD_GROWTH_BYTES_MAX = 8 * 1024 * 1024;
+export const HELD_GROWTH_BYTES_MAX = 2 * 1024 * 1024;
 /**
  * The same of resident memory, where freed pages linger for a while: some twice what one round sends through. What keeps one
  * body or answer of each round passes it in the long tier; the limit above finds it at once.

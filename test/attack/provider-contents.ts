@@ -239,7 +239,10 @@ function broken(bytes: Buffer, random: Random): Buffer {
   return bytes.subarray(0, whole(random, 1, bytes.length - 1));
 }
 
-/** Stored, not deflated, so that a digit of the count can be changed and everything but the checksum is right. */
+/**
+ * Stored, not deflated, so that a digit of the count can be changed and everything but the checksum is right; that comes a
+ * moment later, when the count has been read.
+ */
 function falseChecksum(draw: Draw): Attack {
   const { random, model } = draw;
   const transcript = transcriptOf(random, model);
@@ -249,14 +252,20 @@ function falseChecksum(draw: Draw): Attack {
   const packed = Buffer.from(CODECS[coding](body, { level: 0 }));
   packed[packed.indexOf('"completion_tokens":') + '"completion_tokens":'.length]! ^= 1;
   const head = stream ? ['content-type: text/event-stream'] : [];
-  return answeredBy(draw, { stream }, say(framed(packed, ...head, `content-encoding: ${coding}`)), { bytes: packed });
+  const answer = framed(packed, ...head, `content-encoding: ${coding}`);
+  const play: Play = async (wire) => {
+    wire.send(answer.subarray(0, -4));
+    await wire.pause(20);
+    wire.send(answer.subarray(-4));
+  };
+  return answeredBy(draw, { stream }, play, { bytes: packed });
 }
 
 const bombs = new Map<string, Buffer>();
 
 /** Packed once: that takes the time of a hundred other cases. */
 function bombOf(unit: string): Buffer {
-  const packed = bombs.get(unit) ?? gzipSync(Buffer.alloc(SIZES.unreadBytes, unit));
+  const packed = bombs.get(unit) ?? gzipSync(Buffer.alloc(SIZES.unpackedBytes, unit));
   bombs.set(unit, packed);
   return packed;
 }

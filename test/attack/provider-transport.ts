@@ -127,7 +127,7 @@ const ODD_HEADERS = [
   'x-empty:',
   '__proto__: polluted',
   'constructor: x',
-  'connection: x-secret, keep-alive',
+  'connection: x-secret, keep-alive\r\nx-secret: 1',
   'x-weighbridge-dispatch-id: dsp_forged',
   'x-request-id: forged',
   'set-cookie: a=b',
@@ -146,6 +146,9 @@ const ODD_HEADERS = [
   'upgrade: h2c',
 ];
 
+/** About the connection, or about another origin than ours, or ours to say. */
+const ORIGINS_OWN = ['forged', 'set-cookie', 'access-control', 'polluted', 'h2c', 'x-secret', 'x-late'];
+
 function oddHeaders(draw: Draw): Attack {
   const { random, model } = draw;
   const transcript = transcriptOf(random, model);
@@ -154,7 +157,7 @@ function oddHeaders(draw: Draw): Attack {
   const answer = stream ? streamed(transcript.events) : framed(transcript.body);
   const at = answer.indexOf('\r\n') + 2;
   const play = say(Buffer.concat([answer.subarray(0, at), lines, answer.subarray(at)]));
-  return answeredBy(draw, { stream }, play, { tokens: transcript.tokens });
+  return answeredBy(draw, { stream }, play, { tokens: transcript.tokens, unseen: ORIGINS_OWN });
 }
 
 /** A second answer behind the first, which must never reach the next call on the connection. */

@@ -218,6 +218,9 @@ export class Siege {
     if (!expected.statuses.includes(answer.status)) {
       this.#say(planned, `answered ${answer.status}: ${shown(answer.body)}`);
     }
+    for (const word of attack.unseen ?? []) {
+      if (answer.rawHead.toLowerCase().includes(word)) this.#say(planned, `the answer's head says '${word}'`);
+    }
     if (ending === 'refusal') {
       const flaw = flawOfRefusal(answer);
       if (flaw !== null) this.#say(planned, `${flaw}: ${answer.status} ${shown(answer.body)}`);
