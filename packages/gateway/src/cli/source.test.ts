@@ -75,6 +75,7 @@ async function house(t: TestContext): Promise<House> {
     // Nothing is dispatched here: entries are written as dispatch writes them.
     runs: {
       start: () => assert.fail('no run is started'),
+      pass: () => assert.fail('nothing is passed'),
       atDoor: () => null,
       inFlight: () => [],
       stop: () => false,

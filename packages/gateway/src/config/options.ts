@@ -157,6 +157,11 @@ export const OPTIONS = {
   'models.providers.*.baseUrl': other('text', 'Where the provider’s API begins; a known vendor’s may be left out.'),
   'models.providers.*.api': other('text', 'The dialect it speaks; a known vendor’s may be left out.'),
   'models.providers.*.apiKey': other('secret', `Its credential; write "\${NAME}" to take it from the environment.`),
+  'models.providers.*.credential': choice(
+    'provider',
+    ['provider', 'caller'],
+    'Whose credential goes to the provider on `/proxy`: its own `apiKey`, or the caller’s, who then shows ours as `x-weighbridge-key`.',
+  ),
   'models.providers.*.headers': other(
     'texts',
     'Static headers for every request to it, the lowest in the merge order.',

@@ -87,6 +87,7 @@ function fileProvider(
     baseUrl,
     kind: 'http',
     credential: fileCredential(entry, vendor, variables, path, findings),
+    ...(entry.credential === 'caller' ? { takesCallersCredential: true as const } : {}),
     headers,
     models: fileModels(entry.models ?? [], `${path}.models`, findings),
     ...knownOfOrigin(id, baseUrl, api),

@@ -27,6 +27,7 @@ export interface ProviderTree {
   baseUrl?: string;
   api?: string;
   apiKey?: string;
+  credential?: string;
   headers?: Record<string, string>;
   request?: { headers?: Record<string, string> };
   timeoutSeconds?: number;

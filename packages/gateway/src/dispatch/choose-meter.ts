@@ -3,7 +3,7 @@ import type { UpstreamHeaders } from '../providers/transport.ts';
 import { EncodedBodyMeter, EncodedStreamMeter, encodingOf } from './encoded-meter.ts';
 import { headerOf } from './headers.ts';
 import { BodyMeter, type Meter, StreamMeter } from './meter.ts';
-import type { DispatchPlan, DispatchTools } from './plan.ts';
+import type { AnswerReading, DispatchTools } from './plan.ts';
 
 /** What a stream cannot be, whatever was asked for; some providers give events any other type, or none. */
 const WHOLE_TYPES = /json|html|xml|^image|^audio|^video/;
@@ -16,22 +16,29 @@ export function isEventStream(status: number, headers: UpstreamHeaders, wasStrea
   return type.startsWith('text/event-stream') || (wasStreamAsked && !WHOLE_TYPES.test(type));
 }
 
-export function bodyMeter({ dialect }: DispatchPlan, { limits }: DispatchTools, headers: UpstreamHeaders): Meter {
+type Limits = DispatchTools['limits'];
+
+/** Holds a whole body and reads it, decoded where it came encoded. */
+export function bodyMeter(reader: AnswerReading, { answerBytesMax }: Limits, headers: UpstreamHeaders): BodyMeter {
   const encoding = encodingOf(headerOf(headers, 'content-encoding'));
   return encoding === null
-    ? new BodyMeter(dialect, limits.answerBytesMax)
-    : new EncodedBodyMeter(dialect, limits.answerBytesMax, encoding);
+    ? new BodyMeter(reader, answerBytesMax)
+    : new EncodedBodyMeter(reader, answerBytesMax, encoding);
+}
+
+export interface StreamOptions {
+  strips: boolean;
+  forward: (bytes: Buffer) => void;
 }
 
 export function streamMeter(
-  { dialect, strips }: DispatchPlan,
-  { limits }: DispatchTools,
+  reading: AnswerReading,
+  { eventBytesMax, answerBytesMax }: Limits,
   headers: UpstreamHeaders,
-  forward: (bytes: Buffer) => void,
+  { strips, forward }: StreamOptions,
 ): Meter {
-  const { eventBytesMax, answerBytesMax } = limits;
   const encoding = encodingOf(headerOf(headers, 'content-encoding'));
-  const reader = dialect.streamReader();
+  const reader = reading.streamReader();
   if (encoding === null) return new StreamMeter({ reader, eventBytesMax, strips, forward });
   return new EncodedStreamMeter({ reader, encoding, eventBytesMax, decodedBytesMax: answerBytesMax, forward });
 }

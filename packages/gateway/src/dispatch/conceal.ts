@@ -37,12 +37,13 @@ export function concealedBytes(bytes: Buffer, secrets: readonly string[]): Buffe
 }
 
 export function concealedHeaders(
-  headers: Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, string | string[]>>,
   secrets: readonly string[],
-): Record<string, string> {
+): Record<string, string | string[]> {
   const conceal = (value: string): string =>
     secrets.reduce((text, secret) => text.replaceAll(secret, CONCEALED), value);
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, conceal(value)]));
+  const concealed = (value: string | string[]) => (typeof value === 'string' ? conceal(value) : value.map(conceal));
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, concealed(value)]));
 }
 
 /** As it is, as JSON with and without escaped slashes, and as part of a URL. */

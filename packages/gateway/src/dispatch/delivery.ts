@@ -5,7 +5,7 @@
 import { GatewayError } from '../domain/errors.ts';
 import type { UpstreamHeaders } from '../providers/transport.ts';
 import { concealedBytes, concealedHeaders, secretsSentTo } from './conceal.ts';
-import { answerHeaders } from './headers.ts';
+import { isUpstreamOnly } from './headers.ts';
 import type { Meter } from './meter.ts';
 import { type ErrorKind, refusalOf } from './outcome.ts';
 import type { Outlet } from './outlet.ts';
@@ -14,6 +14,8 @@ import type { DispatchPlan } from './plan.ts';
 /** Errors that are the provider's own answer. */
 const OWN_ANSWERS: ReadonlySet<ErrorKind> = new Set(['http_error', 'provider_error', 'invalid_answer']);
 const NO_CONTENT = 204;
+
+type AnswerHeaders = Record<string, string | string[]>;
 
 export class Delivery {
   readonly #plan: DispatchPlan;
@@ -37,17 +39,22 @@ export class Delivery {
     this.#headers = headers;
   }
 
+  /** The head of a stream, before any byte of it. */
+  begin(): void {
+    this.#head(this.#answerHeaders());
+  }
+
   /** A piece of a stream. False: write no more until `onDrained` is called. */
   write(bytes: Buffer, onDrained: () => void): boolean {
     if (this.#outlet.isOver) return true;
-    this.#head(answerHeaders(this.#headers));
+    this.begin();
     return this.#outlet.write(bytes, onDrained);
   }
 
   /** A stream's end. */
-  end(last: Buffer | null): void {
-    this.#head(answerHeaders(this.#headers));
-    this.#outlet.end(last);
+  end(last: Buffer | null, trailers: UpstreamHeaders | null): void {
+    this.begin();
+    this.#outlet.end(last, trailersOf(trailers));
   }
 
   /** Nobody listens any more. */
@@ -61,7 +68,7 @@ export class Delivery {
       this.refuse(errorKind!);
       return;
     }
-    const headers = answerHeaders(this.#headers);
+    const headers = this.#answerHeaders();
     if (errorKind === null) this.#body(headers, meter.takeHeld());
     else this.#ownError(headers, meter);
   }
@@ -78,7 +85,12 @@ export class Delivery {
     this.#outlet.fail(refusal, { runId, dispatchId });
   }
 
-  #ownError(answered: Record<string, string>, meter: Meter): void {
+  #answerHeaders(): AnswerHeaders {
+    const answered = { status: this.#status, headers: this.#headers };
+    return this.#plan.manner.headers(this.#plan, answered);
+  }
+
+  #ownError(answered: AnswerHeaders, meter: Meter): void {
     const secrets = secretsSentTo(this.#plan.target.provider);
     const headers = concealedHeaders(answered, secrets);
     const text = meter.text();
@@ -92,15 +104,22 @@ export class Delivery {
     this.#body(headers, concealed);
   }
 
-  #body(headers: Record<string, string>, body: Buffer | null): void {
+  #body(headers: AnswerHeaders, body: Buffer | null): void {
     if (this.#status !== NO_CONTENT) headers['content-length'] = String(body?.length ?? 0);
     this.#head(headers);
     this.#outlet.end(body);
   }
 
-  #head(headers: Record<string, string>): void {
+  #head(headers: AnswerHeaders): void {
     if (this.#outlet.hasHead || this.#outlet.isOver) return;
     const { runId, dispatchId } = this.#plan;
     this.#outlet.head({ status: this.#status, headers, runId, dispatchId });
   }
+}
+
+/** Those that came; a head's own fields have no place there (RFC 9110, 6.5.1). */
+function trailersOf(trailers: UpstreamHeaders | null): Record<string, string> | null {
+  const kept = Object.entries(trailers ?? {}).filter(([name]) => !isUpstreamOnly(name));
+  if (kept.length === 0) return null;
+  return Object.fromEntries(kept.map(([name, value]) => [name, String(value)]));
 }

@@ -7,7 +7,6 @@ import type { EntrySettlement } from '../domain/entry.ts';
 import type { Reading } from '../providers/dialect.ts';
 import { tokensOfBytes } from '../providers/estimate.ts';
 import type { TransportFailure, UpstreamExchange, UpstreamHandlers, UpstreamHeaders } from '../providers/transport.ts';
-import { bodyMeter, isEventStream, streamMeter } from './choose-meter.ts';
 import { Delivery } from './delivery.ts';
 import type { Drain } from './drain.ts';
 import type { Failure } from './fallback.ts';
@@ -16,18 +15,16 @@ import { headerOf } from './headers.ts';
 import type { Meter } from './meter.ts';
 import type { End, ErrorKind, Exchanged } from './outcome.ts';
 import type { Outlet } from './outlet.ts';
-import { type DispatchPlan, type DispatchTools, intentOf } from './plan.ts';
+import { type DispatchPlan, type DispatchTools, intentOf, type Metering } from './plan.ts';
 import { bareSettlement, settlementOf } from './settlement.ts';
 
 /** `over`: the caller has the end. `undelivered`: nothing reached the caller; try again, or `deliver` what there is. */
 export type DispatchResult = { kind: 'over' } | { kind: 'undelivered'; failure: Failure; deliver: () => void };
 
-const COMPLETED: End = { outcome: 'completed', errorKind: null };
 const INTERNAL: End = { outcome: 'failed', errorKind: 'internal' };
 const DONE = Buffer.from('data: [DONE]\n\n');
 /** How long an upstream may take to close a stream that has said its last word. */
 const CLOSE_GRACE_MS = 1000;
-const NOT_MODIFIED = 304;
 const OVER: DispatchResult = { kind: 'over' };
 
 export class Dispatch implements UpstreamHandlers {
@@ -39,15 +36,17 @@ export class Dispatch implements UpstreamHandlers {
   /** The same moment on the wall clock: the price that holds then is the dispatch's. */
   #startedAtMs = 0;
   #exchange: UpstreamExchange | null = null;
-  #meter: Meter | null = null;
+  #metering: Metering | null = null;
   #end: End | null = null;
   #endedAt = 0;
   #firstByteAt: number | null = null;
   #wasSent = false;
   #status: number | null = null;
   #headers: UpstreamHeaders = {};
-  #isStream = false;
   #upstreamEnded = false;
+  /** It ended as it should, with these trailers. */
+  #hasEndedWell = false;
+  #trailers: UpstreamHeaders | null = null;
   /** The upstream broke off, which an answer that is whole survives. */
   #isCut = false;
   #onUpstreamEnd: (() => void) | null = null;
@@ -62,6 +61,10 @@ export class Dispatch implements UpstreamHandlers {
     this.#plan = plan;
     this.#tools = tools;
     this.#delivery = new Delivery(plan, outlet);
+  }
+
+  get #meter(): Meter | null {
+    return this.#metering?.meter ?? null;
   }
 
   /** Generated tokens so far, an estimate. */
@@ -122,14 +125,15 @@ export class Dispatch implements UpstreamHandlers {
     this.#headers = headers;
     this.#delivery.answered(status, headers);
     if (status < 300) this.#plan.onAccepted?.();
-    else if (status < 400) {
-      this.#break(status === NOT_MODIFIED ? 'invalid_answer' : 'redirect');
+    const { manner } = this.#plan;
+    const answered = { status, headers };
+    const metering = manner.meter(this.#plan, this.#tools, answered, (bytes) => this.#forward(bytes));
+    if (typeof metering === 'string') {
+      this.#break(metering);
       return;
     }
-    this.#isStream = isEventStream(status, headers, this.#plan.stream);
-    this.#meter = this.#isStream
-      ? streamMeter(this.#plan, this.#tools, headers, (bytes) => this.#forward(bytes))
-      : bodyMeter(this.#plan, this.#tools, headers);
+    this.#metering = metering;
+    if (metering.isStream && !this.#isCallerGone && manner.isHeadFirst(this.#plan, answered)) this.#delivery.begin();
   }
 
   chunk(bytes: Buffer): void {
@@ -143,15 +147,17 @@ export class Dispatch implements UpstreamHandlers {
       return;
     }
     if (overflow !== null) this.#break(overflow);
-    else if (meter.isTerminal) this.#finish(this.#finalEnd(meter.reading()));
+    else if (meter.isTerminal) this.#finish(this.#properEnd());
     else if (this.#drain?.isSpent(this.outputTokens)) this.#abort('caller_gone');
   }
 
-  end(): void {
+  end(trailers: UpstreamHeaders | null = null): void {
     this.#upstreamEnded = true;
+    this.#hasEndedWell = true;
+    this.#trailers = trailers;
     const meter = this.#meter;
     if (meter === null) this.#break('truncated');
-    else meter.finish((bug) => (bug === null ? this.#finish(this.#endOf(meter)) : this.#fault(bug)));
+    else meter.finish((bug) => (bug === null ? this.#finish(this.#properEnd()) : this.#fault(bug)));
     this.#onUpstreamEnd?.();
   }
 
@@ -166,17 +172,11 @@ export class Dispatch implements UpstreamHandlers {
   }
 
   #send(): void {
-    const { target, dialect } = this.#plan;
+    const { target, request } = this.#plan;
     const { totalTimeoutMs } = target.provider.timeouts;
     if (totalTimeoutMs > 0) this.#totalTimer = setTimeout(() => this.#break('total_timeout'), totalTimeoutMs);
-    const request = {
-      provider: target.provider,
-      path: dialect.path,
-      headers: this.#plan.headers,
-      body: this.#plan.body,
-    };
     this.#exchange = this.#tools.transport(target.provider).send(
-      request,
+      { provider: target.provider, ...request },
       guarded(this, (bug) => this.#fault(bug)),
     );
   }
@@ -204,22 +204,14 @@ export class Dispatch implements UpstreamHandlers {
   }
 
   /** What a proper end of the upstream means. */
-  #endOf(meter: Meter): End {
-    const reading = meter.reading();
-    if (this.#status! > 299) return this.#gone({ outcome: 'failed', errorKind: 'http_error' });
-    const isCut =
-      this.#isStream && !meter.isWhole && reading.stopReason === null && reading.anomaly !== 'encoding_broken';
-    if (isCut && reading.errorKind === null) return this.#gone({ outcome: 'failed', errorKind: 'truncated' });
-    return this.#finalEnd(reading);
+  #properEnd(): End {
+    const answered = { status: this.#status!, headers: this.#headers };
+    return this.#gone(this.#plan.manner.endOf(answered, this.#metering!));
   }
 
   /** Where the count and the stop reason have come, a missing last word takes nothing from the answer. */
   #endOfCut(meter: Meter, broken: End): End {
-    return this.#isStream && meter.isWhole ? this.#finalEnd(meter.reading()) : this.#gone(broken);
-  }
-
-  #finalEnd({ errorKind }: Reading): End {
-    return this.#gone(errorKind === null ? COMPLETED : { outcome: 'failed', errorKind });
+    return this.#metering?.isStream && meter.isWhole ? this.#properEnd() : this.#gone(broken);
   }
 
   /** An end that comes while nobody listens any more is an abort, whatever it was. */
@@ -318,26 +310,26 @@ export class Dispatch implements UpstreamHandlers {
       delivery.abandon();
     } else if (end.outcome === 'aborted') {
       delivery.refuse(end.errorKind!);
-    } else if (end.outcome === 'failed' && !delivery.hasHead) {
+    } else if (end.outcome === 'failed' && !delivery.hasHead && this.#plan.manner.isReplaceable(this.#metering)) {
       const deliver = (): void => delivery.whole(end.errorKind, this.#meter);
       return { kind: 'undelivered', failure: this.#failure(end.errorKind!), deliver };
-    } else if (this.#isStream) {
-      await this.#endStream(end, this.#meter!);
+    } else if (this.#metering?.isStream) {
+      await this.#endStream(end, this.#metering.meter);
     } else {
       delivery.whole(end.errorKind, this.#meter);
     }
     return OVER;
   }
 
-  async #endStream({ outcome, errorKind }: End, meter: Meter): Promise<void> {
-    if (outcome === 'failed' && errorKind !== 'provider_error') {
-      this.#delivery.refuse(errorKind!);
+  async #endStream(end: End, meter: Meter): Promise<void> {
+    if (!this.#plan.manner.endsWell(end, meter, this.#hasEndedWell)) {
+      this.#delivery.refuse(end.errorKind ?? 'truncated');
       return;
     }
     if (!this.#upstreamEnded) await this.#awaitUpstreamEnd(meter);
     // Cut after its count and before its last word: the caller gets the word that was due.
     const isWordDue = this.#isCut && !meter.isTerminal && !meter.isEncoded;
-    this.#delivery.end(isWordDue ? DONE : meter.takeHeld());
+    this.#delivery.end(isWordDue ? DONE : meter.takeHeld(), this.#trailers);
   }
 
   /** The last word goes out now, what may follow it when it has come. */
@@ -355,13 +347,12 @@ export class Dispatch implements UpstreamHandlers {
   }
 
   #failure(errorKind: ErrorKind): Failure {
-    const { dialect, strips } = this.#plan;
-    const answer = strips && errorKind === 'http_error' ? (this.#meter?.text() ?? null) : null;
+    const answer = this.#plan.strips && errorKind === 'http_error' ? (this.#meter?.text() ?? null) : null;
     return {
       errorKind,
       status: this.#status,
       retryAfter: headerOf(this.#headers, 'retry-after'),
-      refusedUsageQuestion: answer !== null && dialect.refusesUsageQuestion(this.#status!, answer),
+      refusedUsageQuestion: answer !== null && this.#plan.refusesUsageQuestion(this.#status!, answer),
     };
   }
 }

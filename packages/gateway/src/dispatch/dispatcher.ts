@@ -4,19 +4,31 @@
  */
 import type { Call } from '../domain/answer.ts';
 import type { Attribution } from '../domain/entry.ts';
+import { isUpload, type PassCall, type Upload } from '../domain/pass.ts';
 import type { Provider, Target } from '../domain/provider.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { IdSource } from '../lib/ids.ts';
 import type { ObjectScan } from '../lib/json-splice.ts';
 import type { Pricing } from '../prices/prices.ts';
+import { credentialHeader } from '../providers/credentials.ts';
 import { DemoTransport } from '../providers/demo.ts';
-import type { Anomaly, Dialect } from '../providers/dialect.ts';
+import type { Anomaly, AnswerReader, Dialect } from '../providers/dialect.ts';
+import type { Endpoint } from '../providers/endpoints.ts';
+import { tokensOfBytes } from '../providers/estimate.ts';
+import { openaiCompletions } from '../providers/openai-completions.ts';
+import { askForUsage } from '../providers/openai-request.ts';
+import type { PassedRequest } from '../providers/passed-request.ts';
+import { readerOf } from '../providers/readers.ts';
 import type { Transport } from '../providers/transport.ts';
 import { Dispatch } from './dispatch.ts';
+import { DOOR } from './door-manner.ts';
 import { type DrainPolicy, Drains } from './drain.ts';
 import { fixedHeaders, requestHeaders, withOutbound } from './headers.ts';
 import type { Outlet } from './outlet.ts';
-import type { DispatchLedger, DispatchTools } from './plan.ts';
+import { passedHeaders } from './pass-headers.ts';
+import { PASS } from './pass-manner.ts';
+import { pathBelow } from './pass-path.ts';
+import type { DispatchLedger, DispatchPlan, DispatchTools } from './plan.ts';
 
 export interface DispatcherDeps {
   ledger: DispatchLedger & { readonly ledgerId: string };
@@ -49,6 +61,20 @@ export interface DispatchOrder {
   withoutUsageQuestion: boolean;
 }
 
+/** One request of the pass-through. */
+export interface PassOrder {
+  runId: string;
+  attempt: number;
+  call: PassCall;
+  /** What it is about, as far as that can be seen. */
+  about: PassedRequest;
+  /** Null: its answer says nothing of its cost. */
+  endpoint: Endpoint | null;
+  attribution: Attribution;
+  target: Target;
+  withoutUsageQuestion: boolean;
+}
+
 export class Dispatcher {
   readonly #tools: DispatchTools;
   readonly #ids: IdSource;
@@ -78,6 +104,7 @@ export class Dispatcher {
     const dispatchId = this.#ids.next('dsp');
     const { provider, model } = target;
     const askUsage = call.stream && !call.asksUsage && !order.withoutUsageQuestion && this.#mayAskUsage(target);
+    const body = dialect.encode(call.body, scan, { model, askUsage, leading });
     const plan = {
       runId: order.runId,
       dispatchId,
@@ -85,17 +112,72 @@ export class Dispatcher {
       attribution,
       requestedModel: call.requestedModel,
       target,
-      dialect,
+      source: 'gateway' as const,
+      api: dialect.api,
+      manner: DOOR,
+      request: {
+        method: 'POST',
+        path: dialect.path,
+        headers: requestHeaders(
+          withOutbound(this.#fixedFor(provider, dialect), outbound),
+          dispatchId,
+          call.headers,
+          attribution.traceparent,
+        ),
+        body,
+      },
+      reader: dialect,
       stream: call.stream,
       strips: askUsage,
+      estimatePrompt: () => dialect.estimatePrompt(body),
+      refusesUsageQuestion: dialect.refusesUsageQuestion,
       onAccepted: order.withoutUsageQuestion ? () => this.#stopAskingUsage(target) : null,
-      headers: requestHeaders(
-        withOutbound(this.#fixedFor(provider, dialect), outbound),
-        dispatchId,
-        call.headers,
-        attribution.traceparent,
-      ),
-      body: dialect.encode(call.body, scan, { model, askUsage, leading }),
+    };
+    return new Dispatch(plan, this.#tools, outlet);
+  }
+
+  /** A request of the pass-through: nothing is edited but that usage is asked for where the caller did not. */
+  preparePass(order: PassOrder, outlet: Outlet): Dispatch {
+    const { call, about, endpoint, target, attribution } = order;
+    const { provider } = target;
+    const dispatchId = this.#ids.next('dsp');
+    const isAskable = endpoint?.api === 'openai-completions' && about.stream && !about.asksUsage && about.scan !== null;
+    const askUsage = isAskable && !order.withoutUsageQuestion && this.#mayAskUsage(target);
+    const body = askUsage ? askForUsage(call.body as Buffer, about.scan!) : call.body;
+    const reader = endpoint && readerOf(endpoint.api);
+    const credential = provider.takesCallersCredential ? null : provider.credential;
+    const plan: DispatchPlan = {
+      runId: order.runId,
+      dispatchId,
+      attempt: order.attempt,
+      attribution,
+      requestedModel: target.model,
+      target,
+      source: 'proxy',
+      api: endpoint?.api ?? provider.api,
+      manner: PASS,
+      request: {
+        method: call.method,
+        path: pathBelow(new URL(provider.baseUrl).pathname, call.path),
+        headers: passedHeaders({
+          provider,
+          credential: credential && credentialHeader(provider.api, credential),
+          dispatchId,
+          ledgerId: this.#ledgerId,
+          received: call.rawHeaders,
+          presented: call.headers['x-weighbridge-key'] ?? null,
+          wantsIdentity: askUsage,
+          outbound: call.caller.terms?.forced.outbound ?? {},
+          length: isUpload(body) ? (call.headers['content-length'] ?? null) : null,
+        }),
+        body: isUpload(body) ? body.stream : body,
+      },
+      reader,
+      stream: about.stream,
+      strips: askUsage,
+      estimatePrompt: () => estimatePassedPrompt(reader!, call.body, call.headers['content-length']),
+      refusesUsageQuestion: openaiCompletions.refusesUsageQuestion,
+      onAccepted: order.withoutUsageQuestion ? () => this.#stopAskingUsage(target) : null,
     };
     return new Dispatch(plan, this.#tools, outlet);
   }
@@ -122,4 +204,9 @@ export class Dispatcher {
 
 function nameOf({ provider, model }: Target): string {
   return `${provider.id}/${model}`;
+}
+
+function estimatePassedPrompt(reader: AnswerReader, body: Buffer | Upload | null, length: string | undefined): number {
+  if (isUpload(body)) return tokensOfBytes(Number(length ?? 0));
+  return body === null ? 0 : reader.estimatePrompt(body);
 }

@@ -16,7 +16,7 @@ import {
 } from 'node:zlib';
 import { GatheredBytes } from '../lib/gathered-bytes.ts';
 import { SseFramer } from '../lib/sse-frames.ts';
-import type { Dialect, Reading, StreamReader } from '../providers/dialect.ts';
+import type { AnswerReader, Reading, StreamReader } from '../providers/dialect.ts';
 import { BodyMeter, type Finished, type Meter, type MeterOverflow, unread } from './meter.ts';
 
 type DecodeAll = (
@@ -45,8 +45,8 @@ export class EncodedBodyMeter extends BodyMeter {
   #isBroken = false;
   override readonly isEncoded = true;
 
-  constructor(dialect: Dialect, answerBytesMax: number, encoding: string) {
-    super(dialect, answerBytesMax);
+  constructor(reader: Pick<AnswerReader, 'readBody'>, answerBytesMax: number, encoding: string) {
+    super(reader, answerBytesMax);
     this.#encoding = encoding;
     this.#decodedBytesMax = answerBytesMax;
   }

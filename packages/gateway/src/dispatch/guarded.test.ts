@@ -23,7 +23,10 @@ test('what a callback throws is told, whichever it is, and is not lost in the pa
     };
     scripted.answer(json(200, {}));
     const told = await new Promise((resolve) => {
-      upstream.send({ provider, path: '/x', headers: [], body: Buffer.from('{}') }, guarded(throwing, resolve));
+      upstream.send(
+        { provider, method: 'POST', path: '/x', headers: [], body: Buffer.from('{}') },
+        guarded(throwing, resolve),
+      );
     });
     assert.equal(told, bug);
   }

@@ -17,7 +17,7 @@ export function guarded(handlers: UpstreamHandlers, onBug: (bug: unknown) => voi
     sent: () => run(() => handlers.sent()),
     head: (status, headers) => run(() => handlers.head(status, headers)),
     chunk: (bytes) => run(() => handlers.chunk(bytes)),
-    end: () => run(() => handlers.end()),
+    end: (trailers) => run(() => handlers.end(trailers)),
     failed: (kind) => run(() => handlers.failed(kind)),
   };
 }

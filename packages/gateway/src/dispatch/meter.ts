@@ -141,7 +141,7 @@ export class StreamMeter implements Meter {
 }
 
 export class BodyMeter implements Meter {
-  readonly #dialect: AnswerReader;
+  readonly #reader: Pick<AnswerReader, 'readBody'>;
   readonly #answerBytesMax: number;
   readonly #body = new GatheredBytes();
   #reading: Reading | null = null;
@@ -151,8 +151,8 @@ export class BodyMeter implements Meter {
   isTerminal = false;
   isWhole = false;
 
-  constructor(dialect: AnswerReader, answerBytesMax: number) {
-    this.#dialect = dialect;
+  constructor(reader: Pick<AnswerReader, 'readBody'>, answerBytesMax: number) {
+    this.#reader = reader;
     this.#answerBytesMax = answerBytesMax;
   }
 
@@ -178,7 +178,7 @@ export class BodyMeter implements Meter {
   /** Reads what the body says, from its decoded bytes. */
   readFrom(decoded: Buffer): void {
     this.#text = decoded;
-    this.#reading = this.#dialect.readBody(decoded);
+    this.#reading = this.#reader.readBody(decoded);
     this.outputBytes = this.#reading.outputBytes;
     this.isWhole = true;
   }

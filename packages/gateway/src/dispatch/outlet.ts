@@ -32,10 +32,10 @@ export class Outlet {
     return false;
   }
 
-  end(last: Buffer | null): void {
+  end(last: Buffer | null, trailers: Readonly<Record<string, string>> | null = null): void {
     if (this.isOver) return;
     this.isOver = true;
-    this.#sink.end(last);
+    this.#sink.end(last, trailers);
   }
 
   fail(error: GatewayError, ids: { runId: string; dispatchId: string | null }): void {

@@ -15,10 +15,14 @@ export interface PassedHeaders {
   ledgerId: string;
   /** As received: alternating names and values. */
   received: readonly string[];
+  /** Headers that the caller's key sends to this provider, lower-cased. */
+  outbound: Readonly<Record<string, string>>;
   /** Our own credential, so that it is not sent on where the caller's passes. */
   presented: string | null;
   /** We asked for usage, so the answer must be readable as it passes. */
   wantsIdentity: boolean;
+  /** Of a body that is streamed, as announced; null: it is set from the body, or the body comes in chunks. */
+  length: string | null;
 }
 
 const DROPPED: ReadonlySet<string> = new Set([
@@ -33,7 +37,7 @@ const DROPPED: ReadonlySet<string> = new Set([
 const CREDENTIALS: ReadonlySet<string> = new Set(CREDENTIAL_HEADERS);
 
 export function passedHeaders(options: PassedHeaders): string[] {
-  const { provider, credential, dispatchId, ledgerId, wantsIdentity } = options;
+  const { provider, credential, dispatchId, ledgerId, wantsIdentity, length } = options;
   const sent: string[] = [];
   const names = new Set<string>();
   const add = (name: string, value: string): void => {
@@ -41,8 +45,10 @@ export function passedHeaders(options: PassedHeaders): string[] {
     names.add(name.toLowerCase());
   };
   if (credential !== null) add(...credential);
+  if (length !== null) add('content-length', length);
   if (wantsIdentity) add('accept-encoding', 'identity');
   if (!provider.isVendorOrigin) add(HOP_HEADER, ledgerId);
+  for (const [name, value] of Object.entries(options.outbound)) add(name, value);
   const owned = new Set(names);
   const dropped = droppedBy(options);
   for (let at = 0; at + 1 < options.received.length; at += 2) {

@@ -1,14 +1,14 @@
 /** Where a passed request goes below a provider's base URL. The origin is the provider's whatever the path says. Pure. */
 
 /**
- * `/v1` and `/v1/chat/completions` is `/v1/chat/completions`: SDKs bring their own version where the base URL ends with it
- * already. Escapes stay as they are.
+ * What is appended to the base URL's path: of `/v1/chat/completions` below `/v1` only `/chat/completions`, because SDKs bring
+ * their own version where the base URL ends with it already. Escapes stay as they are.
  */
-export function joinedPath(basePath: string, path: string): string {
+export function pathBelow(basePath: string, path: string): string {
   const base = basePath.replace(/\/+$/, '');
   const version = base.slice(base.lastIndexOf('/'));
   const isDoubled = version.length > 1 && (path === version || path.startsWith(`${version}/`));
-  return isDoubled ? base + path.slice(version.length) : base + path;
+  return isDoubled ? path.slice(version.length) : path;
 }
 
 /** `.` and `..`, escaped or not: the provider would read them as another path than the one below its base URL. */

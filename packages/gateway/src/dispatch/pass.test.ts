@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Provider } from '../domain/provider.ts';
 import { Secret } from '../lib/secret.ts';
 import { passedAnswerHeaders, passedHeaders } from './pass-headers.ts';
-import { hasDotSegment, joinedPath } from './pass-path.ts';
+import { hasDotSegment, pathBelow } from './pass-path.ts';
 
 const provider: Provider = {
   id: 'p',
@@ -28,19 +28,23 @@ const sent = (received: string[], over: Partial<Parameters<typeof passedHeaders>
     ledgerId: 'led_1',
     received,
     presented: null,
+    outbound: {},
     wantsIdentity: false,
+    length: null,
     ...over,
   });
 
 test('a path goes below the base URL as it is, and a doubled version is folded', () => {
-  assert.equal(joinedPath('/v1', '/v1/chat/completions'), '/v1/chat/completions');
-  assert.equal(joinedPath('/v1', '/chat/completions?a=%2F'), '/v1/chat/completions?a=%2F');
-  assert.equal(joinedPath('/', '/v1/messages'), '/v1/messages');
-  assert.equal(joinedPath('', '/v1/messages'), '/v1/messages');
-  assert.equal(joinedPath('/openai/v1/', '/v1/models'), '/openai/v1/models');
-  assert.equal(joinedPath('/v1', '/v1beta/models'), '/v1/v1beta/models');
-  assert.equal(joinedPath('/v1', '/v1'), '/v1');
-  assert.equal(joinedPath('/v1beta', '/v1beta/models/g%2Fx:generateContent'), '/v1beta/models/g%2Fx:generateContent');
+  const joined = (base: string, path: string) => base.replace(/\/$/, '') + pathBelow(base, path);
+  assert.equal(joined('/v1', '/v1/chat/completions'), '/v1/chat/completions');
+  assert.equal(joined('/v1', '/v1/chat/completions?a=%2F'), '/v1/chat/completions?a=%2F');
+  assert.equal(joined('/v1', '/chat/completions?a=%2F'), '/v1/chat/completions?a=%2F');
+  assert.equal(joined('/', '/v1/messages'), '/v1/messages');
+  assert.equal(joined('', '/v1/messages'), '/v1/messages');
+  assert.equal(joined('/openai/v1/', '/v1/models'), '/openai/v1/models');
+  assert.equal(joined('/v1', '/v1beta/models'), '/v1/v1beta/models');
+  assert.equal(joined('/v1', '/v1'), '/v1');
+  assert.equal(joined('/v1beta', '/v1beta/models/g%2Fx:generateContent'), '/v1beta/models/g%2Fx:generateContent');
 });
 
 test('dot segments are seen however they are escaped', () => {

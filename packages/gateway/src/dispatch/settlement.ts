@@ -23,6 +23,9 @@ export interface Times {
   endedAt: number;
 }
 
+/** Nothing in such an answer says what it cost, and nothing is guessed. */
+const UNCOUNTED = { usage: null, usageSource: 'none' as const };
+
 export function settlementOf(
   plan: DispatchPlan,
   prices: Pricing,
@@ -32,7 +35,7 @@ export function settlementOf(
 ): EntrySettlement {
   const { reading } = exchanged;
   const { startedAt } = times;
-  const counted = usageOutcome(exchanged, () => plan.dialect.estimatePrompt(plan.body));
+  const counted = plan.reader === null ? UNCOUNTED : usageOutcome(exchanged, plan.estimatePrompt);
   const cost = costFacts(prices, plan.target, { usage: counted.usage, reading, startedAt, headers });
   return {
     ...framework(plan, exchanged, times),
@@ -46,13 +49,19 @@ export function settlementOf(
   };
 }
 
+function bytesOf({ request: { body } }: DispatchPlan): number {
+  return Buffer.isBuffer(body) ? body.length : 0;
+}
+
 /** Where a bug of ours keeps the answer from being read or priced: a guess at the prompt, unpriced, is recorded all the same. */
 export function bareSettlement(plan: DispatchPlan, exchanged: Exchanged, times: Times): EntrySettlement {
   return {
     ...framework(plan, exchanged, times),
     stopReason: null,
     serviceTier: null,
-    ...usageOutcome({ ...exchanged, reading: null }, () => tokensOfBytes(plan.body.length)),
+    ...(plan.reader === null
+      ? UNCOUNTED
+      : usageOutcome({ ...exchanged, reading: null }, () => tokensOfBytes(bytesOf(plan)))),
     rawUsage: null,
     price: null,
     servedModel: null,

@@ -32,10 +32,13 @@ export class Upstream implements Transport {
     this.#connectionsMax = connectionsMax;
   }
 
-  send({ provider, path, headers, body }: UpstreamRequest, handlers: UpstreamHandlers): UpstreamExchange {
+  send({ provider, method, path, headers, body }: UpstreamRequest, handlers: UpstreamHandlers): UpstreamExchange {
     const { pool, prefix } = this.#routes.get(provider.id) ?? this.#open(provider);
     const exchange = new SocketExchange(handlers);
-    pool.dispatch({ method: 'POST', path: prefix + path, headers: headers as string[], body }, exchange);
+    pool.dispatch(
+      { method: method as Undici.HttpMethod, path: prefix + path, headers: headers as string[], body },
+      exchange,
+    );
     exchange.isSending = false;
     return exchange;
   }
@@ -115,10 +118,10 @@ class SocketExchange implements UpstreamExchange, Undici.DispatchHandler {
     if (!this.#isOver) this.#handlers.chunk(chunk);
   }
 
-  onResponseEnd(): void {
+  onResponseEnd(_controller: Undici.DispatchController, trailers: UpstreamHeaders): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#handlers.end();
+    this.#handlers.end(trailers);
   }
 
   onResponseError(_controller: Undici.DispatchController | null, error: Error): void {

@@ -25,7 +25,7 @@ export interface Call {
 export interface AnswerHead {
   status: number;
   /** Lower-cased; hop-by-hop headers, cookies and the upstream's own request id are gone. */
-  headers: Record<string, string>;
+  headers: Record<string, string | string[]>;
   runId: string;
   dispatchId: string;
 }
@@ -37,7 +37,7 @@ export interface AnswerSink {
   write(bytes: Uint8Array): boolean;
   onDrain(listener: () => void): void;
   /** The answer's end, with its last bytes. Only after the commit. */
-  end(last: Uint8Array | null): void;
+  end(last: Uint8Array | null, trailers?: Readonly<Record<string, string>> | null): void;
   /** Before `head`: an error answer. After it: the door's own form of an error, then the end. */
   fail(error: GatewayError, ids: { runId: string; dispatchId: string | null }): void;
 }

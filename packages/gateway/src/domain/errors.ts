@@ -24,6 +24,7 @@ export const REFUSALS = {
   payload_too_large: { status: 413, type: 'invalid_request_error', retryable: false, level: 'info' },
   rate_limited: { status: 429, type: 'rate_limited', retryable: true, level: 'warn' },
   internal: { status: 500, type: 'api_error', retryable: false, level: 'error' },
+  unsupported_upgrade: { status: 501, type: 'invalid_request_error', retryable: false, level: 'info' },
   upstream_unreachable: { status: 502, type: 'api_error', retryable: true, level: 'warn' },
   upstream_redirect: { status: 502, type: 'api_error', retryable: false, level: 'warn' },
   upstream_invalid: { status: 502, type: 'api_error', retryable: true, level: 'warn' },

@@ -27,6 +27,8 @@ export interface Provider {
   /** `demo` answers in process, opens no socket. */
   kind: 'http' | 'demo';
   credential: Secret | null;
+  /** On the pass-through the caller's own credential goes to it instead of ours. */
+  takesCallersCredential?: true;
   /** Static headers, lowest in the merge order. Names lower-cased. */
   headers: Readonly<Record<string, string>>;
   /** Configured models; any other model of the provider may be dispatched too. */

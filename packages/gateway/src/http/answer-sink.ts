@@ -16,32 +16,48 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
 const LF = 0x0a;
 const CR = 0x0d;
 
+/** What differs between doors. */
+export interface AnswerForm {
+  errorBody(error: GatewayError): object;
+  /** After the head, an error is an event where the answer is a stream of them; else the connection is cut. */
+  saysErrorsInStreams: boolean;
+  /** The head goes out at once, not with the first byte. */
+  flushesHead: boolean;
+}
+
+const OPENAI: AnswerForm = { errorBody: bodyOf, saysErrorsInStreams: true, flushesHead: false };
+
 export class HttpAnswerSink implements AnswerSink {
   readonly #raw: ServerResponse;
   readonly #unreadTimeoutMs: number;
-  #isEventStream = false;
+  readonly #form: AnswerForm;
+  /** An error may be put into the answer as an event of its own. */
+  #takesEvents = false;
   /** The stream stands between two events, so that an error can be one of its own. */
   #isBetweenEvents = true;
 
-  constructor(raw: ServerResponse, { unreadTimeoutMs }: { unreadTimeoutMs: number }) {
+  constructor(raw: ServerResponse, { unreadTimeoutMs }: { unreadTimeoutMs: number }, form: AnswerForm = OPENAI) {
     this.#raw = raw;
     this.#unreadTimeoutMs = unreadTimeoutMs;
+    this.#form = form;
   }
 
   head({ status, headers, runId, dispatchId }: AnswerHead): void {
     // Nothing of ours can be put among compressed bytes.
     const isPlain = (headers['content-encoding'] ?? 'identity') === 'identity';
-    this.#isEventStream = isPlain && (headers['content-type']?.startsWith('text/event-stream') ?? false);
+    this.#takesEvents =
+      this.#form.saysErrorsInStreams && isPlain && String(headers['content-type']).startsWith('text/event-stream');
     this.#raw.writeHead(status, {
       ...headers,
       ...SECURITY_HEADERS,
       'x-request-id': runId,
       'x-weighbridge-dispatch-id': dispatchId,
     });
+    if (this.#form.flushesHead) this.#raw.flushHeaders();
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.#isEventStream && bytes.length > 0) this.#isBetweenEvents = endsEvent(bytes);
+    if (this.#takesEvents && bytes.length > 0) this.#isBetweenEvents = endsEvent(bytes);
     return this.#raw.write(bytes);
   }
 
@@ -51,7 +67,8 @@ export class HttpAnswerSink implements AnswerSink {
     this.#raw.once('close', listener);
   }
 
-  end(last: Uint8Array | null): void {
+  end(last: Uint8Array | null, trailers: Readonly<Record<string, string>> | null = null): void {
+    if (trailers !== null && this.#raw.chunkedEncoding) this.#raw.addTrailers(trailers);
     if (last) this.#raw.end(last);
     else this.#raw.end();
     this.#cutUnlessRead();
@@ -59,8 +76,8 @@ export class HttpAnswerSink implements AnswerSink {
 
   fail(error: GatewayError, { runId, dispatchId }: { runId: string; dispatchId: string | null }): void {
     if (!this.#raw.headersSent) this.#refuse(error, runId, dispatchId);
-    else if (this.#isEventStream)
-      this.#raw.end(`${this.#isBetweenEvents ? '' : '\n\n'}data: ${JSON.stringify(bodyOf(error))}\n\n`);
+    else if (this.#takesEvents)
+      this.#raw.end(`${this.#isBetweenEvents ? '' : '\n\n'}data: ${JSON.stringify(this.#form.errorBody(error))}\n\n`);
     else this.#raw.destroy();
     this.#cutUnlessRead();
   }
@@ -75,7 +92,7 @@ export class HttpAnswerSink implements AnswerSink {
   }
 
   #refuse(error: GatewayError, runId: string, dispatchId: string | null): void {
-    const body = Buffer.from(JSON.stringify(bodyOf(error)));
+    const body = Buffer.from(JSON.stringify(this.#form.errorBody(error)));
     this.#raw.writeHead(error.refusal.status, {
       'content-type': 'application/json; charset=utf-8',
       'content-length': body.length,

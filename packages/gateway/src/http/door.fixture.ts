@@ -2,6 +2,7 @@
  * A door for tests of the HTTP room: the real server on a real port, with a real store and a real failure limiter; the runs
  * behind it are whatever the test says. It holds no test.
  */
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
@@ -73,6 +74,7 @@ export class Door {
           this.starts += 1;
           this.runs(call, sink, gone);
         },
+        pass: async () => assert.fail('nothing is passed here'),
         inFlight: () => [],
         stop: () => false,
         atDoor: () => null,

@@ -30,8 +30,11 @@ interface Prepared {
 /** To be called before routes are added. Routes say by `config.startsRuns` that they are meant. */
 export function refuseEarly(app: FastifyInstance, door: DoorDeps): void {
   const paths = new Set<string>();
+  const prefixes: string[] = [];
   app.addHook('onRoute', ({ method, url, config }) => {
-    if (config?.startsRuns && method === 'POST') paths.add(url);
+    if (!config?.startsRuns) return;
+    if (url.endsWith('*')) prefixes.push(url.slice(0, -1));
+    else if (method === 'POST') paths.add(url);
   });
   const prepared = new WeakMap<GatewayError, Prepared>();
   app.addHook('onReady', (done) => {
@@ -41,7 +44,10 @@ export function refuseEarly(app: FastifyInstance, door: DoorDeps): void {
       throw new Error('the framework listens in another way than it did');
     server.removeAllListeners('request');
     server.on('request', (request, response) => {
-      const refusal = request.method === 'POST' && paths.has(request.url!) ? door.atDoor() : null;
+      const isMeant =
+        (request.method === 'POST' && paths.has(request.url!)) ||
+        prefixes.some((prefix) => request.url!.startsWith(prefix));
+      const refusal = isMeant ? door.atDoor() : null;
       if (refusal === null) framework.call(server, request, response);
       else answer(response, prepared.get(refusal) ?? prepare(refusal, prepared));
     });

@@ -32,6 +32,15 @@ export const CHAT_COMPLETIONS = {
   response: answers(described('The provider’s answer: a chat completion, or with `stream: true` server-sent events.')),
 } as const;
 
+export const PROXY = {
+  summary: 'Any request to a provider, passed through and metered',
+  description:
+    '`/proxy/{provider}/…` goes to the provider’s base URL; bytes pass as they are. Every request has an entry, also one whose answer says nothing of its cost (`usageSource: none`).',
+  tags: ['models'],
+  security: operatorToken,
+  response: answers(described('The provider’s answer, unchanged.')),
+} as const;
+
 export const MODELS = {
   summary: 'What may be named as `model`',
   tags: ['models'],

@@ -19,6 +19,7 @@ import { openapi, openapiRoute } from './openapi.ts';
 import { guard } from './policy.ts';
 import { type PricingDeps, pricing } from './prices.ts';
 import { type ProbeDeps, probes } from './probes.ts';
+import { type ProxyDeps, proxy, routedUrl } from './proxy.ts';
 import { type DoorDeps, refuseEarly } from './refuse-early.ts';
 
 /** How often Node looks for slow senders of heads and bodies; by default it is so seldom that 15 s are 45. */
@@ -40,12 +41,13 @@ export interface ServerDeps {
       remoteAddress: string,
     ): Caller | Promise<Caller>;
   };
-  runs: DoorDeps & {
-    start(call: Call, sink: AnswerSink, callerGone: AbortSignal): Promise<void>;
-    inFlight(): readonly { tenantId: string; runId: string }[];
-    stop(runId: string): boolean;
-    readonly draining: boolean;
-  };
+  runs: DoorDeps &
+    ProxyDeps['runs'] & {
+      start(call: Call, sink: AnswerSink, callerGone: AbortSignal): Promise<void>;
+      inFlight(): readonly { tenantId: string; runId: string }[];
+      stop(runId: string): boolean;
+      readonly draining: boolean;
+    };
   ledger: { readonly available: boolean };
   store: Store;
   events: FeedDeps['events'];
@@ -63,6 +65,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const { config, clock } = deps;
   const { headTimeoutMs, requestTimeoutMs } = config.limits;
   const app: FastifyInstance = Fastify({
+    rewriteUrl: routedUrl,
     loggerInstance: deps.log,
     logController: new LogController({ disableRequestLogging: true }),
     requestTimeout: requestTimeoutMs,
@@ -112,6 +115,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     chatCompletions(app, { runs: deps.runs, limits: config.limits });
     models(app, { agents: config.agents, catalogue: deps.catalogue });
   }
+  if (config.endpoints.proxy) proxy(app, { runs: deps.runs, limits: config.limits });
   asking(app, { store: deps.store, runs: deps.runs, clock });
   if (deps.prices) pricing(app, { ...deps.prices, store: deps.store, clock });
   feed(app, { events: deps.events, feedsMax: config.limits.feedsMax, closing: deps.closing });

@@ -70,6 +70,7 @@ function play(body: object, pauseEach = false): Promise<Played> {
   };
   const request = {
     provider: providers[1]!,
+    method: 'POST',
     path: '/chat/completions',
     headers: [],
     body: Buffer.from(JSON.stringify(body)),

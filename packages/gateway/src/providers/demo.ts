@@ -21,7 +21,7 @@ export class DemoTransport implements Transport {
   }
 
   send(request: UpstreamRequest, handlers: UpstreamHandlers): UpstreamExchange {
-    const playback = new Playback(answerTo(request.body, Math.floor(this.#now() / 1000)), handlers);
+    const playback = new Playback(answerTo(request.body as Buffer, Math.floor(this.#now() / 1000)), handlers);
     setImmediate(() => playback.start());
     return playback;
   }

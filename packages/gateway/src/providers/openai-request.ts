@@ -30,6 +30,13 @@ export function encodeChat(body: Buffer, scan: ObjectScan, plan: EncodePlan): Bu
   return splice(body, edits);
 }
 
+/** The caller's bytes, with the question for usage and no other edit. */
+export function askForUsage(body: Buffer, scan: ObjectScan): Buffer {
+  const edits: Edit[] = [];
+  askUsage(body, scan, edits);
+  return splice(body, edits);
+}
+
 function askUsage(body: Buffer, scan: ObjectScan, edits: Edit[]): void {
   const options = findMember(scan, 'stream_options');
   if (options === null) {

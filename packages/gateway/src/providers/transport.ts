@@ -2,6 +2,7 @@
  * The way to a provider, as dispatch sees it: one request, callbacks, backpressure, abort. Sockets implement it in the
  * dispatch room, the demo answers behind it in process. Failures are words, not exceptions.
  */
+import type { Readable } from 'node:stream';
 import type { Provider } from '../domain/provider.ts';
 
 /** How a request to a provider can fail on the way. */
@@ -17,11 +18,12 @@ export type TransportFailure =
 
 export interface UpstreamRequest {
   provider: Provider;
+  method: string;
   /** Below the provider's base URL. */
   path: string;
   /** Alternating names and values. */
   headers: readonly string[];
-  body: Buffer;
+  body: Buffer | Readable | null;
 }
 
 /** Names lower-cased; repeated headers as arrays. */
@@ -33,7 +35,7 @@ export interface UpstreamHandlers {
   sent(): void;
   head(status: number, headers: UpstreamHeaders): void;
   chunk(bytes: Buffer): void;
-  end(): void;
+  end(trailers?: UpstreamHeaders | null): void;
   failed(kind: TransportFailure): void;
 }
 

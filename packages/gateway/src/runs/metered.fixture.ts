@@ -195,7 +195,7 @@ export function callOf({ json, ...over }: Partial<Call> & { json?: object }): Ca
 function configOf(
   baseUrl: string,
   options: RigOptions,
-): Pick<GatewayConfig, 'agents' | 'limits' | 'metering' | 'providers'> {
+): Pick<GatewayConfig, 'agents' | 'auth' | 'limits' | 'metering' | 'providers'> {
   const first: Provider = {
     id: 'up',
     api: 'openai-completions',
@@ -213,6 +213,7 @@ function configOf(
   const providers = [first, ...(options.others ?? []).map((other) => ({ ...first, ...other }))];
   const agents = options.agents ?? [];
   return {
+    auth: { mode: 'token', rateLimit: { maxAttempts: 1, windowMs: 1, lockoutMs: 1, sourcesMax: 1 } },
     providers: new Map(providers.map((provider) => [provider.id, provider])),
     agents: {
       byId: new Map(agents.map((agent) => [agent.id, agent])),

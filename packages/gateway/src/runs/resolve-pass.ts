@@ -7,6 +7,7 @@ import type { Attribution } from '../domain/entry.ts';
 import type { PassCall } from '../domain/pass.ts';
 import { wholeKey } from '../sessions/keys.ts';
 import { agentLabelOf, endUserOf, first, labelsOf, sessionHeaderOf, shortEnough } from './attribution.ts';
+import { refuseOtherAgent } from './terms.ts';
 
 /** The owner of sessions that name no agent. */
 const NO_AGENT = 'proxy';
@@ -22,11 +23,13 @@ export function attributePass(
   const affinity = first(headers, AFFINITY_HEADERS);
   const given = sessionHeaderOf(headers) ?? affinity;
   const session = given === null ? null : wholeKey(shortEnough(given, 'The session key'), label ?? NO_AGENT);
+  const agentId = session === null || session.agentId === NO_AGENT ? label : session.agentId;
+  refuseOtherAgent(caller, agentId);
   const [endUserId, endUserSource] = endUserOf(headers, user);
   return {
     tenantId: caller.tenantId,
     keyId: caller.keyId,
-    agentId: session === null || session.agentId === NO_AGENT ? label : session.agentId,
+    agentId,
     sessionKey: session?.key ?? null,
     sessionId: affinity?.replace(/:\d+$/, '') ?? null,
     endUserId,

@@ -10,22 +10,24 @@ import { Outlet } from '../dispatch/outlet.ts';
 import type { AnswerSink, Call } from '../domain/answer.ts';
 import type { GatewayConfig } from '../domain/config.ts';
 import { GatewayError } from '../domain/errors.ts';
+import type { PassCall } from '../domain/pass.ts';
 import type { Target } from '../domain/provider.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { IdSource } from '../lib/ids.ts';
 import { Admission } from './admission.ts';
 import { type CallKnowledge, Leading, planCall } from './plan-call.ts';
+import { type PassKnowledge, planPass } from './plan-pass.ts';
 import type { Pressure } from './pressure.ts';
 import { type Plan, Run, type RunTools } from './run.ts';
 import { underTerms } from './terms.ts';
 
 export interface RunsDeps {
   ledger: { readonly ledgerId: string; readonly available: boolean };
-  dispatcher: CallKnowledge['dispatcher'];
+  dispatcher: CallKnowledge['dispatcher'] & PassKnowledge['dispatcher'];
   catalogue: { find(ref: string): Target | null; providerIds(): string[] };
   clock: Clock;
   ids: IdSource;
-  config: Pick<GatewayConfig, 'agents' | 'limits'>;
+  config: Pick<GatewayConfig, 'agents' | 'limits' | 'providers' | 'auth'>;
   /** Null or absent: no database file of this machine. */
   disk?: { readonly belowFloor: boolean } | null;
   /** Null or absent: only numbers limit what comes in. */
@@ -65,6 +67,14 @@ export class Runs {
     const { retriesMax } = config.limits;
     const known = { ...config, catalogue, dispatcher, retriesMax, leading: this.#leading };
     return this.#run(call.headers, () => planCall(underTerms(call), known), sink, callerGone);
+  }
+
+  /** The same for a request of the pass-through. */
+  pass(call: PassCall, sink: AnswerSink, callerGone: AbortSignal): Promise<void> {
+    const { config, catalogue, dispatcher } = this.#deps;
+    const { providers, limits, auth } = config;
+    const known = { providers, limits, catalogue, dispatcher, isOpenToAll: auth.mode === 'none' };
+    return this.#run(call.headers, () => planPass(underTerms(call), known), sink, callerGone);
   }
 
   async #run(headers: Call['headers'], plan: () => Plan, sink: AnswerSink, callerGone: AbortSignal): Promise<void> {

@@ -1,0 +1,84 @@
+/**
+ * `* /proxy/{provider}/…`: any method and path of a provider, passed through byte for byte and metered. Takes the URL as
+ * it was sent, hands the request to the runs, and decides nothing.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { AnswerSink } from '../domain/answer.ts';
+import { GatewayError } from '../domain/errors.ts';
+import type { PassCall } from '../domain/pass.ts';
+import { endpointOf } from '../providers/endpoints.ts';
+import { HttpAnswerSink } from './answer-sink.ts';
+import { receivePassBody } from './pass-body.ts';
+import { callerOf } from './policy.ts';
+import { PROXY } from './schemas.ts';
+import { vendorBodyOf } from './vendor-errors.ts';
+
+export interface ProxyDeps {
+  runs: { pass(call: PassCall, sink: AnswerSink, callerGone: AbortSignal): Promise<void> };
+  limits: { bodyBytesMax: number; unreadTimeoutMs: number };
+}
+
+/** What the router is given instead of the URL: it would decode what must pass as it is. */
+export const PROXY_ROUTE = '/proxy/*';
+const PROXY_URL = /^\/proxy\/([^/?#]+)(\/[^#]*)?$/;
+
+/** For the server's `rewriteUrl`. */
+export function routedUrl(request: IncomingMessage): string {
+  const url = request.url ?? '/';
+  return url.startsWith('/proxy/') ? PROXY_ROUTE : url;
+}
+
+export function proxy(app: FastifyInstance, { runs, limits }: ProxyDeps): void {
+  const receive = (request: FastifyRequest, reply: FastifyReply): void => {
+    const target = PROXY_URL.exec(request.originalUrl);
+    if (target === null) {
+      throw new GatewayError('not_found', 'A passed request names a provider and a path: /proxy/{provider}/v1/….');
+    }
+    if (request.headers.upgrade?.toLowerCase() === 'websocket') {
+      throw new GatewayError('unsupported_upgrade', 'WebSocket connections to providers are not passed through.');
+    }
+    const [, providerId, path = '/'] = target as unknown as [string, string, string?];
+    const caller = callerOf(request);
+    const api = endpointOf(request.method, path)?.api ?? null;
+    // Nothing of ours stands among the provider's bytes: an answer that breaks off is cut, as the provider's was.
+    const form = {
+      errorBody: (error: GatewayError) => vendorBodyOf(error, api),
+      saysErrorsInStreams: false,
+      flushesHead: true,
+    };
+    const sink = new HttpAnswerSink(reply.raw, limits, form);
+    const callerGone = new AbortController();
+    reply.hijack();
+    reply.raw.once('close', () => {
+      if (!reply.raw.writableFinished) callerGone.abort();
+    });
+    receivePassBody(request.raw, limits.bodyBytesMax, (body) => {
+      const call: PassCall = {
+        caller,
+        providerId: providerId,
+        method: request.method,
+        path,
+        rawHeaders: request.raw.rawHeaders,
+        headers: request.headers as Record<string, string>,
+        body,
+      };
+      runs.pass(call, sink, callerGone.signal).catch((error: unknown) => {
+        // `pass` never rejects; if it does all the same, the caller must not wait for ever.
+        request.log.error({ err: error }, 'a run ended with an exception');
+        sink.fail(new GatewayError('internal', 'Internal error; the log has it.'), {
+          runId: 'unknown',
+          dispatchId: null,
+        });
+      });
+    });
+  };
+  app.route({
+    method: app.supportedMethods,
+    url: PROXY_ROUTE,
+    config: { scope: 'dispatch', startsRuns: true },
+    schema: PROXY,
+    exposeHeadRoute: false,
+    handler: receive,
+  });
+}

@@ -1,0 +1,59 @@
+/** A passed request made ready to be sent: its provider found, its owner and model read. Refuses only what cannot be sent. */
+import type { Dispatcher } from '../dispatch/dispatcher.ts';
+import { hasDotSegment } from '../dispatch/pass-path.ts';
+import { GatewayError } from '../domain/errors.ts';
+import { isUpload, type PassCall } from '../domain/pass.ts';
+import type { Provider, Target } from '../domain/provider.ts';
+import { endpointOf } from '../providers/endpoints.ts';
+import { readPassedRequest } from '../providers/passed-request.ts';
+import { shown } from './attribution.ts';
+import { attributePass } from './resolve-pass.ts';
+import type { Plan } from './run.ts';
+
+export interface PassKnowledge {
+  providers: ReadonlyMap<string, Provider>;
+  /** Without a credential of ours to show, a caller's own is enough. */
+  isOpenToAll: boolean;
+  catalogue: { find(ref: string): Target | null };
+  limits: { tagsMax: number; metadataBytesMax: number };
+  dispatcher: Pick<Dispatcher, 'preparePass'>;
+}
+
+/** What is asked for where neither path nor body names a model. */
+const UNKNOWN_MODEL = 'unknown';
+
+/** Throws GatewayError. */
+export function planPass(call: PassCall, known: PassKnowledge): Plan {
+  const provider = providerOf(call, known);
+  const endpoint = endpointOf(call.method, call.path);
+  const about = readPassedRequest(endpoint, isUpload(call.body) ? null : call.body);
+  const attribution = attributePass(call, about.user, known.limits);
+  const model = about.model ?? UNKNOWN_MODEL;
+  const target = known.catalogue.find(`${provider.id}/${model}`) ?? { provider, model };
+  return {
+    attribution,
+    targets: [target],
+    // A caller that passes through decides itself what is sent twice.
+    retriesMax: 0,
+    prepare: (of, outlet) => known.dispatcher.preparePass({ ...of, call, about, endpoint, attribution }, outlet),
+  };
+}
+
+function providerOf({ providerId, path, headers }: PassCall, known: PassKnowledge): Provider {
+  const provider = known.providers.get(providerId);
+  if (provider === undefined || provider.kind !== 'http') {
+    const ids = [...known.providers.values()].filter(({ kind }) => kind === 'http').map(({ id }) => id);
+    const there = ids.length === 0 ? 'none is configured' : `there are ${ids.join(', ')}`;
+    throw new GatewayError('not_found', `There is no provider '${shown(providerId)}' to pass to; ${there}.`);
+  }
+  if (hasDotSegment(path)) {
+    throw new GatewayError('invalid_request', 'The path must not hold `.` or `..` segments.');
+  }
+  if (provider.takesCallersCredential && !known.isOpenToAll && headers['x-weighbridge-key'] === undefined) {
+    throw new GatewayError(
+      'unauthorized',
+      `Provider '${provider.id}' takes the caller's own credential; show the gateway's as \`x-weighbridge-key\`.`,
+    );
+  }
+  return provider;
+}
