@@ -19,6 +19,8 @@ const SHORT = {
   hangupsEach: 5,
   /** Rounds of every class of attack (test/attack/classes.ts), after one to warm up. */
   attackRounds: 2,
+  /** Times every golden answer goes through the pass-through. */
+  passRounds: 2,
   /** Streams in arbitrary spellings, through the meter alone and over sockets. */
   meterStreams: 1_500,
   socketStreams: 120,
@@ -35,6 +37,7 @@ const LONG: typeof SHORT = {
   powerLossControlTrials: 6,
   hangupsEach: 100,
   attackRounds: 100,
+  passRounds: 100,
   meterStreams: 50_000,
   socketStreams: 3_000,
   moneyRuns: { sqlite: 1_000, postgres: 200 },
