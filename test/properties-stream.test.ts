@@ -32,6 +32,7 @@ test('the meter reads the same and passes the same bytes, however a stream is wr
       reader: openaiCompletions.streamReader(),
       eventBytesMax: 1 << 20,
       strips,
+      passesTooLarge: false,
       forward: (bytes) => passed.push(Buffer.from(bytes)),
     });
     for (const piece of pieces(spelling.bytes, sizes)) assert.equal(meter.push(piece), null);

@@ -28,6 +28,7 @@ export function bodyMeter(reader: AnswerReading, { answerBytesMax }: Limits, hea
 
 export interface StreamOptions {
   strips: boolean;
+  passesTooLarge: boolean;
   forward: (bytes: Buffer) => void;
 }
 
@@ -35,10 +36,10 @@ export function streamMeter(
   reading: AnswerReading,
   { eventBytesMax, answerBytesMax }: Limits,
   headers: UpstreamHeaders,
-  { strips, forward }: StreamOptions,
+  { strips, passesTooLarge, forward }: StreamOptions,
 ): Meter {
   const encoding = encodingOf(headerOf(headers, 'content-encoding'));
   const reader = reading.streamReader();
-  if (encoding === null) return new StreamMeter({ reader, eventBytesMax, strips, forward });
+  if (encoding === null) return new StreamMeter({ reader, eventBytesMax, strips, passesTooLarge, forward });
   return new EncodedStreamMeter({ reader, encoding, eventBytesMax, decodedBytesMax: answerBytesMax, forward });
 }

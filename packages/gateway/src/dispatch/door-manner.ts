@@ -13,7 +13,7 @@ export const DOOR: Manner = {
     if (status >= 300 && status < 400) return status === NOT_MODIFIED ? 'invalid_answer' : 'redirect';
     const isStream = isEventStream(status, headers, stream);
     const meter = isStream
-      ? streamMeter(reader!, limits, headers, { strips, forward })
+      ? streamMeter(reader!, limits, headers, { strips, passesTooLarge: false, forward })
       : bodyMeter(reader!, limits, headers);
     return { meter, isStream };
   },

@@ -39,6 +39,8 @@ export interface StreamMeterOptions {
   eventBytesMax: number;
   /** Leave out usage-only chunks. */
   strips: boolean;
+  /** An event over the limit ends nothing: from there on bytes pass unseen. */
+  passesTooLarge: boolean;
   forward: (bytes: Buffer) => void;
 }
 
@@ -51,12 +53,17 @@ export class StreamMeter implements Meter {
   /** Frames to be forwarded that lie behind each other in memory, as one view. */
   #run: Buffer | null = null;
   readonly #held = new GatheredBytes();
+  readonly #passesTooLarge: boolean;
+  #pushedBytes = 0;
+  #framedBytes = 0;
+  #isBlind = false;
   readonly isEncoded: boolean = false;
   isTerminal = false;
 
-  constructor({ reader, eventBytesMax, strips, forward }: StreamMeterOptions) {
+  constructor({ reader, eventBytesMax, strips, passesTooLarge, forward }: StreamMeterOptions) {
     this.#reader = reader;
     this.#strips = strips;
+    this.#passesTooLarge = passesTooLarge;
     this.#forward = forward;
     this.#heldBytesMax = eventBytesMax;
     this.#framer = new SseFramer(eventBytesMax, (frame) => this.#take(frame));
@@ -75,9 +82,17 @@ export class StreamMeter implements Meter {
   }
 
   push(chunk: Buffer): MeterOverflow | null {
+    if (this.#isBlind) {
+      this.#forward(chunk);
+      return null;
+    }
+    this.#pushedBytes += chunk.length;
     const fits = this.#framer.push(chunk);
     this.#flush();
-    return fits && this.#held.length <= this.#heldBytesMax ? null : 'event_too_large';
+    if (fits && this.#held.length <= this.#heldBytesMax) return null;
+    if (!this.#passesTooLarge || this.isTerminal) return 'event_too_large';
+    this.#passUnseen(chunk);
+    return null;
   }
 
   finish(done: Finished): void {
@@ -99,6 +114,7 @@ export class StreamMeter implements Meter {
   }
 
   #take(frame: Buffer): void {
+    this.#framedBytes += frame.length;
     if (this.isTerminal) {
       this.#held.push(frame);
       return;
@@ -107,6 +123,15 @@ export class StreamMeter implements Meter {
     if (this.#isStripped(verdict)) return;
     if (verdict === 'terminal') this.#held.push(frame);
     else this.#pass(frame);
+  }
+
+  /** The event that was too large so far, and what of its last chunk the framer did not take. */
+  #passUnseen(chunk: Buffer): void {
+    this.#isBlind = true;
+    const begun = this.#framer.end();
+    const left = this.#pushedBytes - this.#framedBytes - (begun?.length ?? 0);
+    if (begun !== null) this.#forward(begun);
+    if (left > 0) this.#forward(chunk.subarray(chunk.length - left));
   }
 
   #look(frame: Buffer) {

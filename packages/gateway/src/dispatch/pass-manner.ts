@@ -5,12 +5,10 @@
 import assert from 'node:assert/strict';
 import { bodyMeter, isEventStream, streamMeter } from './choose-meter.ts';
 import { DOOR } from './door-manner.ts';
-import { encodingOf } from './encoded-meter.ts';
 import { headerOf } from './headers.ts';
 import { unread } from './meter.ts';
 import { passedAnswerHeaders } from './pass-headers.ts';
 import { PassMeter } from './pass-meter.ts';
-import { PassStreamMeter } from './pass-stream-meter.ts';
 import type { Answered, DispatchPlan, Manner } from './plan.ts';
 
 const NO_BODY: ReadonlySet<number> = new Set([204, 304]);
@@ -26,11 +24,7 @@ export const PASS: Manner = {
     if (isHeld) return { meter: bodyMeter(reader ?? UNREAD, limits, headers), isStream: false };
     const isCounted = reader !== null && status < 300;
     if (isCounted && isEventStream(status, headers, false)) {
-      const isPlain = encodingOf(headerOf(headers, 'content-encoding')) === null;
-      const meter =
-        isPlain && !strips
-          ? new PassStreamMeter({ reader: reader.streamReader(), eventBytesMax: limits.eventBytesMax, forward })
-          : streamMeter(reader, limits, headers, { strips, forward });
+      const meter = streamMeter(reader, limits, headers, { strips, passesTooLarge: true, forward });
       return { meter, isStream: true };
     }
     const copy = isCounted ? bodyMeter(reader, limits, headers) : null;

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Provider } from '../domain/provider.ts';
 import { Secret } from '../lib/secret.ts';
+import { readerOf } from '../providers/readers.ts';
+import { StreamMeter } from './meter.ts';
 import { passedAnswerHeaders, passedHeaders } from './pass-headers.ts';
 import { hasDotSegment, pathBelow } from './pass-path.ts';
 
@@ -123,4 +125,31 @@ test('an answer’s head passes with its length, without what is about the conne
     'content-encoding': 'gzip',
     'x-ratelimit-remaining': ['1', '2'],
   });
+});
+
+test('no piece of a last word goes out before its time, and an event that is too large goes out whole', () => {
+  const meterOf = (eventBytesMax: number) => {
+    const out: Buffer[] = [];
+    const reader = readerOf('openai-completions').streamReader();
+    const forward = (bytes: Buffer): void => void out.push(bytes);
+    const meter = new StreamMeter({ reader, eventBytesMax, strips: false, passesTooLarge: true, forward });
+    return { meter, seen: () => Buffer.concat(out).toString() };
+  };
+  const text = 'data: {"choices":[]}\n\n';
+  const word = meterOf(1000);
+  for (const piece of [text, 'data: [DO', 'NE]\n']) word.meter.push(Buffer.from(piece));
+  assert.equal(word.seen(), text);
+  word.meter.push(Buffer.from('\n'));
+  assert.equal(word.meter.isTerminal, true);
+  assert.equal(word.seen() + word.meter.takeHeld(), `${text}data: [DONE]\n\n`);
+
+  const stream = Buffer.from(`${text}data: ${'x'.repeat(100)}\n\n${text}data: [DONE]\n\n`);
+  for (let at = 0; at <= stream.length; at++) {
+    const large = meterOf(60);
+    for (const piece of [stream.subarray(0, at), stream.subarray(at)]) {
+      if (piece.length > 0) assert.equal(large.meter.push(piece), null);
+    }
+    large.meter.finish(() => {});
+    assert.equal(large.seen() + (large.meter.takeHeld() ?? ''), stream.toString(), `cut at ${at}`);
+  }
 });
