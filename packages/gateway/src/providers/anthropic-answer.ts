@@ -16,6 +16,7 @@ import { deltaKind, tallyDelta } from './delta-glance.ts';
 import { isObject, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
 import { PassedText } from './passed-text.ts';
 import type { FrameVerdict, Reading, StreamReader } from './reading.ts';
+import { reportedCostUsd } from './reported-cost.ts';
 
 /** What a delta says is in one of these; a compaction's is its `content`. */
 const DELTA_TEXTS = ['text', 'thinking', 'partial_json', 'content'] as const;
@@ -29,6 +30,7 @@ class MessageFacts {
   #serviceTier: string | null = null;
   #servedModel: string | null = null;
   #responseId: string | null = null;
+  #reportedCostUsd: string | null = null;
   stopReason: string | null = null;
   errorKind: Reading['errorKind'] = null;
   readonly text = new PassedText('anthropic-messages');
@@ -55,6 +57,8 @@ class MessageFacts {
     const { service_tier: tier, speed } = usage as Json;
     // Fast mode has a price of its own, as a tier has.
     this.#serviceTier = (speed === 'fast' ? speed : textOf(tier)) ?? this.#serviceTier;
+    // OpenRouter and xAI say it in this dialect too.
+    this.#reportedCostUsd = reportedCostUsd(usage) ?? this.#reportedCostUsd;
     this.text.countedSoFar();
     return true;
   }
@@ -93,7 +97,7 @@ class MessageFacts {
       responseId: this.#responseId,
       errorKind: this.errorKind,
       ...this.text.facts(),
-      reportedCostUsd: null,
+      reportedCostUsd: this.#reportedCostUsd,
       otherModels: [...this.#advisors].map(([model, counters]) => ({ model, usage: messageUsage(counters).usage })),
     };
   }

@@ -16,7 +16,13 @@ import { reportedCostUsd } from './reported-cost.ts';
 const DELTAS = ['output_text', 'function_call_arguments', 'reasoning_summary_text', 'reasoning_text'].map((name) =>
   deltaKind(`response.${name}.delta`, ['delta']),
 );
-const TERMINAL = new Set(['response.completed', 'response.incomplete', 'response.failed', 'response.cancelled']);
+const TERMINAL = new Set([
+  'response.completed',
+  'response.incomplete',
+  'response.failed',
+  'response.cancelled',
+  'response.done', // OpenRouter's
+]);
 /** The statuses of a response that is over. */
 const ENDED = new Set(['completed', 'incomplete', 'failed', 'cancelled']);
 /** Deltas of sound and pictures, which are no text. */

@@ -189,6 +189,21 @@ export const COMPLETIONS = goldens(
       { input: 54, cacheRead: 40, cacheWrite: 100, output: 30, reasoning: 0, serverTools: { web_search: 1 } },
       { reportedCostUsd: '0.00014' },
     ),
+    'Perplexity’s usage and cost, without a last word': {
+      events: says().map((event, index, all) => ({
+        ...event,
+        choices: [{ ...(event.choices as Fields[])[0], finish_reason: index === all.length - 1 ? 'stop' : null }],
+        usage: {
+          prompt_tokens: 14,
+          completion_tokens: index,
+          total_tokens: 14 + index,
+          search_context_size: 'low',
+          cost: { input_tokens_cost: 0.00001, request_cost: 0.005, total_cost: 0.00501 },
+        },
+      })),
+      usage: { input: 14, output: 3 },
+      expected: { reportedCostUsd: '0.00501', end: 'open' },
+    },
     'a long context in a slower tier': {
       events: [
         ...says().map((event) => ({ ...event, service_tier: 'flex' })),

@@ -186,6 +186,15 @@ export const RESPONSES = goldens(
       }),
       { input: 9000, output: 300, reasoning: 0, serverTools: { web_search: 1, code_interpreter: 1 } },
     ),
+    'OpenRouter’s last event': {
+      events: [
+        ...opening,
+        ...said(),
+        { type: 'response.done', response: completed({ usage: { ...usage(40, 30), cost: 0.00042, is_byok: false } }) },
+      ],
+      usage: { input: 40, output: 30, reasoning: 0 },
+      expected: { reportedCostUsd: '0.00042' },
+    },
     'xAI’s tools and cost': answered(
       said(),
       completed({
