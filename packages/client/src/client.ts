@@ -3,9 +3,12 @@
  * an answer that is no success is thrown as ApiError. `events` is the live feed, resumed where a connection broke.
  */
 import type {
+  CreatedKey,
   DispatchDetail,
   DispatchRecord,
   EventEnvelope,
+  KeyInfo,
+  KeyRequest,
   List,
   ModelUsageEvent,
   Reconciliation,
@@ -93,6 +96,8 @@ export interface EventsQuery extends Filters {
 
 interface AskOptions {
   method?: 'GET' | 'POST';
+  /** Sent as JSON. */
+  body?: object;
   /** Statuses beside 2xx that are answers. */
   alsoAnswers?: readonly number[];
 }
@@ -152,6 +157,21 @@ export class WeighbridgeClient {
     return this.#ask(`/api/v1/prices/reprice${search({ ...query })}`, { method: 'POST' });
   }
 
+  /** Keys, newest first. Needs the scope `admin`, as do the next two. */
+  keys(query: { limit?: number | undefined; cursor?: string | undefined } = {}): Promise<List<KeyInfo>> {
+    return this.#ask(`/api/v1/keys${search({ ...query })}`);
+  }
+
+  /** The answer is the only one that holds the key itself. */
+  createKey(request: KeyRequest): Promise<CreatedKey> {
+    return this.#ask('/api/v1/keys', { method: 'POST', body: request });
+  }
+
+  /** At once in that gateway, within a second in every other on its database. */
+  revokeKey(keyId: string): Promise<KeyInfo> {
+    return this.#ask(`/api/v1/keys/${encodeURIComponent(keyId)}/revoke`, { method: 'POST' });
+  }
+
   /** What may be named as `model`: agents and the configured models of providers. */
   models(): Promise<{ object: 'list'; data: ListedModel[] }> {
     return this.#ask('/v1/models');
@@ -203,10 +223,14 @@ export class WeighbridgeClient {
     return chunksOf(response.body);
   }
 
-  async #ask<Answer>(path: string, { method = 'GET', alsoAnswers = [] }: AskOptions = {}): Promise<Answer> {
+  async #ask<Answer>(path: string, { method = 'GET', body, alsoAnswers = [] }: AskOptions = {}): Promise<Answer> {
     const signal = this.#timeoutMs === 0 ? null : AbortSignal.timeout(this.#timeoutMs);
     const headers = { ...this.#headers(), accept: 'application/json' };
-    const response = await this.#fetch(this.url + path, { method, headers, signal });
+    const sent =
+      body === undefined
+        ? { headers }
+        : { headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(body) };
+    const response = await this.#fetch(this.url + path, { method, signal, ...sent });
     if (!response.ok && !alsoAnswers.includes(response.status)) throw await apiErrorOf(response);
     return (await response.json()) as Answer;
   }

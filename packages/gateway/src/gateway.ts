@@ -117,6 +117,7 @@ async function startOn(
   const server = await buildServer({
     config,
     access: createAccess(config.auth, secrets, clock, keys),
+    keys,
     runs,
     ledger,
     store,

@@ -12,6 +12,7 @@ import { type Row, type Store, StoreUnavailable, type Value } from '../store/sto
 import { type KeyRecord, KeyRing } from './key-ring.ts';
 import { digestOf, keyIdIn, newKeyText } from './key-text.ts';
 import { KEYS_CHANGED, type KeysRead, type Revocation } from './scripts.ts';
+import { KEY_COLUMNS } from './statements.ts';
 
 /** Between two looks at a shared table. */
 const LOOK_EVERY_MS = 400;
@@ -161,6 +162,12 @@ export class Keys {
     this.#known = state;
     this.#lookedAt = beganAt;
   }
+}
+
+/** All keys of a database that nobody serves, newest first; reads and changes nothing. */
+export async function storedKeys(store: Store): Promise<KeyRecord[]> {
+  const query = store.queries.selectFrom('keys').select(KEY_COLUMNS).orderBy('keyId', 'desc');
+  return (await store.read(query.compile())).map((row) => keptOf(row).record);
 }
 
 /** In the order of KEY_COLUMNS. */

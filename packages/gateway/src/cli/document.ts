@@ -100,6 +100,26 @@ taken away. A gateway that still has other prices than the configuration is refu
       'weighbridge prices reprice --since 7d --unpriced',
     ],
   },
+  keys: {
+    text: 'Who may call, for which tenant, and what: [keys.md](keys.md). Through the running gateway; where none runs, on the ledger’s database.',
+  },
+  'keys create': {
+    text: `Prints the key to stdout, once, and what it is to stderr: it can stand in \`$(…)\`, and nobody can read it again. A header is forced on
+each of the key's calls: attribution is recorded, anything else goes to the provider.`,
+    examples: [
+      'weighbridge keys create --tenant acme',
+      'weighbridge keys create --tenant acme --scopes dispatch,read --agent main --expires 90d --name ci',
+      'weighbridge keys create --tenant acme --header x-weighbridge-end-user-id=acme-prod',
+    ],
+  },
+  'keys list': {
+    text: 'Newest first, revoked ones too. Never a key itself, nor the values of its headers.',
+    examples: ['weighbridge keys list --tenant acme'],
+  },
+  'keys revoke': {
+    text: 'Refused at once by the gateway that is asked, within a second by every other on its database. There is no way back.',
+    examples: ['weighbridge keys revoke key_01KAJ0000000000000000000AB'],
+  },
   ledger: {
     text: 'What each is for, and when gateways must stop: [operations.md](operations.md).',
   },

@@ -59,3 +59,9 @@ export function momentMs(text: string, nowMs: number): number | null {
   const ms = /^\d{4}-/.test(text.trim()) ? Date.parse(text.trim()) : Number.NaN;
   return Number.isFinite(ms) ? ms : null;
 }
+
+/** The other way: how long from now, or a moment; null where it is neither. */
+export function futureMs(text: string, nowMs: number): number | null {
+  const then = momentMs(text, nowMs);
+  return then === null || !/^\d+[mhdw]$/.test(text.trim()) ? then : nowMs + (nowMs - then);
+}

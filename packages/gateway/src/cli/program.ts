@@ -24,6 +24,7 @@ const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<Verb
     summary: 'what calls cost and why; corrections where a price was wrong',
     load: () => import('./prices.ts'),
   },
+  keys: { summary: 'make, list and revoke the keys of callers', load: () => import('./keys.ts') },
   ledger: { summary: 'verify, rebuild, export, back up or import the ledger', load: () => import('./ledger.ts') },
   dispatches: {
     summary: 'single dispatches, newest first; `dispatches show ID`',

@@ -3,8 +3,10 @@
  * whatever else a key decides for its calls (`terms`).
  */
 
-export const SCOPES = ['dispatch', 'read', 'metrics', 'admin'] as const;
-export type Scope = (typeof SCOPES)[number];
+import { KEY_SCOPES, type KeyScope } from '@weighbridge/protocol';
+
+export const SCOPES = KEY_SCOPES;
+export type Scope = KeyScope;
 
 export interface Caller {
   tenantId: string;

@@ -199,4 +199,42 @@ export const REPRICE = {
   response: answers(described('`{"object":"reprice","dryRun","tenants":[…],"total","nextCursor","pricesHash"}`')),
 } as const;
 
+const KEY_ID = {
+  type: 'object',
+  properties: { id: { type: 'string', pattern: '^key_[0-9A-Z]{26}$' } },
+} as const;
+
+export const KEYS = {
+  summary: 'Keys, newest first; the operator sees every tenant’s, a key those of its own',
+  tags: ['keys'],
+  security: operatorToken,
+  querystring: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      limit: { type: 'integer', minimum: 1, maximum: 1000, default: 100 },
+      cursor: text('`nextCursor` of the page before.'),
+    },
+  },
+  response: answers(described('`{"object":"list","data":[key],"hasMore","nextCursor"}`')),
+} as const;
+
+export const CREATE_KEY = {
+  summary: 'Make a key',
+  description:
+    'A JSON object: `tenantId`, `scopes`, and optionally `name`, `agentId`, `expiresAt`, `headers`. The answer is the only one that holds the key itself. A key makes keys of its own tenant that can do no more than it can.',
+  tags: ['keys'],
+  security: operatorToken,
+  response: answers(described('The key’s facts, and `key`: its text.')),
+} as const;
+
+export const REVOKE_KEY = {
+  summary: 'Revoke a key',
+  description: 'Refused by this gateway at once, and by every other on the database within a second.',
+  tags: ['keys'],
+  security: operatorToken,
+  params: KEY_ID,
+  response: answers(described('The key’s facts.')),
+} as const;
+
 export const PROBE = { summary: 'Probe', tags: ['probes'], response: answers(described('JSON')) } as const;

@@ -13,6 +13,7 @@ import { asking } from './asking.ts';
 import { chatCompletions } from './chat-completions.ts';
 import { bodyOf, headersOf, refusalOf } from './errors.ts';
 import { type FeedDeps, feed } from './feed.ts';
+import { type KeyRoutesDeps, keyRoutes } from './keys.ts';
 import { refuseExpectation, refuseMalformed, refuseUnroutable } from './malformed.ts';
 import { type ModelsDeps, models } from './models.ts';
 import { openapi, openapiRoute } from './openapi.ts';
@@ -55,6 +56,8 @@ export interface ServerDeps {
   clock: Clock;
   log: FastifyBaseLogger;
   closing: AbortSignal;
+  /** Absent: keys cannot be made or revoked here. */
+  keys?: KeyRoutesDeps['keys'];
   prices?: Omit<PricingDeps, 'store' | 'clock'>;
   /** For the body of /readyz. */
   pressure?: ProbeDeps['pressure'];
@@ -118,6 +121,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   if (config.endpoints.proxy) proxy(app, { runs: deps.runs, limits: config.limits });
   asking(app, { store: deps.store, runs: deps.runs, clock });
   if (deps.prices) pricing(app, { ...deps.prices, store: deps.store, clock });
+  if (deps.keys) keyRoutes(app, { keys: deps.keys, clock });
   feed(app, { events: deps.events, feedsMax: config.limits.feedsMax, closing: deps.closing });
   openapiRoute(app);
   return app;
