@@ -15,6 +15,7 @@ import type { Catalogue } from '../packages/gateway/src/prices/catalogues/catalo
 import { type GenaiProvider, genaiCatalogue } from '../packages/gateway/src/prices/catalogues/genai-prices.ts';
 import { type Conflict, type Merged, mergeCatalogues } from '../packages/gateway/src/prices/catalogues/merge.ts';
 import { readCatalogue, VENDORS_PRICED } from '../packages/gateway/src/prices/catalogues/read.ts';
+import { vendorDocs } from '../packages/gateway/src/prices/catalogues/vendor-docs.ts';
 import { VENDOR_NAMES } from '../packages/gateway/src/prices/catalogues/vendor-names.ts';
 
 const SNAPSHOT = new URL('../packages/gateway/src/prices/snapshot.json', import.meta.url);
@@ -48,7 +49,12 @@ const brought = async (id: 'pi-ai' | 'litellm', from: string): Promise<Catalogue
     licence: 'MIT',
   });
 // The freshest is believed first; dates, hours and one-hour caches come from the second, tiers of service from the third.
-const catalogues = [await brought('pi-ai', PI_AI), genai(wanted('genai-date')), await brought('litellm', LITELLM)];
+const catalogues = [
+  await brought('pi-ai', PI_AI),
+  genai(wanted('genai-date')),
+  await brought('litellm', LITELLM),
+  vendorDocs(),
+];
 const merged = mergeCatalogues(catalogues, VENDORS_PRICED);
 const text = bookText(merged.book);
 writeFileSync(SNAPSHOT, text);

@@ -135,6 +135,8 @@ async function startOn(
     disk,
   });
   const url = await listen(server, config);
+  // The books are read now, beside the first calls, not in the middle of settling one.
+  if ([...config.providers.values()].some(({ vendor }) => vendor !== null)) setImmediate(() => prices.books());
   return {
     url,
     close: async () => {

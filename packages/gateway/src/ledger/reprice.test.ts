@@ -10,7 +10,7 @@ import { CURSOR_SCRIPTS, EVENT_WRITES } from '../events/room.ts';
 import { IdSource } from '../lib/ids.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
-import { lateCorrection } from './correction.ts';
+import { costCorrection, lateCorrection } from './correction.ts';
 import { csvLines } from './export.ts';
 import { Folding } from './folding.ts';
 import { StoredLedger } from './ledger.ts';
@@ -230,6 +230,23 @@ for (const engine of ENGINES) {
       ]);
       const own = (await rowsOf('usage')).filter((row) => row.tenantId === 'default');
       for (const sum of Object.values(await sumsOf('default'))) assert.equal(sum, expectedCost(own, RIGHT));
+    });
+
+    test('a correction that comes twice in one batch is one entry, one event and one sum', async () => {
+      await call({});
+      const [entry] = await rowsOf('usage');
+      const correction = costCorrection({
+        entry: entry!,
+        corrections: 0,
+        price: RIGHT,
+        differenceNanoUsd: 60_001n,
+        wasUnpriced: false,
+        now: nowMs,
+      });
+      const settled = await Promise.all([ledger.correct(correction), ledger.correct(correction)]);
+      assert.deepEqual(settled.map((place) => typeof place).sort(), ['object', 'string']);
+      for (const [consumer, sum] of Object.entries(await sumsOf('default'))) assert.equal(sum, 75_001n, consumer);
+      assert.deepEqual((await verifyLedger(store)).problems, []);
     });
 
     test('a cost is never taken away, and what nobody has a price for stays unpriced', async () => {

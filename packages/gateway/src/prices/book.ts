@@ -83,9 +83,14 @@ export function readBook(text: string): Book {
     read.set(position, rows);
     return rows;
   };
+  // One object for one model, so that what follows from it can be kept with it.
+  const entries = new Map<string, BookEntry>();
   const exactly = (vendor: string, model: string): BookEntry | null => {
     const models = Object.hasOwn(file.models, vendor) ? file.models[vendor]! : {};
-    return Object.hasOwn(models, model) ? { vendor, model, rows: rowsAt(models[model]!) } : null;
+    if (!Object.hasOwn(models, model)) return null;
+    const known = entries.get(`${vendor}/${model}`) ?? { vendor, model, rows: rowsAt(models[model]!) };
+    entries.set(`${vendor}/${model}`, known);
+    return known;
   };
   return {
     version: `${file.date}.${file.hash.slice(0, 12)}`,
@@ -93,7 +98,8 @@ export function readBook(text: string): Book {
     hash: file.hash,
     sources: file.sources,
     find: (vendor, model) => {
-      const name = model.toLowerCase();
+      // As Gemini's paths spell it.
+      const name = model.toLowerCase().replace(/^models\//, '');
       const found = exactly(vendor, name);
       if (found !== null) return found;
       const undated = name.replace(DATE_SUFFIX, '');

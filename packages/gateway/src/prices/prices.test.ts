@@ -172,6 +172,19 @@ test('an imported book wins over the snapshot, and one that is broken leaves the
   assert.match(reported[0] ?? '', /not used.*hash/);
 });
 
+test('a snapshot that cannot be read leaves dispatches unpriced, and is told of once', () => {
+  const reported: string[] = [];
+  const snapshotFile = new URL('./no-such-snapshot.json', import.meta.url);
+  const prices = new Prices({
+    importedFile: '/dev/null/prices.json',
+    snapshotFile,
+    report: (text) => reported.push(text),
+  });
+  assert.equal(prices.pin(question({ model: 'gpt-5' })), null);
+  assert.equal(prices.pin(question({ model: 'gpt-5' })), null);
+  assert.equal(reported.length, 1);
+});
+
 test('the snapshot that comes along has the hash that it names, is small, and knows every known vendor', () => {
   const book = readBook(readFileSync(SNAPSHOT, 'utf8'));
   assert.match(book.hash, /^[0-9a-f]{64}$/);

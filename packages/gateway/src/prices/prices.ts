@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { promptTokens, type Usage } from '@weighbridge/protocol';
 import { vendorById } from '../config/vendors.ts';
-import { type PricePin, type PriceSource, pin, type RateName, rateNames } from '../domain/price.ts';
+import { type PricePin, type PriceSource, pin, type RateName, type Rates, rateNames } from '../domain/price.ts';
 import type { Provider } from '../domain/provider.ts';
 import { type Book, type BookEntry, readBook } from './book.ts';
 import { type Chosen, chooseRates, type PriceRow, rowAt } from './card.ts';
@@ -50,8 +50,10 @@ const LOOK_MS = 1000;
 
 export class Prices implements Pricing {
   readonly #options: PricesOptions;
-  readonly #pins = new Map<string, PricePin>();
-  #snapshot: NamedBook | null = null;
+  /** Pins that were made, by the entry and the rates of its book. */
+  readonly #pins = new WeakMap<BookEntry, Map<Rates, PricePin>>();
+  /** Undefined: not read yet. Null: it cannot be. */
+  #snapshot: NamedBook | null | undefined;
   #imported: NamedBook | null = null;
   #importedAs = '';
   #lookedAt = Number.NEGATIVE_INFINITY;
@@ -68,11 +70,9 @@ export class Prices implements Pricing {
   /** In the order in which they are asked. */
   books(): NamedBook[] {
     this.#lookForImport();
-    this.#snapshot ??= {
-      source: 'book',
-      book: readBook(readFileSync(this.#options.snapshotFile ?? SNAPSHOT, 'utf8')),
-    };
-    return this.#imported === null ? [this.#snapshot] : [this.#imported, this.#snapshot];
+    if (this.#snapshot === undefined)
+      this.#snapshot = this.#read('book', this.#options.snapshotFile ?? SNAPSHOT) ?? null;
+    return [this.#imported, this.#snapshot].filter((named) => named !== null);
   }
 
   pin({ provider, model, servedModel, startedAt, usage, serviceTier }: PriceQuestion): PricePin | null {
@@ -97,12 +97,23 @@ export class Prices implements Pricing {
 
   /** Equal answers are one object: its hash and its text are made once. */
   #pinned(named: NamedBook, entry: BookEntry, row: PriceRow, chosen: Chosen): PricePin {
-    const key = `${named.book.version} ${entry.vendor} ${entry.rows.indexOf(row)} ${chosen.serviceTier} ${chosen.promptAbove} ${entry.model}`;
-    const known = this.#pins.get(key);
+    const made = this.#pins.get(entry) ?? new Map<Rates, PricePin>();
+    this.#pins.set(entry, made);
+    const known = made.get(chosen.rates);
     if (known !== undefined) return known;
-    const made = bookPin(named, entry, row, chosen);
-    this.#pins.set(key, made);
-    return made;
+    const anew = bookPin(named, entry, row, chosen);
+    made.set(chosen.rates, anew);
+    return anew;
+  }
+
+  /** A dispatch is settled whatever becomes of a file: without its price it is unpriced, and `reprice` may come later. */
+  #read(source: PriceSource, file: string | URL): NamedBook | undefined {
+    try {
+      return { source, book: readBook(readFileSync(file, 'utf8')) };
+    } catch (error) {
+      this.#options.report?.(`the prices in ${file} are not used: ${(error as Error).message}`);
+      return undefined;
+    }
   }
 
   #lookForImport(): void {
@@ -110,15 +121,21 @@ export class Prices implements Pricing {
     const now = performance.now();
     if (file === null || now - this.#lookedAt < LOOK_MS) return;
     this.#lookedAt = now;
-    const stat = statSync(file, { throwIfNoEntry: false });
-    const as = stat === undefined ? '' : `${stat.ino} ${stat.mtimeMs} ${stat.size}`;
+    const as = stateOf(file);
     if (as === this.#importedAs) return;
     this.#importedAs = as;
-    try {
-      this.#imported = stat === undefined ? null : { source: 'import', book: readBook(readFileSync(file, 'utf8')) };
-    } catch (error) {
-      this.#options.report?.(`the imported prices in ${file} are not used: ${(error as Error).message}`);
-    }
+    this.#imported = as === '' ? null : (this.#read('import', file) ?? this.#imported);
+  }
+}
+
+/** What changes with the file; empty where there is none. */
+function stateOf(file: string): string {
+  try {
+    const stat = statSync(file, { throwIfNoEntry: false });
+    return stat === undefined ? '' : `${stat.ino} ${stat.mtimeMs} ${stat.size}`;
+  } catch {
+    // Not ours to see: the same as none.
+    return '';
   }
 }
 

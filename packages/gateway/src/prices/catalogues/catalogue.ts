@@ -6,7 +6,7 @@ import type { RateName, Rates } from '../../domain/price.ts';
 import type { BookSource } from '../book.ts';
 import type { PriceRow, RateCard } from '../card.ts';
 
-export type CatalogueId = 'pi-ai' | 'genai-prices' | 'litellm' | 'weighbridge';
+export type CatalogueId = 'pi-ai' | 'genai-prices' | 'litellm' | 'vendor-docs';
 
 export interface Catalogue {
   id: CatalogueId;

@@ -13,6 +13,7 @@ import { litellmCatalogue } from './litellm.ts';
 import { mergeCatalogues, usdPerMillion } from './merge.ts';
 import { piCatalogue } from './pi-ai.ts';
 import { bookOf } from './read.ts';
+import { vendorDocs } from './vendor-docs.ts';
 import { VENDOR_NAMES } from './vendor-names.ts';
 
 const from = (version: string, date: string) => ({ version, date, from: 'test', licence: 'MIT', sha256: '' });
@@ -117,6 +118,39 @@ test('a catalogue further down adds tiers of service where it agrees on the plai
   assert.equal(agreed?.also.flex, 'litellm');
   assert.equal(agreed?.by, 'pi-ai');
   assert.deepEqual(rowsOf('changed')[0]?.tiers, {});
+});
+
+test('fast mode is every rate of tokens times its factor, and a search has a price where each costs the same', () => {
+  const opus = litellm({
+    input_cost_per_token: perMillion(5),
+    output_cost_per_token: perMillion(25),
+    cache_read_input_token_cost: perMillion(0.5),
+  });
+  const each = { search_context_size_low: 0.01, search_context_size_medium: 0.01, search_context_size_high: 0.01 };
+  const known = litellmCatalogue(
+    {
+      opus: {
+        ...opus,
+        litellm_provider: 'anthropic',
+        provider_specific_entry: { fast: 6, us: 1.1 },
+        search_context_cost_per_query: each,
+      },
+      gpt: { ...opus, search_context_cost_per_query: { ...each, search_context_size_high: 0.05 } },
+    },
+    from('2026-08-01', '2026-08-01'),
+  );
+  const vendors = bookFrom(mergeCatalogues([known, vendorDocs()], ['anthropic', 'openai']).book);
+  const [row] = vendors.find('anthropic', 'opus')!.rows;
+  assert.deepEqual(row?.standard.rates['tool.web_search'], 10_000_000_000n);
+  assert.deepEqual(row?.tiers.fast?.rates, {
+    input: 30_000_000n,
+    output: 150_000_000n,
+    cacheRead: 3_000_000n,
+    'tool.web_search': 10_000_000_000n,
+    'tool.web_fetch': 0n,
+  });
+  assert.equal(row?.also['tool.web_fetch'], 'vendor-docs');
+  assert.equal(vendors.find('openai', 'gpt')?.rows[0]?.standard.rates['tool.web_search'], undefined);
 });
 
 test('half a price, a price of 0 and a model billed by images are no prices', () => {

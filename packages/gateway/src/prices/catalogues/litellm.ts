@@ -2,6 +2,7 @@
  * The price map of LiteLLM: USD per token, the widest of the catalogues and the only one with batch, flex and priority.
  * Models that are billed by anything but tokens are left out.
  */
+import { rateNames } from '../../domain/price.ts';
 import type { BookSource } from '../book.ts';
 import type { PriceRow, RateCard } from '../card.ts';
 import { type Catalogue, cardOf, hasPrice, type MutableRates, picoUsd, rowOf, tidied } from './catalogue.ts';
@@ -71,15 +72,42 @@ function readRow(model: Record<string, unknown>, name: string): PriceRow | null 
     found.set(tier, bySize);
     bySize.set(above, { ...bySize.get(above), [rateName]: rate });
   }
-  const standard = readCard(found.get(''));
-  if (standard === null || !hasPrice(standard.rates, name)) return null;
+  const plain = readCard(found.get(''));
+  if (plain === null || !hasPrice(plain.rates, name)) return null;
+  const standard = withSearch(plain, model);
   const tiers: Record<string, RateCard> = {};
   for (const [field, tier] of Object.entries(TIERS)) {
     const card = readCard(found.get(field));
     // Half a price is none.
     if (card !== null && (card.rates.output !== undefined || standard.rates.output === undefined)) tiers[tier] = card;
   }
+  const fast = fastCard(plain, model.provider_specific_entry);
+  if (fast !== null) tiers.fast = fast;
   return rowOf('litellm', standard, { tiers });
+}
+
+/** The price of a search, where it is one price for each search; elsewhere it hangs on what a usage does not say. */
+function withSearch(card: RateCard, model: Record<string, unknown>): RateCard {
+  const isEach = model.web_search_billing_unit === 'per_query' || model.litellm_provider === 'anthropic';
+  const sizes = new Set(Object.values((model.search_context_cost_per_query ?? {}) as Record<string, unknown>));
+  const rate = isEach && sizes.size === 1 ? picoUsd([...sizes][0], 1) : null;
+  if (rate === null) return card;
+  return {
+    rates: { ...card.rates, 'tool.web_search': rate },
+    larger: card.larger.map(({ above, rates }) => ({ above, rates: { ...rates, 'tool.web_search': rate } })),
+  };
+}
+
+/** Anthropic's fast mode: every rate of tokens times a whole number. */
+function fastCard(card: RateCard, entry: unknown): RateCard | null {
+  const factor = (entry as { fast?: unknown } | undefined)?.fast;
+  if (typeof factor !== 'number' || !Number.isInteger(factor) || factor < 1) return null;
+  const times = (rates: RateCard['rates']) =>
+    Object.fromEntries(rateNames(rates).map((name) => [name, rates[name]! * BigInt(factor)]));
+  return cardOf(
+    times(card.rates),
+    card.larger.map(({ above, rates }) => ({ above, rates: times(rates) })),
+  );
 }
 
 function readCard(bySize: Map<number, MutableRates> | undefined): RateCard | null {

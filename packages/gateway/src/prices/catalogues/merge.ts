@@ -55,7 +55,9 @@ export function mergeCatalogues(catalogues: readonly Catalogue[], vendors: reado
   }
   const sources: Record<string, BookSource> = {};
   for (const { id, source } of catalogues) sources[id] = source;
+  // A page that was read yesterday makes no price younger.
   const date = catalogues
+    .filter(({ id }) => id !== 'vendor-docs')
     .map(({ source }) => source.date)
     .sort()
     .at(-1)!;
