@@ -84,7 +84,10 @@ async function startOn(
   const folding = new Folding(store);
   folding.start();
   const metered = wrapLedger(ledger);
-  const upstream = new Upstream({ connectionsMax: config.limits.upstreamConnectionsMax });
+  const upstream = new Upstream({
+    connectionsMax: config.limits.upstreamConnectionsMax,
+    waitMs: config.limits.upstreamWaitMs,
+  });
   const catalogue = new Catalogue(config.providers);
   const prices = new Prices({
     importedFile: join(config.stateDir, IMPORTED_PRICES),

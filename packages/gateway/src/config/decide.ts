@@ -255,6 +255,7 @@ function decideLimits(tree: FileTree | null, database: Database): GatewayConfig[
     diskFreeBytesMin: setting(tree, 'limits.diskFreeBytesMin'),
     retriesMax: setting(tree, 'limits.retriesMax'),
     upstreamConnectionsMax: setting(tree, 'limits.upstreamConnectionsMax'),
+    upstreamWaitMs: setting(tree, 'limits.upstreamWaitMs'),
     shutdownDrainMs: setting(tree, 'limits.shutdownDrainMs'),
     tagsMax: setting(tree, 'limits.tagsMax'),
     metadataBytesMax: setting(tree, 'limits.metadataBytesMax'),

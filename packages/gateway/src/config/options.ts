@@ -269,6 +269,11 @@ export const OPTIONS = {
     65_536,
     'Connections to one provider; not below `limits.runsMax`, or runs wait for one another.',
   ),
+  'limits.upstreamWaitMs': ms(
+    30_000,
+    HOUR_MS,
+    'Longest wait for a connection to a provider while all of them are busy; 503 `overloaded` beyond; 0 is off.',
+  ),
   'limits.shutdownDrainMs': ms(30_000, HOUR_MS, 'How long a stop waits for runs in flight before it aborts them.'),
   'limits.authSourcesMax': count(10_000, 10_000_000, 'Addresses whose failed sign-ins are remembered.'),
   'limits.tagsMax': count(32, 1_000, 'Tags on one call; 400 beyond.', 0),

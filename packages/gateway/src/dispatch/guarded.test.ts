@@ -9,7 +9,7 @@ import { Upstream } from './upstream.ts';
 
 test('what a callback throws is told, whichever it is, and is not lost in the parser', async () => {
   const scripted = await ScriptedUpstream.start();
-  const upstream = new Upstream({ connectionsMax: 1 });
+  const upstream = new Upstream({ connectionsMax: 1, waitMs: 0 });
   const timeouts = { connectTimeoutMs: 1000, firstByteTimeoutMs: 1000, idleTimeoutMs: 1000, totalTimeoutMs: 0 };
   const provider = { id: 'up', baseUrl: scripted.baseUrl, timeouts } as Provider;
   const quiet: UpstreamHandlers = { sent: () => {}, head: () => {}, chunk: () => {}, end: () => {}, failed: () => {} };

@@ -85,6 +85,12 @@ export function refusalOf(kind: ErrorKind, provider: string): GatewayError {
     case 'idle_timeout':
     case 'total_timeout':
       return new GatewayError('upstream_timeout', `Provider '${provider}' did not answer in time (${kind}).`);
+    case 'connections_busy':
+      return new GatewayError(
+        'overloaded',
+        `No connection to provider '${provider}' came free in time; \`limits.upstreamConnectionsMax\` bounds them.`,
+        { retryAfterSeconds: 1 },
+      );
     case 'redirect':
       return new GatewayError(
         'upstream_redirect',

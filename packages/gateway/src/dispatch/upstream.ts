@@ -26,10 +26,12 @@ interface Route {
 
 export class Upstream implements Transport {
   readonly #connectionsMax: number;
+  readonly #waitMs: number;
   readonly #routes = new Map<string, Route>();
 
-  constructor({ connectionsMax }: { connectionsMax: number }) {
+  constructor({ connectionsMax, waitMs }: { connectionsMax: number; waitMs: number }) {
     this.#connectionsMax = connectionsMax;
+    this.#waitMs = waitMs;
   }
 
   send({ provider, method, path, headers, body }: UpstreamRequest, handlers: UpstreamHandlers): UpstreamExchange {
@@ -40,6 +42,7 @@ export class Upstream implements Transport {
       exchange,
     );
     exchange.isSending = false;
+    exchange.waitAtMost(this.#waitMs);
     return exchange;
   }
 
@@ -79,14 +82,24 @@ class SocketExchange implements UpstreamExchange, Undici.DispatchHandler {
   #controller: Undici.DispatchController | null = null;
   #hasHead = false;
   #isOver = false;
+  #waiting: NodeJS.Timeout | null = null;
 
   constructor(handlers: UpstreamHandlers) {
     this.#handlers = handlers;
   }
 
+  /** Gives up if no connection takes it in time. Where one was free it has been taken by now, and there is no timer. */
+  waitAtMost(ms: number): void {
+    if (ms === 0 || this.#isOver || this.#controller !== null) return;
+    this.#waiting = setTimeout(() => {
+      this.#isOver = true;
+      this.#handlers.failed('connections_busy');
+    }, ms);
+  }
+
   abort(): void {
     if (this.#isOver) return;
-    this.#isOver = true;
+    this.#over();
     this.#controller?.abort(ABORTED);
   }
 
@@ -99,6 +112,7 @@ class SocketExchange implements UpstreamExchange, Undici.DispatchHandler {
   }
 
   onRequestStart(controller: Undici.DispatchController): void {
+    if (this.#waiting !== null) clearTimeout(this.#waiting);
     this.#controller = controller;
     // Aborted while it waited for a connection: it is never written.
     if (this.#isOver) controller.abort(ABORTED);
@@ -124,9 +138,14 @@ class SocketExchange implements UpstreamExchange, Undici.DispatchHandler {
     this.#handlers.end(trailers);
   }
 
+  #over(): void {
+    this.#isOver = true;
+    if (this.#waiting !== null) clearTimeout(this.#waiting);
+  }
+
   onResponseError(_controller: Undici.DispatchController | null, error: Error): void {
     if (this.#isOver) return;
-    this.#isOver = true;
+    this.#over();
     const kind = failureOf(error as NodeJS.ErrnoException, this.#controller !== null, this.#hasHead);
     if (this.isSending) queueMicrotask(() => this.#handlers.failed(kind));
     else this.#handlers.failed(kind);

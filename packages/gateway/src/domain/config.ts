@@ -57,6 +57,7 @@ export interface GatewayConfig {
     diskFreeBytesMin: number;
     retriesMax: number;
     upstreamConnectionsMax: number;
+    upstreamWaitMs: number;
     shutdownDrainMs: number;
     tagsMax: number;
     metadataBytesMax: number;

@@ -9,6 +9,7 @@ import type { Provider } from '../domain/provider.ts';
 export type TransportFailure =
   | 'connect_failed'
   | 'connect_timeout'
+  | 'connections_busy'
   | 'first_byte_timeout'
   | 'idle_timeout'
   | 'reset'

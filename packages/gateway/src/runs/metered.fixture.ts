@@ -101,7 +101,10 @@ export class Rig {
     const config = configOf(baseUrl, options);
     const metered = options.wrapLedger?.(ledger) ?? ledger;
     const ids = new IdSource();
-    this.#upstream = new Upstream({ connectionsMax: config.limits.upstreamConnectionsMax });
+    this.#upstream = new Upstream({
+      connectionsMax: config.limits.upstreamConnectionsMax,
+      waitMs: config.limits.upstreamWaitMs,
+    });
     const dispatcher = new Dispatcher({
       ledger: metered,
       upstream: this.#upstream,
@@ -237,6 +240,7 @@ function configOf(
       diskFreeBytesMin: 0,
       retriesMax: 2,
       upstreamConnectionsMax: 100,
+      upstreamWaitMs: 10_000,
       shutdownDrainMs: 1000,
       tagsMax: 4,
       metadataBytesMax: 100,
