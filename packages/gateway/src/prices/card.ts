@@ -35,7 +35,20 @@ export interface Chosen {
 
 const DAY_S = 86_400;
 /** What vendors call the service that everybody gets. */
-const STANDARD_NAMES = new Set(['', 'auto', 'default', 'standard', 'on_demand']);
+const STANDARD_NAMES = new Set([
+  '',
+  'auto',
+  'default',
+  'standard',
+  'on_demand',
+  'unspecified',
+  'traffic_type_unspecified',
+]);
+/** Vertex' traffic types, by the tier they are billed as. */
+const TIER_OF: ReadonlyMap<string, string> = new Map([
+  ['on_demand_flex', 'flex'],
+  ['on_demand_priority', 'priority'],
+]);
 
 /** The last row that holds at a moment; null where the first begins later. */
 export function rowAt(rows: readonly PriceRow[], atMs: number): PriceRow | null {
@@ -61,7 +74,7 @@ export function chooseRates(row: PriceRow, serviceTier: string | null, promptTok
 /** Null for the standard service, whatever it is called. */
 export function tierName(serviceTier: string | null): string | null {
   const name = (serviceTier ?? '').toLowerCase();
-  return STANDARD_NAMES.has(name) ? null : name;
+  return STANDARD_NAMES.has(name) ? null : (TIER_OF.get(name) ?? name);
 }
 
 function sized({ rates, larger }: RateCard, promptTokens: number): { rates: Rates; promptAbove: number | null } {

@@ -58,13 +58,12 @@ export function countersOf(fields: Readonly<Record<string, number | null>>): Cou
   return counters;
 }
 
-/** Calls of the provider's own tools: `web_search_requests: 2` is `web_search` 2. Strange names are passed over. */
+/** Calls of the provider's own tools: `web_search_requests: 2` is `web_search` 2. Other members are passed over. */
 export function addTools(counters: Counters, tools: Json | null, suffix: string): void {
   if (tools === null) return;
   for (const [key, value] of Object.entries(tools).slice(0, TOOLS_MAX)) {
-    const name = key.endsWith(suffix) ? key.slice(0, -suffix.length) : key;
-    const count = TOOL_NAME.test(name) && typeof value === 'number' ? countOf(value) : null;
-    if (count !== null) addTool(counters, name, count);
+    const name = key.slice(0, -suffix.length);
+    if (key.endsWith(suffix) && TOOL_NAME.test(name) && isCount(value)) addTool(counters, name, value);
   }
 }
 

@@ -27,22 +27,39 @@ interface Replay {
   outputBytes: number;
 }
 
-function replayed({ api }: Golden, chunks: readonly Buffer[]): Replay {
-  const reader = readerOf(api).streamReader();
-  let end: GoldenEnd = 'open';
-  const look = (frame: Buffer): void => {
-    // Like the meter: nothing behind the last word is read.
-    if (end === 'terminal') return;
-    const verdict = reader.frame(frame);
-    if (verdict === 'terminal' || verdict === 'error') end = verdict;
-  };
-  const framer = new SseFramer(1 << 20, look);
+function framesOf(chunks: readonly Buffer[]): Buffer[] {
+  const frames: Buffer[] = [];
+  const framer = new SseFramer(1 << 20, (frame) => frames.push(frame));
   for (const chunk of chunks) assert.equal(framer.push(chunk), true);
   const rest = framer.end();
-  if (rest !== null) look(rest);
+  return rest === null ? frames : [...frames, rest];
+}
+
+function readFrames({ api }: Golden, frames: readonly Buffer[]): Replay {
+  const reader = readerOf(api).streamReader();
+  let end: GoldenEnd = 'open';
+  for (const frame of frames) {
+    const verdict = reader.frame(frame);
+    if (verdict === 'terminal' || verdict === 'error') end = verdict;
+    // Like the meter: nothing behind the last word is read.
+    if (verdict === 'terminal') break;
+  }
   const reading = reader.reading();
   const all = JSON.stringify([reading, end, reader.isWhole]);
   return { expected: facts(reading, end, reader.isWhole), all, outputBytes: reading.outputBytes };
+}
+
+const replayed = (golden: Golden, chunks: readonly Buffer[]): Replay => readFrames(golden, framesOf(chunks));
+
+/** A reader sees frames and nothing else: where they are the same it is asked only now and then, else always. */
+const READ_ALL_THE_SAME = 40;
+
+function assertSame(golden: Golden, chunks: readonly Buffer[], turn: number, message: string): void {
+  const whole = framesOf([golden.stream]);
+  const frames = framesOf(chunks);
+  const isSame = frames.length === whole.length && frames.every((frame, index) => frame.equals(whole[index]!));
+  if (isSame && turn % READ_ALL_THE_SAME !== 0) return;
+  assert.equal(readFrames(golden, frames).all, readFrames(golden, whole).all, message);
 }
 
 function split(stream: Buffer, places: readonly number[]): Buffer[] {
@@ -97,13 +114,13 @@ for (const golden of GOLDENS) {
     assert.deepEqual(whole.expected, expected);
     if (stream.length <= EVERY_BYTE_MAX) {
       for (let at = 0; at <= stream.length; at++) {
-        assert.equal(replayed(golden, split(stream, [at])).all, whole.all, `cut at ${at}`);
+        assertSame(golden, split(stream, [at]), at, `cut at ${at}`);
       }
     } else {
       const next = seeded(SEED);
       for (let set = 0; set < CUT_SETS; set++) {
         const places = Array.from({ length: 1 + next(12) }, () => next(stream.length + 1));
-        assert.equal(replayed(golden, split(stream, places)).all, whole.all, `seed ${SEED}, set ${set}`);
+        assertSame(golden, split(stream, places), set, `seed ${SEED}, set ${set}`);
       }
     }
     const bytes = Array.from(stream, (byte) => Buffer.of(byte));
