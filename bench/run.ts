@@ -2,7 +2,8 @@
  * `npm run bench`: Weighbridge beside a bare proxy and a metered floor, before the same upstream, in one run. Each proxy
  * is pinned to core 0 with all its threads; upstream and load share core 1. Rounds interleave, so that the machine's moods
  * fall on all alike; A/A (Weighbridge against itself) says how large a difference means nothing. Quote the ratios.
- * Flags: `--quick`, `--only=throughput|streams|start|memory`.
+ * The pass-through is measured beside the doors, in the same rounds. Flags: `--quick`,
+ * `--only=throughput|streams|crowd|start|memory`.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,15 +19,22 @@ const ROUNDS = isQuick ? 3 : 7;
 const ROUND_MS = isQuick ? 1000 : 2000;
 const MEMORY_CALLS = isQuick ? 20_000 : 100_000;
 const STREAM_GAP_MS = 5;
+const CROWD = 1000;
+
+const TARGETS: Readonly<Record<string, { ofBare: number; ofFloor: number; firstByteMs: number }>> = {
+  weighbridge: { ofBare: 0.45, ofFloor: 0.75, firstByteMs: 0.5 },
+  'pass-through': { ofBare: 0.55, ofFloor: 0.9, firstByteMs: 0.3 },
+};
 
 const root = join(import.meta.dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'weighbridge-bench-'));
 const canPin = spawnSync('taskset', ['-c', '0', 'true']).status === 0;
 const children: Child[] = [];
+const credentials = new Map<string, { authorization: string }>();
 const report: Record<string, unknown> = { at: new Date().toISOString(), node: process.version, pinned: canPin };
 
 interface Proxy {
-  name: string;
+  name: 'weighbridge' | 'pass-through' | 'bare' | 'floor' | 'direct';
   url: string;
   pid: number;
   request: Buffer;
@@ -50,10 +58,12 @@ async function main(): Promise<void> {
   const bare = await plainProxy('bare', [join(root, 'bench/bare.ts'), upstreamUrl]);
   const floor = await plainProxy('floor', [join(root, 'bench/floor.ts'), upstreamUrl, join(scratch, 'floor.sqlite')]);
   const direct = plain('direct', upstreamUrl, process.pid);
-  await warmUp([weighbridge, bare, floor, direct]);
+  const pass = passThrough(weighbridge);
+  await warmUp([weighbridge, pass, bare, floor, direct]);
   if (wants('throughput'))
-    for (const connections of [1, 16, 64]) await measureThroughput(connections, weighbridge, bare, floor);
-  if (wants('streams')) await measureStreams(weighbridge, bare, direct);
+    for (const connections of [1, 16, 64]) await measureThroughput(connections, [bare, weighbridge, pass, floor]);
+  if (wants('streams')) await measureStreams([direct, bare, weighbridge, pass]);
+  if (wants('crowd')) await measureCrowd(pass, direct);
   if (wants('memory')) await measureMemory(weighbridge);
   const results = join(root, 'bench/results');
   mkdirSync(results, { recursive: true });
@@ -82,12 +92,12 @@ function lastPid(): number {
   return children.at(-1)!.process.pid!;
 }
 
-async function plainProxy(name: string, args: string[]): Promise<Proxy> {
+async function plainProxy(name: 'bare' | 'floor', args: string[]): Promise<Proxy> {
   const url = await start(0, args, /listening on (\S+)/);
   return plain(name, url, lastPid());
 }
 
-function plain(name: string, url: string, pid: number): Proxy {
+function plain(name: Proxy['name'], url: string, pid: number): Proxy {
   const body = (stream: boolean) => ({ model: 'bench', messages: [{ role: 'user', content: 'hello' }], stream });
   return {
     name,
@@ -126,6 +136,7 @@ async function startWeighbridge(upstreamUrl: string, state: string): Promise<Pro
     /^weighbridge listening on (\S+)$/m,
   );
   const headers = { authorization: `Bearer ${readFileSync(join(stateDir, 'token'), 'utf8').trim()}` };
+  credentials.set(url, headers);
   const shape = (model: string, stream: boolean) => ({
     url,
     path: '/v1/chat/completions',
@@ -141,6 +152,29 @@ async function startWeighbridge(upstreamUrl: string, state: string): Promise<Pro
   };
 }
 
+/** The same gateway by its other door. */
+function passThrough({ url, pid }: Proxy): Proxy {
+  const shape = (provider: string, stream: boolean) => ({
+    url,
+    path: `/proxy/${provider}/chat/completions`,
+    headers: credentials.get(url)!,
+    // Usage is asked for, as agents do: the bytes pass as they are.
+    body: {
+      model: 'bench',
+      messages: [{ role: 'user', content: 'hello' }],
+      stream,
+      ...(stream ? { stream_options: { include_usage: true } } : {}),
+    },
+  });
+  return {
+    name: 'pass-through',
+    url,
+    pid,
+    request: requestBytes(shape('bench', false)),
+    stream: requestBytes(shape('gap', true)),
+  };
+}
+
 async function warmUp(proxies: Proxy[]): Promise<void> {
   for (const proxy of proxies) {
     await load({ url: proxy.url, request: proxy.request, connections: 16, answersMax: 3000 });
@@ -148,72 +182,79 @@ async function warmUp(proxies: Proxy[]): Promise<void> {
   }
 }
 
-async function measureThroughput(connections: number, weighbridge: Proxy, bare: Proxy, floor: Proxy): Promise<void> {
-  const rates: Record<string, number[]> = { weighbridge: [], bare: [], floor: [], 'weighbridge again': [] };
-  const latencies: Record<string, number[]> = { weighbridge: [], bare: [], floor: [] };
+async function measureThroughput(connections: number, proxies: readonly Proxy[]): Promise<void> {
+  const rates: Record<string, number[]> = {};
+  const latencies: Record<string, number[]> = {};
   const once = async (proxy: Proxy, name: string): Promise<void> => {
     const result = await load({ url: proxy.url, request: proxy.request, connections, durationMs: ROUND_MS });
     refuseFailures(result, name);
-    rates[name]!.push((result.answers * 1000) / result.elapsedMs);
-    latencies[proxy.name]!.push(...result.latenciesMs);
+    (rates[name] ??= []).push((result.answers * 1000) / result.elapsedMs);
+    (latencies[proxy.name] ??= []).push(...result.latenciesMs);
   };
   for (let round = 0; round < ROUNDS; round++) {
-    await once(bare, 'bare');
-    await once(weighbridge, 'weighbridge');
-    await once(floor, 'floor');
-    await once(weighbridge, 'weighbridge again');
+    for (const proxy of proxies) await once(proxy, proxy.name);
+    for (const proxy of proxies) if (TARGETS[proxy.name]) await once(proxy, `${proxy.name} again`);
   }
   console.log(`\n${connections} connections, not streamed, ${ROUNDS} rounds of ${ROUND_MS} ms each`);
-  for (const name of ['weighbridge', 'bare', 'floor']) {
+  for (const { name } of proxies) {
     const p50 = percentile(latencies[name]!, 0.5).toFixed(2);
     const p99 = percentile(latencies[name]!, 0.99).toFixed(2);
     console.log(`  ${name.padEnd(12)} ${spread(rates[name]!, 0)} requests/s   p50 ${p50} ms  p99 ${p99} ms`);
   }
-  const ofBare = ratios(rates.weighbridge!, rates.bare!);
-  const ofFloor = ratios(rates.weighbridge!, rates.floor!);
-  const toItself = ratios(rates.weighbridge!, rates['weighbridge again']!);
-  const isTarget = connections === 16;
-  console.log(`  of bare      ${spread(ofBare, 2)}${isTarget ? '   target >= 0.45' : ''}`);
-  console.log(`  of the floor ${spread(ofFloor, 2)}${isTarget ? '   target >= 0.75' : ''}`);
-  console.log(`  A/A          ${spread(toItself, 2)}`);
-  report[`throughput-${connections}`] = { rates, ofBare, ofFloor, toItself };
+  for (const [name, target] of Object.entries(TARGETS)) {
+    const ofBare = ratios(rates[name]!, rates.bare!);
+    const ofFloor = ratios(rates[name]!, rates.floor!);
+    const toItself = ratios(rates[name]!, rates[`${name} again`]!);
+    const isTarget = connections === 16;
+    console.log(`  ${name}: of bare ${spread(ofBare, 2)}${isTarget ? ` target >= ${target.ofBare}` : ''}`);
+    console.log(`    of the floor ${spread(ofFloor, 2)}${isTarget ? ` target >= ${target.ofFloor}` : ''}`);
+    console.log(`    A/A ${spread(toItself, 2)}`);
+    report[`throughput-${connections}-${name}`] = { rates, ofBare, ofFloor, toItself };
+  }
 }
 
-async function measureStreams(weighbridge: Proxy, bare: Proxy, direct: Proxy): Promise<void> {
+async function measureStreams(proxies: readonly Proxy[]): Promise<void> {
   for (const connections of [1, 16]) {
-    const firsts: Record<string, number[]> = { weighbridge: [], bare: [], direct: [] };
-    const gaps: Record<string, number[]> = { weighbridge: [], bare: [], direct: [] };
+    const firsts: Record<string, number[]> = {};
+    const gaps: Record<string, number[]> = {};
     for (let round = 0; round < ROUNDS; round++) {
-      for (const proxy of [direct, bare, weighbridge]) {
+      for (const proxy of proxies) {
         const result = await load({ url: proxy.url, request: proxy.stream, connections, durationMs: ROUND_MS });
         refuseFailures(result, proxy.name);
-        firsts[proxy.name]!.push(...result.firstBytesMs);
-        gaps[proxy.name]!.push(...result.gapsMs);
+        (firsts[proxy.name] ??= []).push(...result.firstBytesMs);
+        (gaps[proxy.name] ??= []).push(...result.gapsMs);
       }
     }
     console.log(`\n${connections} streams at once, 50 chunks ${STREAM_GAP_MS} ms apart`);
-    for (const name of ['direct', 'bare', 'weighbridge']) {
-      const line = ([rank, label]: readonly [number, string]) =>
-        `${label} first byte ${percentile(firsts[name]!, rank).toFixed(2)} gap ${percentile(gaps[name]!, rank).toFixed(2)}`;
-      console.log(
-        `  ${name.padEnd(12)} ${(
-          [
-            [0.5, 'p50'],
-            [0.99, 'p99'],
-          ] as const
-        )
-          .map(line)
-          .join('   ')} ms`,
-      );
+    const at = (of: Record<string, number[]>, name: string, rank: number) => percentile(of[name]!, rank);
+    for (const { name } of proxies) {
+      const line = (rank: number) => `${at(firsts, name, rank).toFixed(2)} gap ${at(gaps, name, rank).toFixed(2)}`;
+      console.log(`  ${name.padEnd(12)} p50 first byte ${line(0.5)}   p99 first byte ${line(0.99)} ms`);
     }
-    const added = percentile(firsts.weighbridge!, 0.5) - percentile(firsts.direct!, 0.5);
-    const addedGap = percentile(gaps.weighbridge!, 0.5) - percentile(gaps.direct!, 0.5);
-    const addedByBare = percentile(firsts.bare!, 0.5) - percentile(firsts.direct!, 0.5);
-    console.log(
-      `  added        first byte p50 ${added.toFixed(2)} ms (a bare proxy adds ${addedByBare.toFixed(2)})${connections === 1 ? '   target <= 0.5' : ''}, gap p50 ${addedGap.toFixed(2)} ms`,
-    );
-    report[`streams-${connections}`] = { added, addedByBare, addedGap };
+    for (const { name } of proxies) {
+      if (name === 'direct') continue;
+      const added = at(firsts, name, 0.5) - at(firsts, 'direct', 0.5);
+      const addedGap = at(gaps, name, 0.99) - at(gaps, 'direct', 0.99);
+      const target = connections === 1 ? TARGETS[name] : undefined;
+      console.log(
+        `  ${name} adds: first byte p50 ${added.toFixed(2)} ms${target ? ` (target <= ${target.firstByteMs})` : ''}, gap p99 ${addedGap.toFixed(2)} ms`,
+      );
+      report[`streams-${connections}-${name}`] = { added, addedGap };
+    }
   }
+}
+
+/** All at once, and every byte of every one of them counted. */
+async function measureCrowd(pass: Proxy, direct: Proxy): Promise<void> {
+  const one = await load({ url: direct.url, request: direct.stream, connections: 1, answersMax: 1 });
+  const result = await load({ url: pass.url, request: pass.stream, connections: CROWD, answersMax: CROWD });
+  refuseFailures(result, 'the crowd');
+  // Chunks merge and split on the way; what may not change is what they hold.
+  const lost = CROWD * one.bodyBytes - result.bodyBytes;
+  console.log(
+    `\n${CROWD} streams at once: ${result.answers} whole, ${lost} bytes lost, first byte p50 ${percentile(result.firstBytesMs, 0.5).toFixed(0)} ms, p99 ${percentile(result.firstBytesMs, 0.99).toFixed(0)} ms`,
+  );
+  report.crowd = { answers: result.answers, lost };
 }
 
 async function measureStart(upstreamUrl: string): Promise<void> {

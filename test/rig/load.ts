@@ -40,11 +40,21 @@ export interface LoadResult {
   firstBytesMs: number[];
   /** Milliseconds between two reads that brought body bytes, within one answer. */
   gapsMs: number[];
+  /** Bytes of the answers' bodies. */
+  bodyBytes: number;
 }
 
 /** Runs the plan to its end. Answers other than 200, and cut ones, count as failures. */
 export async function load(plan: LoadPlan): Promise<LoadResult> {
-  const result: LoadResult = { answers: 0, failures: 0, elapsedMs: 0, latenciesMs: [], firstBytesMs: [], gapsMs: [] };
+  const result: LoadResult = {
+    answers: 0,
+    failures: 0,
+    elapsedMs: 0,
+    latenciesMs: [],
+    firstBytesMs: [],
+    gapsMs: [],
+    bodyBytes: 0,
+  };
   const startedAt = performance.now();
   const stopAt = startedAt + (plan.durationMs ?? Number.POSITIVE_INFINITY);
   const budget = { left: plan.answersMax ?? Number.POSITIVE_INFINITY };
@@ -79,7 +89,8 @@ function runLane(plan: LoadPlan, stopAt: number, budget: { left: number }, resul
     head: (value) => {
       status = value;
     },
-    body: () => {
+    body: (bytes) => {
+      result.bodyBytes += bytes.length;
       if (lastBodyAt === 0) result.firstBytesMs.push(readAt - sentAt);
       else if (readAt !== lastBodyAt) result.gapsMs.push(readAt - lastBodyAt);
       lastBodyAt = readAt;
