@@ -3,6 +3,7 @@
  * targets answer only when they are not asked for usage. Decides nothing about retries; that is the run's.
  */
 import type { Call } from '../domain/answer.ts';
+import { spellingsOf } from '../domain/attribution-headers.ts';
 import type { Attribution } from '../domain/entry.ts';
 import { isUpload, type PassCall, type Upload } from '../domain/pass.ts';
 import type { Provider, Target } from '../domain/provider.ts';
@@ -168,6 +169,7 @@ export class Dispatcher {
           presented: call.headers['x-weighbridge-key'] ?? null,
           wantsIdentity: askUsage,
           outbound: call.caller.terms?.forced.outbound ?? {},
+          withheld: spellingsOf(call.caller.terms?.forced.attribution ?? {}),
           length: isUpload(body) ? (call.headers['content-length'] ?? null) : null,
         }),
         body: isUpload(body) ? body.stream : body,

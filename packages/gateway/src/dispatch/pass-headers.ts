@@ -17,6 +17,8 @@ export interface PassedHeaders {
   received: readonly string[];
   /** Headers that the caller's key sends to this provider, lower-cased. */
   outbound: Readonly<Record<string, string>>;
+  /** What the key forces, in every spelling: a provider that reads another than we do must not be told otherwise. */
+  withheld: ReadonlySet<string>;
   /** Our own credential, so that it is not sent on where the caller's passes. */
   presented: string | null;
   /** We asked for usage, so the answer must be readable as it passes. */
@@ -62,11 +64,17 @@ export function passedHeaders(options: PassedHeaders): string[] {
   return sent;
 }
 
-function droppedBy({ received, credential, presented }: PassedHeaders): (name: string, value: string) => boolean {
+function droppedBy({
+  received,
+  credential,
+  presented,
+  withheld,
+}: PassedHeaders): (name: string, value: string) => boolean {
   const connection = received.findIndex((name, at) => at % 2 === 0 && name.toLowerCase() === 'connection');
   const named = connection === -1 ? null : namedByConnection(received[connection + 1]);
   return (name, value) => {
     if (DROPPED.has(name) || named?.includes(name) || name.startsWith('x-weighbridge-')) return true;
+    if (withheld.has(name)) return true;
     if (!CREDENTIALS.has(name)) return false;
     return credential !== null || (presented !== null && value.includes(presented));
   };

@@ -1,6 +1,7 @@
 /** Where passed requests go and which headers go with them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { spellingsOf } from '../domain/attribution-headers.ts';
 import type { Provider } from '../domain/provider.ts';
 import { Secret } from '../lib/secret.ts';
 import { readerOf } from '../providers/readers.ts';
@@ -31,6 +32,7 @@ const sent = (received: string[], over: Partial<Parameters<typeof passedHeaders>
     received,
     presented: null,
     outbound: {},
+    withheld: new Set(),
     wantsIdentity: false,
     length: null,
     ...over,
@@ -56,6 +58,19 @@ test('dot segments are seen however they are escaped', () => {
   for (const path of ['/v1/x..y', '/v1/...', '/v1/a?b=../c', '/v1/.well-known']) {
     assert.equal(hasDotSegment(path), false, path);
   }
+});
+
+test('what a key forces is sent once and in no other spelling', () => {
+  const received = ['X-LiteLLM-End-User-Id', 'victim', 'x-litellm-customer-id', 'victim', 'X-Team', 'mine', 'x-b', '1'];
+  const withheld = spellingsOf({ 'x-litellm-end-user-id': 'acme' });
+  const headers = sent(received, { outbound: { 'x-litellm-end-user-id': 'acme', 'x-team': 'acme' }, withheld });
+  const pairs = headers.flatMap((name, at) => (at % 2 === 0 ? [[name.toLowerCase(), headers[at + 1]]] : []));
+  const of = (wanted: RegExp) => pairs.filter(([name]) => wanted.test(name!));
+  assert.deepEqual(of(/^x-(litellm|team|b)/), [
+    ['x-litellm-end-user-id', 'acme'],
+    ['x-team', 'acme'],
+    ['x-b', '1'],
+  ]);
 });
 
 test('headers pass as they came, in their order, but for the connection’s, cookies, credentials and ours', () => {

@@ -17,5 +17,10 @@ export function familyOf(name: string): readonly string[] | null {
   return FAMILIES.find((names) => names.includes(name)) ?? null;
 }
 
+/** Every spelling of what these headers say. */
+export function spellingsOf(headers: Readonly<Record<string, string>>): ReadonlySet<string> {
+  return new Set(Object.keys(headers).flatMap((name) => familyOf(name) ?? [name]));
+}
+
 /** An agent id that may be recorded: lower case. */
 export const AGENT_LABEL = /^[a-z0-9][a-z0-9._-]{0,63}$/;

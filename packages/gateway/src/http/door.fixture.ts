@@ -11,23 +11,32 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { createAccess } from '../access/authenticate.ts';
+import { Keys } from '../access/keys.ts';
+import { ACCESS_WRITES, KEY_SCRIPTS } from '../access/room.ts';
 import type { AnswerSink, Call } from '../domain/answer.ts';
 import type { GatewayConfig } from '../domain/config.ts';
 import { CURSOR_SCRIPTS, EVENT_WRITES } from '../events/room.ts';
 import { INTENT_SCRIPTS, LEDGER_WRITES } from '../ledger/room.ts';
 import { systemClock } from '../lib/clock.ts';
+import { IdSource } from '../lib/ids.ts';
 import { Secret } from '../lib/secret.ts';
 import { openStore } from '../store/open.ts';
-import { buildServer } from './server.ts';
+import { buildServer, type ServerDeps } from './server.ts';
 
 export const TOKEN = 'door-token';
 export const BEARER = { authorization: `Bearer ${TOKEN}` };
 export const BODY = JSON.stringify({ model: 'p/m', messages: [{ role: 'user', content: 'hi' }] });
 export const BODY_BYTES_MAX = 64 * 1024;
 
+const NO_PRICES = {
+  priceOf: () => assert.fail('nothing is priced here'),
+  correct: () => assert.fail('nothing is corrected here'),
+  pricesHash: () => '',
+};
+
 type Run = (call: Call, sink: AnswerSink, callerGone: AbortSignal) => void;
 
-const config = {
+const USUAL = {
   host: '127.0.0.1',
   auth: { mode: 'token', rateLimit: { maxAttempts: 100_000, windowMs: 60_000, lockoutMs: 60_000, sourcesMax: 10 } },
   endpoints: { chatCompletions: true, responses: false, messages: false, proxy: false },
@@ -45,6 +54,12 @@ const config = {
   },
 } as unknown as GatewayConfig;
 
+const EVERYTHING: GatewayConfig = {
+  ...USUAL,
+  endpoints: { chatCompletions: true, responses: true, messages: true, proxy: true },
+  limits: { ...USUAL.limits, feedsMax: 100 },
+};
+
 export class Door {
   base = '';
   /** Runs that were started since `renew`. */
@@ -52,29 +67,44 @@ export class Door {
   runs: Run = answerNothing;
   readonly ledger = { available: true };
   #app: FastifyInstance | null = null;
+  #keys: Keys | null = null;
   #closeStore: () => Promise<void> = async () => {};
 
-  async open(): Promise<this> {
+  /** `everything`: every surface is on, keys too. */
+  async open({ everything = false } = {}): Promise<this> {
+    const config = everything ? EVERYTHING : USUAL;
     const folder = await mkdtemp(join(tmpdir(), 'weighbridge-door-'));
     const store = await openStore({
       database: { kind: 'sqlite', file: join(folder, 'w.sqlite') },
       durability: 'process',
-      rooms: [EVENT_WRITES, LEDGER_WRITES],
-      intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS],
+      rooms: [ACCESS_WRITES, EVENT_WRITES, LEDGER_WRITES],
+      intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS, ...KEY_SCRIPTS],
     });
+    const deps = { store, clock: systemClock, ids: new IdSource(), keysMax: () => 1000, holdMs: 1000 };
+    const keys = await Keys.begin(deps, false);
+    this.#keys = keys;
     this.#closeStore = async () => {
       await store.close();
       await rm(folder, { recursive: true });
     };
-    this.#app = await buildServer({
+    // Required: a surface that comes is one that the table of routes must know (authorization.test.ts).
+    const {
+      keys: keyRoutes,
+      prices,
+      ...usual
+    }: Required<ServerDeps> = {
       config,
-      access: createAccess(config.auth, { token: new Secret(TOKEN), password: null }, systemClock),
+      access: createAccess(config.auth, { token: new Secret(TOKEN), password: null }, systemClock, keys),
+      keys,
+      prices: NO_PRICES,
+      pressure: null,
+      disk: null,
       runs: {
         start: async (call, sink, gone) => {
           this.starts += 1;
           this.runs(call, sink, gone);
         },
-        pass: async () => assert.fail('nothing is passed here'),
+        pass: async (_call, sink) => answerNothing({} as Call, sink),
         inFlight: () => [],
         stop: () => false,
         atDoor: () => null,
@@ -88,7 +118,8 @@ export class Door {
       clock: systemClock,
       log: pino({ level: 'silent' }),
       closing: new AbortController().signal,
-    });
+    };
+    this.#app = await buildServer(everything ? { ...usual, keys: keyRoutes, prices } : usual);
     this.base = await this.#app.listen({ host: '127.0.0.1', port: 0 });
     return this;
   }
@@ -102,6 +133,15 @@ export class Door {
   /** Connections that the server still has. */
   connections(): Promise<number> {
     return new Promise((resolve) => this.#app!.server.getConnections((_error, count) => resolve(count)));
+  }
+
+  get keys(): Keys {
+    return this.#keys!;
+  }
+
+  /** Every route there is. */
+  get routes(): FastifyInstance['guarded'] {
+    return this.#app!.guarded;
   }
 
   get port(): number {

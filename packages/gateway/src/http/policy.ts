@@ -18,6 +18,10 @@ declare module 'fastify' {
   interface FastifyRequest {
     caller: Caller | null;
   }
+  interface FastifyInstance {
+    /** Every route there is, for the test that tries each with every kind of credential. */
+    guarded: { method: string; url: string; scope: Scope | 'open' }[];
+  }
 }
 
 export interface PolicyDeps {
@@ -30,8 +34,11 @@ export interface PolicyDeps {
 
 export function guard(app: FastifyInstance, { access, host, isOpenToAll }: PolicyDeps): void {
   app.decorateRequest('caller', null);
-  app.addHook('onRoute', (route) => {
-    if (route.config?.scope === undefined) throw new Error(`the route ${route.method} ${route.url} names no scope`);
+  app.decorate('guarded', []);
+  app.addHook('onRoute', ({ method, url, config }) => {
+    const { scope } = config ?? {};
+    if (scope === undefined) throw new Error(`the route ${method} ${url} names no scope`);
+    for (const name of [method].flat()) app.guarded.push({ method: name, url, scope });
   });
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(SECURITY_HEADERS);
