@@ -17,7 +17,7 @@ export function costText({ costUsd, composition }: { costUsd: string; compositio
 /** One line for each part of the sums that is not what the providers reported and priced. */
 export function notesOf({ partial, estimated, none, unpriced, uncertain }: Composition): string {
   const notes: [number, string][] = [
-    [unpriced, 'without a price: not in the cost (set `cost` on the model)'],
+    [unpriced, 'without a price: not in the cost (`prices check` names their models)'],
     [estimated, 'estimated: the caller left before the provider’s count'],
     [partial, 'partial: the provider’s last count before its answer broke off'],
     [none, 'without any usage: the provider reported none'],

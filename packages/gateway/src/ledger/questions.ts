@@ -6,7 +6,7 @@ import type { Amount, DispatchDetail, DispatchRecord, List, PriceDetail } from '
 import { type Kysely, type SelectQueryBuilder, sql } from 'kysely';
 import { GatewayError } from '../domain/errors.ts';
 import { priceLines, unpricedUnits, usdText } from '../domain/price.ts';
-import { siblingId } from '../lib/ids.ts';
+import { rangeOf, siblingId } from '../lib/ids.ts';
 import type { Tables } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import { CORRECTION_COLUMNS, INTENT_COLUMNS, SETTLEMENT_COLUMNS } from './columns.ts';
@@ -98,11 +98,16 @@ export async function findDispatch(store: Store, tenantId: string, id: string): 
     selectEntries(store.queries).where('tenantId', '=', tenantId).where('entryId', '=', siblingId(id, 'ent')).compile(),
   );
   if (!row) return null;
+  const [from, below] = rangeOf('cor', row.entryId, row.entryId);
   const corrections = await store.read<EntryRow>(
     selectEntries(store.queries)
       .where('tenantId', '=', tenantId)
+      // By the key: without a count of its rows no engine prefers an index of corrections to it.
+      .where('entryId', '>=', from)
+      .where('entryId', '<', below)
       .where('corrects', '=', row.entryId)
-      .orderBy('entryId')
+      .orderBy('settledAt')
+      .orderBy('seq')
       .compile(),
   );
   return {
@@ -198,7 +203,7 @@ export async function recordsByEntryId(
 }
 
 /** Everything of an entry but its money, which is read as text: a cost may pass 2^53. */
-const RECORD_COLUMNS = [
+export const RECORD_COLUMNS = [
   ...INTENT_COLUMNS,
   ...CORRECTION_COLUMNS,
   'seq' as const,

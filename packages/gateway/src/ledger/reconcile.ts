@@ -86,8 +86,11 @@ export async function reconcile(store: Store, question: ReconcileQuestion): Prom
 function knownCosts(question: ReconcileQuestion): RawBuilder<unknown> {
   const { tenantId, fromMs, toMs } = question;
   const of = (column: string) => sql.ref(`e.${column}`);
+  // The ids of corrections keep their entry's time (lib/ids), so that they are found by the key.
   const corrected = sql`(select sum(${sql.ref('c.costNanoUsd')}) from entries c
-    where ${sql.ref('c.tenantId')} = ${of('tenantId')} and c.corrects = ${of('entryId')})`;
+    where ${sql.ref('c.tenantId')} = ${of('tenantId')} and c.corrects = ${of('entryId')}
+      and ${sql.ref('c.entryId')} >= 'cor_' || substr(${of('entryId')}, 5, 10)
+      and ${sql.ref('c.entryId')} < 'cor_' || substr(${of('entryId')}, 5, 10) || '~')`;
   const own = of('costNanoUsd');
   return sql`(select e.*, ${of('providerCostNanoUsd')} as theirs, ${of('providerCostSource')} as said_by,
     case when ${own} is null and ${corrected} is null then null

@@ -7,10 +7,11 @@ import type { RepriceAnswer, RepricedTenant, Usage } from '@weighbridge/protocol
 import { type SelectQueryBuilder, sql } from 'kysely';
 import { GatewayError } from '../domain/errors.ts';
 import { costNanoUsd, type PricePin } from '../domain/price.ts';
+import { rangeOf } from '../lib/ids.ts';
 import type { Tables } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import { costCorrection } from './correction.ts';
-import { selectEntries } from './questions.ts';
+import { RECORD_COLUMNS, selectEntries } from './questions.ts';
 import { type EntryRow, usageOf } from './record.ts';
 import { PRICED_LATER } from './rollup.ts';
 import type { CorrectInput, Settled } from './scripts.ts';
@@ -47,6 +48,9 @@ export interface RepriceDeps {
   correct: ((correction: CorrectInput) => Promise<Settled>) | null;
   now: () => number;
 }
+
+/** All but what is long and not needed. */
+const ENTRY_COLUMNS = RECORD_COLUMNS.filter((column) => column !== 'rawUsage' && column !== 'priceRates');
 
 /** Where a page ended: of a tenant's entries by their settlement, and the tenants by name. */
 type Position = readonly [tenantId: string, settledAt: number, entryId: string];
@@ -133,7 +137,7 @@ async function entriesAfter(
   after: Position | null,
   limit: number,
 ): Promise<EntryRow[]> {
-  let query = asked(selectEntries(store.queries), question)
+  let query = asked(selectEntries(store.queries, ENTRY_COLUMNS), question)
     .where('tenantId', '=', tenantId)
     .orderBy('settledAt')
     .orderBy('entryId')
@@ -163,8 +167,15 @@ async function correctionsOf(
   rows: readonly EntryRow[],
 ): Promise<Map<string, EntryRow[]>> {
   const ids = rows.map(({ entryId }) => entryId);
+  const sorted = ids.toSorted();
+  const [from, below] = rangeOf('cor', sorted[0]!, sorted.at(-1)!);
   const found = await store.read<EntryRow>(
-    selectEntries(store.queries).where('tenantId', '=', tenantId).where('corrects', 'in', ids).compile(),
+    selectEntries(store.queries, ENTRY_COLUMNS)
+      .where('tenantId', '=', tenantId)
+      .where('entryId', '>=', from)
+      .where('entryId', '<', below)
+      .where('corrects', 'in', ids)
+      .compile(),
   );
   return Map.groupBy(found, ({ corrects }) => corrects!);
 }

@@ -72,6 +72,12 @@ export function siblingId(id: string, prefix: IdPrefix): string {
   return `${prefix}${id.slice(id.indexOf('_'))}`;
 }
 
+/** Between which two ids all those lie that hang on ids from `first` to `last`: they keep the time, and so sort by it. */
+export function rangeOf(prefix: IdPrefix, first: string, last: string): readonly [from: string, below: string] {
+  const timeOf = (id: string): string => id.slice(id.indexOf('_') + 1, -RANDOM_DIGITS);
+  return [`${prefix}_${timeOf(first)}`, `${prefix}_${timeOf(last)}~`];
+}
+
 /** The `nth` id that hangs on another: always the same, so that what is written twice finds itself. */
 export function nthId(id: string, prefix: IdPrefix, nth: number): string {
   const suffix = id.slice(id.indexOf('_') + 1);
