@@ -26,15 +26,23 @@ export class GatewayProcess {
   /** Milliseconds from spawn to the ready line, of the last start. */
   readyMs = 0;
   readonly #options: GatewayOptions;
+  #config: object | null;
   #child: Child | null = null;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.stateDir = options.stateDir;
+    this.#config = options.config;
+  }
+
+  /** For the next start. */
+  configure(config: object): void {
+    this.#config = config;
   }
 
   async start(): Promise<this> {
-    const { stateDir, config, env, main, readyTimeoutMs, onOutput } = this.#options;
+    const config = this.#config;
+    const { stateDir, env, main, readyTimeoutMs, onOutput } = this.#options;
     const args = [main ?? MAIN, 'serve', '--port', '0', '--state-dir', stateDir];
     if (config !== null) {
       const file = `${stateDir}.config.json5`;

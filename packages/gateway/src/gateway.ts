@@ -7,13 +7,17 @@ import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import pino, { type Logger } from 'pino';
-import { createAccess } from './access/authenticate.ts';
+import { type Access, createAccess } from './access/authenticate.ts';
 import { Keys } from './access/keys.ts';
+import { FailureLimiter } from './access/limiter.ts';
 import { ACCESS_WRITES, KEY_SCRIPTS } from './access/room.ts';
 import { isOwnListener } from './config/listener.ts';
+import type { LoadedConfig, LoadRequest } from './config/load.ts';
+import { Reloads } from './config/reloads.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
-import { Upstream } from './dispatch/upstream.ts';
+import { type ConnectionLimits, Upstream } from './dispatch/upstream.ts';
 import type { GatewayConfig, GatewaySecrets } from './domain/config.ts';
+import type { ReloadReport } from './domain/reload.ts';
 import { EventLog } from './events/log.ts';
 import { CURSOR_SCRIPTS, EVENT_WRITES } from './events/room.ts';
 import { buildServer } from './http/server.ts';
@@ -32,17 +36,34 @@ import { DiskSpace } from './store/disk-space.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 
+export interface Origin {
+  loaded: LoadedConfig;
+  request: LoadRequest;
+}
+
+/** What is made of one configuration. A reload makes another; a run keeps the one it began with. */
+interface Setup {
+  config: GatewayConfig;
+  catalogue: Catalogue;
+  dispatcher: Dispatcher;
+  access: Access;
+}
+
 export interface Overrides {
   clock?: Clock;
   ids?: IdSource;
   log?: Logger;
   /** Puts something between the dispatches and the ledger: how tests show that their comparison can fail. */
   wrapLedger?: (ledger: Ledger) => Ledger;
+  /** Where the configuration came from, so that it can be read again. */
+  origin?: Origin;
 }
 
 export interface Gateway {
   /** `http://HOST:PORT`, with the port that was really bound. */
   url: string;
+  /** Reads the configuration again and swaps it; rejects with `config_refused`, and then nothing has changed. */
+  reload(): Promise<ReloadReport>;
   /** Stops accepting, lets runs in flight end for a while, writes what is left, closes. */
   close(): Promise<void>;
 }
@@ -72,7 +93,13 @@ async function startOn(
   store: Store,
   config: GatewayConfig,
   secrets: GatewaySecrets,
-  { clock, ids, log, wrapLedger = (ledger) => ledger }: Overrides & { clock: Clock; ids: IdSource; log: Logger },
+  {
+    clock,
+    ids,
+    log,
+    origin,
+    wrapLedger = (ledger) => ledger,
+  }: Overrides & { clock: Clock; ids: IdSource; log: Logger },
 ): Promise<Gateway> {
   store.onAvailability((reason) => {
     if (reason !== null) log.error({ reason }, 'the database takes no writes; calls are refused until it does');
@@ -80,70 +107,96 @@ async function startOn(
   });
   const { ledger, events, heartbeat } = await beginLedger(store, config, clock, ids, log);
   const { holdMs } = config.ledger;
-  const keys = await Keys.begin({ store, clock, ids, holdMs, keysMax: () => config.limits.keysMax }, true);
+  let limits = config.limits;
+  const keys = await Keys.begin({ store, clock, ids, holdMs, keysMax: () => limits.keysMax }, true);
   const folding = new Folding(store);
   folding.start();
   const metered = wrapLedger(ledger);
-  const upstream = new Upstream({
-    connectionsMax: config.limits.upstreamConnectionsMax,
-    waitMs: config.limits.upstreamWaitMs,
-  });
-  const catalogue = new Catalogue(config.providers);
+  const upstream = new Upstream(connectionLimits(config));
   const prices = new Prices({
     importedFile: join(config.stateDir, IMPORTED_PRICES),
     report: (reason) => log.error({ reason }, 'imported prices are not used; the price book of this version is'),
   });
-  const dispatcher = new Dispatcher({
-    ledger: metered,
-    upstream,
-    prices,
-    clock,
-    ids,
-    config,
-    onAnomaly: (dispatchId, anomaly) => log.warn({ dispatchId, anomaly }, 'a provider’s answer cannot be as it says'),
+  const rateLimit = section(() => setup.config.auth.rateLimit);
+  const limiter = new FailureLimiter(rateLimit, clock);
+  const setUp = (next: GatewayConfig, given: GatewaySecrets): Setup => ({
+    config: next,
+    catalogue: new Catalogue(next.providers),
+    dispatcher: new Dispatcher({
+      ledger: metered,
+      upstream,
+      prices,
+      clock,
+      ids,
+      config: next,
+      onAnomaly: (dispatchId, anomaly) => log.warn({ dispatchId, anomaly }, 'a provider’s answer cannot be as it says'),
+    }),
+    access: createAccess(next.auth, given, clock, keys, limiter),
   });
-  const pressure = watchPressure(config, log);
+  let setup = setUp(config, secrets);
+  const pressure = watchPressure(() => setup.config, log);
   const stopWatching = pressure.watch(store);
-  const disk = await watchDisk(config, log);
+  const disk = await watchDisk(() => setup.config, log);
   const runs = new Runs({
     disk,
     pressure,
     ledger: metered,
-    dispatcher,
-    catalogue,
+    get dispatcher() {
+      return setup.dispatcher;
+    },
+    get catalogue() {
+      return setup.catalogue;
+    },
+    get config() {
+      return setup.config;
+    },
     clock,
     ids,
-    config,
     report: (error) => log.error({ err: error }, 'a run ended with a bug of ours'),
   });
   const closing = new AbortController();
+  let url = '';
+  const reloads = new Reloads({
+    origin: origin ?? null,
+    clock,
+    swap: (loaded) => {
+      refuseLoop(loaded.config, Number(new URL(url).port));
+      setup = setUp(loaded.config, loaded.secrets);
+      limits = loaded.config.limits;
+      upstream.keep(loaded.config.providers.values(), connectionLimits(loaded.config));
+    },
+    onReloaded: (report) => log.info(report, 'the configuration was reloaded'),
+    onRefused: (reason) => log.error({ reason }, 'the configuration was not reloaded; the one before stays in force'),
+  });
   const server = await buildServer({
-    config,
-    access: createAccess(config.auth, secrets, clock, keys),
+    config: { ...config, limits: section(() => setup.config.limits), agents: section(() => setup.config.agents) },
+    access: { authenticate: (headers, address) => setup.access.authenticate(headers, address) },
     keys,
     runs,
     ledger,
     store,
     prices: {
-      priceOf: entryPricing(prices, () => config.providers),
+      priceOf: entryPricing(prices, () => setup.config.providers),
       correct: (correction) => ledger.correct(correction),
-      pricesHash: () => pricesHash(prices, config.providers),
+      pricesHash: () => pricesHash(prices, setup.config.providers),
     },
     events,
-    catalogue,
+    catalogue: { listed: () => setup.catalogue.listed() },
     clock,
     log,
     closing: closing.signal,
     pressure,
     disk,
+    reloads,
   });
-  const url = await listen(server, config);
+  url = await listen(server, config);
   // The books are read now, beside the first calls, not in the middle of settling one.
   if ([...config.providers.values()].some(({ vendor }) => vendor !== null)) setImmediate(() => prices.books());
   return {
     url,
+    reload: () => reloads.reload(),
     close: async () => {
-      await runs.drain(config.limits.shutdownDrainMs);
+      await runs.drain(setup.config.limits.shutdownDrainMs);
       stopWatching();
       disk?.close();
       closing.abort();
@@ -158,9 +211,13 @@ async function startOn(
   };
 }
 
-function watchPressure({ limits }: GatewayConfig, log: Logger): Pressure {
+function connectionLimits({ limits }: GatewayConfig): ConnectionLimits {
+  return { connectionsMax: limits.upstreamConnectionsMax, waitMs: limits.upstreamWaitMs };
+}
+
+function watchPressure(config: () => GatewayConfig, log: Logger): Pressure {
   return new Pressure({
-    limits: () => limits,
+    limits: () => config().limits,
     onChange: (shedding, view) => {
       if (shedding) log.warn(view, 'overloaded: calls are shed with 503 until this machine keeps up');
       else log.info(view, 'no longer overloaded');
@@ -169,12 +226,13 @@ function watchPressure({ limits }: GatewayConfig, log: Logger): Pressure {
 }
 
 /** Null where the database is a server: its disk is not ours to see. */
-async function watchDisk({ database, limits }: GatewayConfig, log: Logger): Promise<DiskSpace | null> {
+async function watchDisk(config: () => GatewayConfig, log: Logger): Promise<DiskSpace | null> {
+  const { database } = config();
   if (database.kind !== 'sqlite') return null;
   const folder = dirname(database.file);
   const space = new DiskSpace({
     folder,
-    freeBytesMin: () => limits.diskFreeBytesMin,
+    freeBytesMin: () => config().limits.diskFreeBytesMin,
     onMark: (mark, view) => {
       if (mark === null) log.info({ folder, ...view }, 'the ledger’s disk has room again');
       else log.warn({ folder, ...view, mark }, 'the ledger’s disk is filling up');
@@ -240,16 +298,27 @@ async function beginLedger(
 async function listen(server: FastifyInstance, config: GatewayConfig): Promise<string> {
   await server.listen({ host: config.host, port: config.port });
   const { port } = server.server.address() as AddressInfo;
-  // With port 0 the port is known only now, and so whether a provider points back at us.
+  try {
+    // With port 0 the port is known only now, and so whether a provider points back at us.
+    refuseLoop(config, port);
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+  return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+}
+
+function refuseLoop(config: GatewayConfig, port: number): void {
   const own = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
   const looped = [...config.providers.values()].find(
     ({ kind, baseUrl }) => kind === 'http' && isOwnListener(new URL(baseUrl).origin, config.host, port, own),
   );
-  if (looped) {
-    await server.close();
-    throw new Error(`the provider ${looped.id} has our own address as its baseUrl; point it at the vendor`);
-  }
-  return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+  if (looped) throw new Error(`the provider ${looped.id} has our own address as its baseUrl; point it at the vendor`);
+}
+
+/** A section of the configuration whose values are always those in force. */
+function section<Section extends object>(now: () => Section): Section {
+  return new Proxy({} as Section, { get: (_empty, key) => Reflect.get(now(), key) as unknown });
 }
 
 /** One JSON line for each thing worth knowing, on stderr: stdout belongs to the ready line. */

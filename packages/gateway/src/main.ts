@@ -32,5 +32,8 @@ process.exitCode = await runCli(process.argv.slice(2), {
   variables: process.env,
   onInterrupt: (listener) => void process.once('SIGINT', listener),
   // The roof is above the verbs: they get it from here.
-  startGateway: async (config, secrets) => (await import('./gateway.ts')).startGateway(config, secrets),
+  startGateway: async (loaded, request) => {
+    const { startGateway } = await import('./gateway.ts');
+    return startGateway(loaded.config, loaded.secrets, { origin: { loaded, request } });
+  },
 });

@@ -95,6 +95,20 @@ test('a correct credential is accepted while its source is locked', () => {
   assert.ok(access.authenticate({ authorization: 'Bearer the-token' }, '127.0.0.1'));
 });
 
+test('an access made by a reload remembers who guessed too often, and knows its own token only', () => {
+  const limiter = new FailureLimiter(rateLimit, clock);
+  const before = createAccess({ mode: 'token', rateLimit }, secrets, clock, undefined, limiter);
+  for (let index = 0; index < 20; index++) codeOf(() => before.authenticate({}, '10.9.9.9'));
+  const rotated = { token: new Secret('another-token'), password: null };
+  const after = createAccess({ mode: 'token', rateLimit }, rotated, clock, undefined, limiter);
+  const old = { authorization: 'Bearer the-token' };
+  assert.equal(
+    codeOf(() => after.authenticate(old, '10.9.9.9')),
+    'rate_limited',
+  );
+  assert.ok(after.authenticate({ authorization: 'Bearer another-token' }, '10.9.9.9'));
+});
+
 test('a lock says for how long, and ends', () => {
   const limiter = new FailureLimiter(rateLimit, clock);
   for (let index = 0; index < 10; index++) assert.equal(limiter.fail('1.2.3.4'), 0);

@@ -40,9 +40,10 @@ export function createAccess(
   secrets: GatewaySecrets,
   clock: Clock,
   keys: Pick<Keys, 'callerOf'> = NO_KEYS,
+  /** Of the access before a reload: who has guessed too often has done so still. */
+  limiter = new FailureLimiter(auth.rateLimit, clock),
 ): Access {
   const isOperators = operatorsCredential(auth.mode, secrets);
-  const limiter = new FailureLimiter(auth.rateLimit, clock);
   return {
     authenticate(headers, remoteAddress) {
       const presented = presentedCredential(headers);

@@ -46,6 +46,11 @@ its disk, the clocks, the providers and the prices; then lists every limit with 
 Exit code 3 when something would keep a gateway, or with \`--live\` a provider, from working; warnings do not change the exit code.`,
     examples: ['weighbridge doctor', 'weighbridge doctor --live --json'],
   },
+  reload: {
+    text: `Says what changed and what waits for a restart. Where the gateway does not know the token, because that is what changed, it is sent
+SIGHUP. Exit code 2 when the file is refused: then the gateway goes on with what it has.`,
+    examples: ['weighbridge reload', 'weighbridge reload --json'],
+  },
   token: {
     text: 'Prints nothing else, so it can stand in `$(…)`.',
     examples: ['curl -H "Authorization: Bearer $(weighbridge token)" http://127.0.0.1:18760/v1/models'],

@@ -16,6 +16,7 @@ const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<Verb
   serve: { summary: 'start the gateway', load: () => import('./serve.ts') },
   init: { summary: 'write a commented config file', load: () => import('./init.ts') },
   doctor: { summary: 'check the installation and say what is on and off', load: () => import('./doctor.ts') },
+  reload: { summary: 'make the running gateway read its configuration again', load: () => import('./reload.ts') },
   token: { summary: 'print the callers’ token', load: () => import('./token.ts') },
   models: { summary: 'the configured models and what they were used for', load: () => import('./models.ts') },
   usage: { summary: 'sums of usage and cost, by model, agent, …', load: () => import('./usage.ts') },

@@ -37,12 +37,18 @@ export function define(command: Command, surroundings: Surroundings, finish: (ex
 }
 
 async function serve(flags: Flags, surroundings: Surroundings, json: boolean): Promise<number> {
-  const loaded = await loadConfig({ flags, variables: surroundings.variables, createToken: true });
-  const { config, secrets } = loaded;
+  const request = { flags, variables: surroundings.variables };
+  let reload = (): void => {};
+  // From the first moment on: by default this signal ends a program.
+  process.on('SIGHUP', () => reload());
+  const loaded = await loadConfig({ ...request, createToken: true });
+  const { config } = loaded;
   makeStateDir(config.stateDir);
   tellBefore(loaded, surroundings);
-  const gateway = await started(loaded, () => surroundings.startGateway(config, secrets));
+  const gateway = await started(loaded, () => surroundings.startGateway(loaded, request));
   const stopped = stopOnSignal(gateway, config.stateDir, surroundings, config.limits.shutdownDrainMs);
+  // What became of it is in the log and in /readyz.
+  reload = () => void gateway.reload().catch(() => {});
   const running: RunningRecord = {
     url: reachableUrl(gateway.url),
     pid: process.pid,

@@ -1,8 +1,10 @@
 /** What a verb gets from the program around it, and the ways in which it ends. Exit codes are documented in `--help`. */
-import type { GatewayConfig, GatewaySecrets } from '../domain/config.ts';
+import type { LoadedConfig, LoadRequest } from '../config/load.ts';
 
 export interface RunningGateway {
   url: string;
+  /** Reads the configuration again; rejects where it is refused, which the log then has. */
+  reload(): Promise<unknown>;
   /** Drains, then closes. */
   close(): Promise<void>;
 }
@@ -20,7 +22,7 @@ export interface Surroundings {
   variables: Readonly<Record<string, string | undefined>>;
   /** Calls the listener once, at the first Ctrl-C; the program then does not end by itself. */
   onInterrupt(listener: () => void): void;
-  startGateway(config: GatewayConfig, secrets: GatewaySecrets): Promise<RunningGateway>;
+  startGateway(loaded: LoadedConfig, request: LoadRequest): Promise<RunningGateway>;
 }
 
 /** How a verb may end. */

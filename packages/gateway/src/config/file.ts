@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfigFile, Flags } from './decide.ts';
 import type { Environment } from './environment.ts';
 import { ConfigError } from './findings.ts';
@@ -21,10 +22,36 @@ export async function readConfigFile(
   flags: Flags,
   environment: Environment,
   stateDir: string,
+  again: { file: string | null } | null = null,
 ): Promise<ConfigFile | null> {
   const asked = flags.config ?? environment.configFile;
-  if (asked === null) return readJson5(join(stateDir, CONFIG_FILE_NAME), 'optional');
-  return readJson5(absolute(asked), 'required', flags.config === undefined ? 'WEIGHBRIDGE_CONFIG' : '--config');
+  const read = again === null ? readText : readSettled;
+  if (asked === null) {
+    // Saved by a program that removes it first, it is away for a moment: that must not mean the built-in configuration.
+    const need = again === null || again.file === null ? 'optional' : 'required';
+    return readJson5(join(stateDir, CONFIG_FILE_NAME), need, CONFIG_FILE_NAME, read);
+  }
+  return readJson5(absolute(asked), 'required', flags.config === undefined ? 'WEIGHBRIDGE_CONFIG' : '--config', read);
+}
+
+const readText = (path: string): Promise<string> => readFile(path, 'utf8');
+
+const SETTLED_MS = 50;
+const SETTLING_READS_MAX = 20;
+
+/** A file that is being written is read until it is twice the same, and waited for while it is away. */
+async function readSettled(path: string): Promise<string> {
+  let last: string | null = null;
+  for (let read = 0; read < SETTLING_READS_MAX; read++) {
+    if (read > 0) await sleep(SETTLED_MS);
+    const text = await readText(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return null;
+      throw error;
+    });
+    if (text !== null && text === last) return text;
+    last = text;
+  }
+  return readText(path);
 }
 
 /** Parses one JSON5 file. `from` is what named it, for the message when it is not there. */
@@ -32,10 +59,11 @@ export async function readJson5(
   path: string,
   need: 'required' | 'optional',
   from = 'file',
+  read: (path: string) => Promise<string> = readText,
 ): Promise<ConfigFile | null> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await read(path);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
     if (need === 'optional' && code === 'ENOENT') return null;

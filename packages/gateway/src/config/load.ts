@@ -28,14 +28,16 @@ export interface LoadRequest {
   variables?: Variables;
   /** Make `STATE_DIR/token` where a token is needed and nobody gave one. */
   createToken?: boolean;
+  /** A gateway runs on this file, or on none: it may be being written just now, and must not have vanished. */
+  again?: { file: string | null };
 }
 
 /** Rejects with a ConfigError that lists everything that is wrong. */
 export async function loadConfig(request: LoadRequest = {}): Promise<LoadedConfig> {
-  const { flags = {}, variables = process.env, createToken = false } = request;
+  const { flags = {}, variables = process.env, createToken = false, again = null } = request;
   const environment = readEnvironment(variables);
   const stateDir = stateDirOf(flags, environment);
-  const file = await readConfigFile(flags, environment, stateDir);
+  const file = await readConfigFile(flags, environment, stateDir, again);
   const localAddresses = Object.values(networkInterfaces()).flatMap((list) =>
     (list ?? []).map(({ address }) => address),
   );

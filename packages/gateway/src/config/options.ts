@@ -122,6 +122,7 @@ export const OPTIONS = {
     null,
     ['token', 'password', 'none'],
     'How callers prove themselves: `token` unless only a password is given; `none` is refused off loopback.',
+    RESTART,
   ),
   'gateway.auth.token': other('secret', 'The callers’ token; without one, `STATE_DIR/token` is made at first start.', {
     environment: 'WEIGHBRIDGE_TOKEN',

@@ -24,18 +24,29 @@ interface Route {
   prefix: string;
 }
 
-export class Upstream implements Transport {
-  readonly #connectionsMax: number;
-  readonly #waitMs: number;
-  readonly #routes = new Map<string, Route>();
+export interface ConnectionLimits {
+  /** To one provider. */
+  connectionsMax: number;
+  /** Longest wait for one of them; 0 is off. */
+  waitMs: number;
+}
 
-  constructor({ connectionsMax, waitMs }: { connectionsMax: number; waitMs: number }) {
+export class Upstream implements Transport {
+  #connectionsMax: number;
+  #waitMs: number;
+  readonly #routes = new WeakMap<Provider, Route>();
+  /** By all that a pool is made of: providers that a reload has not moved keep their connections. */
+  readonly #pools = new Map<string, Pool>();
+  /** Of providers that are configured no more, until their last exchange is over. */
+  readonly #leaving = new Set<Pool>();
+
+  constructor({ connectionsMax, waitMs }: ConnectionLimits) {
     this.#connectionsMax = connectionsMax;
     this.#waitMs = waitMs;
   }
 
   send({ provider, method, path, headers, body }: UpstreamRequest, handlers: UpstreamHandlers): UpstreamExchange {
-    const { pool, prefix } = this.#routes.get(provider.id) ?? this.#open(provider);
+    const { pool, prefix } = this.#routeOf(provider);
     const exchange = new SocketExchange(handlers);
     pool.dispatch(
       { method: method as Undici.HttpMethod, path: prefix + path, headers: headers as string[], body },
@@ -48,15 +59,47 @@ export class Upstream implements Transport {
 
   /** Cuts every connection, also those in use: whoever wants them ended properly ends the runs first. */
   async close(): Promise<void> {
-    const routes = [...this.#routes.values()];
-    this.#routes.clear();
-    await Promise.all(routes.map(({ pool }) => pool.destroy()));
+    const pools = [...this.#pools.values(), ...this.#leaving];
+    this.#pools.clear();
+    await Promise.all(pools.map((pool) => pool.destroy()));
+  }
+
+  /** After a reload: pools that none of these providers uses end with their last exchange. */
+  keep(providers: Iterable<Provider>, { connectionsMax, waitMs }: ConnectionLimits): void {
+    this.#connectionsMax = connectionsMax;
+    this.#waitMs = waitMs;
+    const used = new Set(Array.from(providers, (provider) => this.#keyOf(provider)));
+    for (const [key, pool] of this.#pools) {
+      if (used.has(key)) continue;
+      this.#pools.delete(key);
+      this.#leaving.add(pool);
+      void pool.close().finally(() => this.#leaving.delete(pool));
+    }
+  }
+
+  #keyOf({ id, baseUrl, timeouts, kind }: Provider): string {
+    return kind === 'demo' ? id : JSON.stringify([id, new URL(baseUrl).origin, timeouts, this.#connectionsMax]);
+  }
+
+  #routeOf(provider: Provider): Route {
+    const known = this.#routes.get(provider);
+    // A run that began before a reload may try again at a provider whose pool has been closed since.
+    return known === undefined || known.pool.closed || known.pool.destroyed ? this.#open(provider) : known;
   }
 
   #open(provider: Provider): Route {
     const url = new URL(provider.baseUrl);
+    const key = this.#keyOf(provider);
+    const pool = this.#pools.get(key) ?? this.#newPool(url.origin, provider);
+    this.#pools.set(key, pool);
+    const route = { pool, prefix: url.pathname.replace(/\/$/, '') };
+    this.#routes.set(provider, route);
+    return route;
+  }
+
+  #newPool(origin: string, provider: Provider): Pool {
     const { connectTimeoutMs, firstByteTimeoutMs, idleTimeoutMs } = provider.timeouts;
-    const pool = new Pool(url.origin, {
+    return new Pool(origin, {
       connections: this.#connectionsMax,
       pipelining: 1,
       allowH2: false,
@@ -66,9 +109,6 @@ export class Upstream implements Transport {
       headersTimeout: firstByteTimeoutMs,
       bodyTimeout: idleTimeoutMs,
     });
-    const route = { pool, prefix: url.pathname.replace(/\/$/, '') };
-    this.#routes.set(provider.id, route);
-    return route;
   }
 }
 

@@ -43,6 +43,7 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /openapi.json': { scope: 'read' },
   'POST /api/v1/runs/:id/stop': { scope: 'admin', path: `/api/v1/runs/run_${ID}/stop` },
   'POST /api/v1/prices/reprice': { scope: 'admin', path: '/api/v1/prices/reprice?from=2026-01-01' },
+  'POST /api/v1/reload': { scope: 'admin' },
   'GET /api/v1/keys': { scope: 'admin' },
   'POST /api/v1/keys': { scope: 'admin', body: '{}' },
   'POST /api/v1/keys/:id/revoke': { scope: 'admin', path: `/api/v1/keys/key_${ID}/revoke` },

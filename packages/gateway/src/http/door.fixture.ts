@@ -98,6 +98,10 @@ export class Door {
       keys,
       prices: NO_PRICES,
       pressure: null,
+      reloads: {
+        view: { loadedAt: '', stale: false, reloads: 0 },
+        reload: async () => ({ object: 'reload', file: null, changed: [], needsRestart: [], warnings: [] }),
+      },
       disk: null,
       runs: {
         start: async (call, sink, gone) => {

@@ -1,5 +1,6 @@
 /** Probes, open to all and silent about everything but themselves: alive, started, ready. Paths are OpenClaw's. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { ConfigStanding } from '../domain/reload.ts';
 import type { Clock } from '../lib/clock.ts';
 import { PROBE } from './schemas.ts';
 
@@ -10,11 +11,16 @@ export interface ProbeDeps {
   pressure: { readonly view: { shedding: boolean; eventLoopLagMs: number; ledgerWaitMs: number } } | null;
   /** The file system of the database; null: it is not a file of this machine. */
   disk: { readonly view: { freeBytes: number; usedPercent: number; belowFloor: boolean } | null } | null;
+  /** Null: there is no file that could be newer. */
+  config: { readonly view: ConfigStanding } | null;
   clock: Clock;
   version: string;
 }
 
-export function probes(app: FastifyInstance, { ledger, runs, pressure, disk, clock, version }: ProbeDeps): void {
+export function probes(
+  app: FastifyInstance,
+  { ledger, runs, pressure, disk, config, clock, version }: ProbeDeps,
+): void {
   const startedAt = clock.monotonic();
   const uptimeMs = (): number => Math.round(clock.monotonic() - startedAt);
   const open = { config: { scope: 'open' as const }, schema: PROBE };
@@ -42,6 +48,7 @@ export function probes(app: FastifyInstance, { ledger, runs, pressure, disk, clo
       uptimeMs: uptimeMs(),
       load: pressure?.view ?? null,
       disk: disk?.view ?? null,
+      config: config?.view ?? null,
     };
   });
 }

@@ -237,4 +237,12 @@ export const REVOKE_KEY = {
   response: answers(described('The key’s facts.')),
 } as const;
 
+export const RELOAD = {
+  summary: 'Reads the configuration again',
+  description: 'Calls in flight keep what they began with. What is refused (409) changes nothing.',
+  tags: ['operation'],
+  security: operatorToken,
+  response: answers(described('`{"object":"reload","file","changed":[path],"needsRestart":[path],"warnings":[…]}`')),
+} as const;
+
 export const PROBE = { summary: 'Probe', tags: ['probes'], response: answers(described('JSON')) } as const;

@@ -22,6 +22,7 @@ import { type PricingDeps, pricing } from './prices.ts';
 import { type ProbeDeps, probes } from './probes.ts';
 import { type ProxyDeps, proxy, routedUrl } from './proxy.ts';
 import { type DoorDeps, refuseEarly } from './refuse-early.ts';
+import { type ReloadDeps, reloading } from './reload.ts';
 
 /** How often Node looks for slow senders of heads and bodies; by default it is so seldom that 15 s are 45. */
 const SLOW_CHECK_MS = 1000;
@@ -62,6 +63,7 @@ export interface ServerDeps {
   /** For the body of /readyz. */
   pressure?: ProbeDeps['pressure'];
   disk?: ProbeDeps['disk'];
+  reloads?: ReloadDeps & NonNullable<ProbeDeps['config']>;
 }
 
 export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
@@ -107,6 +109,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     runs: deps.runs,
     pressure: deps.pressure ?? null,
     disk: deps.disk ?? null,
+    config: deps.reloads ?? null,
     clock,
     version: WEIGHBRIDGE_VERSION,
   });
@@ -122,6 +125,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   asking(app, { store: deps.store, runs: deps.runs, clock });
   if (deps.prices) pricing(app, { ...deps.prices, store: deps.store, clock });
   if (deps.keys) keyRoutes(app, { keys: deps.keys, clock });
+  if (deps.reloads) reloading(app, deps.reloads);
   feed(app, { events: deps.events, feedsMax: config.limits.feedsMax, closing: deps.closing });
   openapiRoute(app);
   return app;

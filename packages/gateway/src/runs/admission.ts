@@ -51,7 +51,7 @@ export class Admission {
   atDoor(): GatewayError | null {
     const refused = this.atStart();
     if (refused !== null) return refused;
-    return this.#deps.pressure === null || this.#deps.pressure.admit(performance.now()) ? null : LATE;
+    return this.#deps.pressure === null || this.#deps.pressure.admit(performance.now(), this.#runs) ? null : LATE;
   }
 
   /** Once more when the body is there: reading it may have taken long. */

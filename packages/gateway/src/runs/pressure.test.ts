@@ -10,6 +10,8 @@ const LATER_MS = 0.7;
 const REFUSE_MS = 0.08;
 const CAN_DO = 1000 / (ENTER_MS + LATER_MS);
 
+/** Runs in flight, of which a few would never be shed. */
+const MANY = 100;
 const NOTHING_WAITS = { oldestWaitMs: 0, unanswered: 0 };
 
 /** An event loop whose turns take as long as the work in them. */
@@ -54,7 +56,7 @@ class Machine {
   }
 
   #arrive(): void {
-    if (this.pressure.admit(this.now)) {
+    if (this.pressure.admit(this.now, MANY)) {
       this.admitted++;
       this.#later++;
       this.now += ENTER_MS;
@@ -119,13 +121,13 @@ test('a machine that others keep busy does not refuse who comes seldom', () => {
 test('a ledger that waits too long refuses everybody until it waits half as long', () => {
   const { pressure, changes } = new Machine();
   pressure.sample(1, 0, { oldestWaitMs: 999, unanswered: 1 });
-  assert.equal(pressure.admit(2), true);
+  assert.equal(pressure.admit(2, MANY), true);
   pressure.sample(3, 0, { oldestWaitMs: 1000, unanswered: 1 });
-  assert.equal(pressure.admit(4), false);
+  assert.equal(pressure.admit(4, MANY), false);
   pressure.sample(5, 0, { oldestWaitMs: 501, unanswered: 1 });
-  assert.equal(pressure.admit(6), false);
+  assert.equal(pressure.admit(6, MANY), false);
   pressure.sample(7, 0, { oldestWaitMs: 499, unanswered: 1 });
-  assert.equal(pressure.admit(8), true);
+  assert.equal(pressure.admit(8, MANY), true);
   assert.deepEqual(changes, [true, false]);
 });
 
@@ -133,12 +135,18 @@ test('many writes that wait together let few calls in at each turn, few writes t
   const ends: (() => void)[] = [];
   const pressure = new Pressure({ limits: () => LIMITS, atTurnEnd: (then) => ends.push(then) });
   pressure.sample(1, 0, { oldestWaitMs: 400, unanswered: 20 });
-  assert.deepEqual([pressure.admit(2), pressure.admit(22)], [true, true]);
+  assert.deepEqual([pressure.admit(2, MANY), pressure.admit(22, MANY)], [true, true]);
   ends.pop()!();
   pressure.sample(3, 0, { oldestWaitMs: 400, unanswered: 500 });
-  assert.deepEqual([pressure.admit(24), pressure.admit(44)], [true, false]);
+  assert.deepEqual([pressure.admit(24, MANY), pressure.admit(44, MANY)], [true, false]);
   ends.pop()!();
-  assert.equal(pressure.admit(45), true);
+  assert.equal(pressure.admit(45, MANY), true);
+});
+
+test('a few runs are never shed for a late loop', () => {
+  const pressure = new Pressure({ limits: () => LIMITS, atTurnEnd: () => {} });
+  for (let now = 0; now < 1000; now += 100) assert.equal(pressure.admit(now, 10), true);
+  assert.deepEqual([pressure.admit(1000, MANY), pressure.admit(1100, MANY)], [true, false]);
 });
 
 test('limits of 0 are off', () => {

@@ -46,6 +46,8 @@ const SAMPLE_WEIGHT = 0.3;
 const CROWD = 128;
 const CROWD_WAIT_FACTOR = 2;
 const CROWDED_SHARE = 0.2;
+/** Runs in flight up to which nobody is shed for a late loop: so few are not what makes it late, others on this machine are. */
+const FEW_RUNS = 32;
 /** The part of the limit for which a turn takes calls in while there is shedding. */
 const SHEDDING_SHARE = 0.5;
 /** Shedding ends when nothing was refused for this long. */
@@ -73,9 +75,10 @@ export class Pressure {
     this.#atTurnEnd = atTurnEnd;
   }
 
-  /** Whether one more call may come in. Times are milliseconds of a monotonic clock. */
-  admit(now: number): boolean {
+  /** Whether one more call may come in beside those in flight. Times are milliseconds of a monotonic clock. */
+  admit(now: number, inFlight: number): boolean {
     if (this.#isLedgerSlow) return false;
+    if (inFlight < FEW_RUNS) return true;
     if (this.#turnBegan === null) {
       this.#turnBegan = now;
       this.#atTurnEnd(this.#endTurn);

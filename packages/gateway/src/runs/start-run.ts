@@ -21,6 +21,7 @@ import type { Pressure } from './pressure.ts';
 import { type Plan, Run, type RunTools } from './run.ts';
 import { underTerms } from './terms.ts';
 
+/** Configuration, catalogue and dispatcher are asked for anew with each call: a reload changes them together. */
 export interface RunsDeps {
   ledger: { readonly ledgerId: string; readonly available: boolean };
   dispatcher: CallKnowledge['dispatcher'] & PassKnowledge['dispatcher'];
@@ -47,8 +48,8 @@ export class Runs {
 
   constructor(deps: RunsDeps) {
     this.#deps = deps;
-    const { ledger, disk = null, pressure = null, config } = deps;
-    this.#admission = new Admission({ ledger, disk, pressure, runsMax: () => config.limits.runsMax });
+    const { ledger, disk = null, pressure = null } = deps;
+    this.#admission = new Admission({ ledger, disk, pressure, runsMax: () => deps.config.limits.runsMax });
     this.#tools = { now: () => deps.clock.now(), random: deps.random ?? Math.random };
   }
 
