@@ -21,6 +21,8 @@ const SHORT = {
   attackRounds: 2,
   /** Times every golden answer goes through the pass-through. */
   passRounds: 2,
+  /** Bytes of one answer and of one upload through the pass-through. */
+  passBytes: 48 * 1024 * 1024,
   /** Streams in arbitrary spellings, through the meter alone and over sockets. */
   meterStreams: 1_500,
   socketStreams: 120,
@@ -38,6 +40,7 @@ const LONG: typeof SHORT = {
   hangupsEach: 100,
   attackRounds: 100,
   passRounds: 100,
+  passBytes: 1024 * 1024 * 1024,
   meterStreams: 50_000,
   socketStreams: 3_000,
   moneyRuns: { sqlite: 1_000, postgres: 200 },

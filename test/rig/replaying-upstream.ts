@@ -11,7 +11,7 @@ export interface Laid {
   status?: number;
   headers?: Readonly<Record<string, string | string[]>>;
   /** Each is a write of its own. */
-  chunks?: readonly Buffer[];
+  chunks?: Iterable<Buffer>;
   trailers?: Readonly<Record<string, string>>;
   /** The connection is reset instead of the end. */
   isCut?: boolean;
