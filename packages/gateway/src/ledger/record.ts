@@ -91,7 +91,7 @@ export function ratesText(price: PricePin): string {
   let text = textOfRates.get(price);
   if (text === undefined) {
     const rates = Object.fromEntries(rateNames(price.rates).map((name) => [name, price.rates[name]!.toString()]));
-    text = JSON.stringify(price.basis === null ? rates : { ...rates, basis: price.basis });
+    text = JSON.stringify(price.basis === null ? rates : { ...rates, basis: shortBasis(price.basis) });
     textOfRates.set(price, text);
   }
   return text;
@@ -99,9 +99,26 @@ export function ratesText(price: PricePin): string {
 
 /** What `ratesText` wrote. */
 export function pricingOf(text: string): { rates: Rates; basis: PriceBasis | null } {
-  const { basis = null, ...rates } = JSON.parse(text) as Record<string, string> & { basis?: PriceBasis };
-  const entries = Object.entries(rates as Record<string, string>);
-  return { rates: Object.fromEntries(entries.map(([name, rate]) => [name as RateName, BigInt(rate)])), basis };
+  const { basis, ...written } = JSON.parse(text) as Record<string, string> & { basis?: ShortBasis };
+  const names = Object.keys(written) as RateName[];
+  const rates = Object.fromEntries(names.map((name) => [name, BigInt(written[name] as string)]));
+  return { rates, basis: basis === undefined ? null : wholeBasis(basis, names) };
+}
+
+/** As it lies on every row: without what is null, and with who published most of the rates named once. */
+type ShortBasis = Pick<PriceBasis, 'book' | 'provider' | 'model'> &
+  Partial<PriceBasis> & { by: string; also?: Record<string, string> };
+
+function shortBasis({ published, ...rest }: PriceBasis): ShortBasis {
+  const by = published.input ?? Object.values(published)[0] ?? '';
+  const also = Object.fromEntries(Object.entries(published).filter(([, who]) => who !== by));
+  const said = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null)) as typeof rest;
+  return { ...said, by, ...(Object.keys(also).length === 0 ? {} : { also }) };
+}
+
+function wholeBasis({ by, also = {}, ...said }: ShortBasis, names: readonly RateName[]): PriceBasis {
+  const published = Object.fromEntries(names.map((name) => [name, also[name] ?? by]));
+  return { validFrom: null, promptAbove: null, serviceTier: null, ...said, published };
 }
 
 export function recordOf(row: EntryRow): DispatchRecord {

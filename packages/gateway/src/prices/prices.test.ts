@@ -196,6 +196,31 @@ test('the snapshot that comes along has the hash that it names, is small, and kn
   }
 });
 
+test('no price of the snapshot is out of all proportion, and none is 0 but where that is said', () => {
+  const book = readBook(readFileSync(SNAPSHOT, 'utf8'));
+  const strange: string[] = [];
+  for (const vendor of book.vendors()) {
+    for (const model of book.models(vendor)) {
+      const { rows } = book.find(vendor, model)!;
+      for (const { standard, tiers } of rows) {
+        for (const { rates, larger } of [standard, ...Object.values(tiers)]) {
+          const { input = 0n, output = 0n, cacheRead = 0n, cacheWrite1h = 0n, cacheWrite = 0n } = rates;
+          const isFree = input === 0n && output === 0n;
+          if (isFree && !model.endsWith(':free')) strange.push(`${vendor}/${model} is free`);
+          // USD 1000 for 1M tokens: twice the dearest that was ever sold.
+          if (input > 1_000_000_000n || output > 1_000_000_000n) strange.push(`${vendor}/${model} is very dear`);
+          if (cacheRead > input || (cacheWrite1h > 0n && cacheWrite1h < cacheWrite))
+            strange.push(`${vendor}/${model}: cache`);
+          const sizes = larger.map(({ above }) => above);
+          if (sizes.some((above, index) => above < 1000 || above <= (sizes[index - 1] ?? 0)))
+            strange.push(`${vendor}/${model}: sizes`);
+        }
+      }
+    }
+  }
+  assert.deepEqual(strange, []);
+});
+
 test('models that everybody uses have the price that their vendors publish', () => {
   const prices = new Prices({ importedFile: null });
   const rates = (vendor: string, model: string) =>

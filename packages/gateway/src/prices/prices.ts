@@ -171,7 +171,11 @@ export function bookPin({ source, book }: NamedBook, entry: BookEntry, row: Pric
   const nameOf = (id: string): string => `${id} ${book.sources[id]?.version ?? ''}`.trim();
   const tierBy = serviceTier === null ? own : (row.also[serviceTier] ?? own);
   const published: Record<string, string> = {};
-  for (const name of rateNames(rates)) published[name] = nameOf(row.also[name] ?? tierBy);
+  for (const name of rateNames(rates)) {
+    // A tier of service has its tools from the standard service, and all else from whom the tier is.
+    const isOfTier = serviceTier !== null && !name.startsWith('tool.');
+    published[name] = nameOf(isOfTier ? tierBy : (row.also[name] ?? own));
+  }
   const whole: { [Name in RateName]?: bigint } = { ...rates };
   // Without a rate of its own a cached token is an input token like any other, as the catalogues themselves count.
   for (const name of ['cacheRead', 'cacheWrite'] as const) {
