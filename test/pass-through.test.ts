@@ -224,6 +224,28 @@ test('bodies of any kind and size arrive as they were sent', async () => {
   }
 });
 
+test('a large request is known by the model that it begins with, and its prompt estimated as it passes', async () => {
+  upstream.lay({
+    headers: { 'content-type': 'text/event-stream' },
+    chunks: [Buffer.from(': nothing\n\n')],
+    isCut: true,
+  });
+  const content = 'Every lorry is weighed twice. '.repeat(20_000);
+  const body = JSON.stringify({ model: 'large', stream: true, user: 'u', messages: [{ role: 'user', content }] });
+  assert.ok(body.length > 2 * BODY_BYTES_MAX);
+  for (const sent of [body, cut(Buffer.from(body))]) {
+    const passed = await pass('openai-completions/v1/chat/completions', { body: sent });
+    assert.deepEqual([upstream.last.bytes, upstream.last.sha256], [body.length, sha256(Buffer.from(body))]);
+    const entry = await entryOf(passed);
+    assert.deepEqual(
+      [entry.model, entry.endUserId, entry.stream, entry.usageSource],
+      ['large', 'u', true, 'estimated'],
+    );
+    // Seven tokens a sentence.
+    assert.ok(entry.usage!.input > 110_000 && entry.usage!.input < 180_000, `${entry.usage!.input} tokens`);
+  }
+});
+
 test('an event that is too large to be looked at passes all the same, and all after it', async () => {
   const large = Buffer.from(
     `data: {"choices":[{"delta":{"content":"${'x'.repeat(3 * EVENT_BYTES_MAX)}"}}]}\n\ndata: [DONE]\n\n`,

@@ -15,7 +15,7 @@ import { credentialHeader } from '../providers/credentials.ts';
 import { DemoTransport } from '../providers/demo.ts';
 import type { Anomaly, AnswerReader, Dialect } from '../providers/dialect.ts';
 import type { Endpoint } from '../providers/endpoints.ts';
-import { tokensOfBytes } from '../providers/estimate.ts';
+import { watchedPrompt } from '../providers/estimate.ts';
 import { openaiCompletions } from '../providers/openai-completions.ts';
 import { askForUsage } from '../providers/openai-request.ts';
 import type { PassedRequest } from '../providers/passed-request.ts';
@@ -177,7 +177,7 @@ export class Dispatcher {
       reader,
       stream: about.stream,
       strips: askUsage,
-      estimatePrompt: () => estimatePassedPrompt(reader!, call.body, call.headers['content-length']),
+      estimatePrompt: () => estimatePassedPrompt(reader!, call.body),
       refusesUsageQuestion: openaiCompletions.refusesUsageQuestion,
       onAccepted: order.withoutUsageQuestion ? () => this.#stopAskingUsage(target) : null,
     };
@@ -208,7 +208,7 @@ function nameOf({ provider, model }: Target): string {
   return `${provider.id}/${model}`;
 }
 
-function estimatePassedPrompt(reader: AnswerReader, body: Buffer | Upload | null, length: string | undefined): number {
-  if (isUpload(body)) return tokensOfBytes(Number(length ?? 0));
+function estimatePassedPrompt(reader: AnswerReader, body: Buffer | Upload | null): number {
+  if (isUpload(body)) return watchedPrompt(reader.api, body.watch);
   return body === null ? 0 : reader.estimatePrompt(body);
 }

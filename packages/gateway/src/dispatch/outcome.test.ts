@@ -24,7 +24,7 @@ test('an answer that broke off after an early count has what passed since added,
 });
 
 test('an answer that is whole has the provider’s count and nothing else', () => {
-  const whole = { ...COUNTED, uncountedTokens: 3 };
+  const whole = { ...COUNTED, uncountedTokens: 0 };
   assert.deepEqual(
     usageOutcome(aborted(whole, true), () => 0),
     { usage: COUNTED.usage, usageSource: 'reported' },
@@ -34,6 +34,11 @@ test('an answer that is whole has the provider’s count and nothing else', () =
     usageOutcome(aborted(broken, true), () => 0),
     { usage: COUNTED.usage, usageSource: 'partial' },
   );
+});
+
+test('an answer that is whole but whose last count never came, or was impossible, is partial too', () => {
+  const { usage, usageSource } = usageOutcome(aborted({ ...COUNTED, anomaly: 'usage_malformed' }, true), () => 0);
+  assert.deepEqual([usage, usageSource], [makeUsage({ input: 25, output: 31 }), 'partial']);
 });
 
 test('a message cut in the middle has the prompt as counted and the answer as it passed', () => {

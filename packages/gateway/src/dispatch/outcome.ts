@@ -49,19 +49,19 @@ export function usageOutcome(
   promptTokens: () => number,
 ): { usage: Usage | null; usageSource: UsageSource } {
   if (reading?.usage) {
+    const { usage, uncountedTokens, anomaly } = reading;
     // Decoded bytes whose end does not decode may have been changed on the way, the count among them.
-    const isSound = isComplete && reading.anomaly !== 'encoding_broken';
-    const usage = isComplete ? reading.usage : withUncounted(reading.usage, reading.uncountedTokens);
-    return { usage, usageSource: isSound ? 'reported' : 'partial' };
+    const isReported = isComplete && uncountedTokens === 0 && anomaly !== 'encoding_broken';
+    return { usage: withUncounted(usage, uncountedTokens), usageSource: isReported ? 'reported' : 'partial' };
   }
   const outputBytes = reading?.outputBytes ?? 0;
   if (!mayHaveCost(end, wasSent, status, outputBytes)) return { usage: null, usageSource: 'none' };
   return { usage: estimatedUsage(promptTokens(), reading?.outputTokens ?? 0), usageSource: 'estimated' };
 }
 
-/** An answer that broke off after its last count brought more than that count says. */
+/** An answer brought more than its last count says: it broke off, or its last count never came or was impossible. */
 function withUncounted(usage: Usage, tokens: number): Usage {
-  return { ...usage, output: usage.output + tokens, total: usage.total + tokens };
+  return tokens === 0 ? usage : { ...usage, output: usage.output + tokens, total: usage.total + tokens };
 }
 
 function mayHaveCost(

@@ -3,11 +3,14 @@
  * about is only looked at, so that it can be attributed and counted.
  */
 import type { Readable } from 'node:stream';
+import type { JsonWatch } from '../lib/json-watch.ts';
 import type { Caller } from './caller.ts';
 
 /** A body that is too large to be held, or that comes while it is made. */
 export interface Upload {
   stream: Readable;
+  /** Sees it as it passes: what it is about, and how much text it holds. */
+  watch: JsonWatch;
 }
 
 export interface PassCall {

@@ -5,6 +5,12 @@
 import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 import type { Upload } from '../domain/pass.ts';
+import { JsonWatch } from '../lib/json-watch.ts';
+
+/** What a request is about; most clients write the model first. */
+const LOOKED_FOR = ['model', 'stream', 'user'];
+/** So much of a large body is waited for to find its model. */
+const LOOK_BYTES_MAX = 1024 * 1024;
 
 /** Calls back once; never when the peer goes first. */
 export function receivePassBody(
@@ -19,27 +25,29 @@ export function receivePassBody(
     done(null);
     return;
   }
-  if (Number(length) > bytesMax) {
-    done(uploadOf(request, []));
-    return;
-  }
+  const isLarge = Number(length) > bytesMax;
+  const watch = new JsonWatch(LOOKED_FOR);
   const chunks: Buffer[] = [];
   let bytes = 0;
   const take = (chunk: Buffer): void => {
     chunks.push(chunk);
     bytes += chunk.length;
-    if (bytes <= bytesMax) return;
+    if (isLarge) watch.push(chunk);
+    const isSeen = isLarge && (watch.isOver || watch.scalar('model') !== undefined || bytes >= LOOK_BYTES_MAX);
+    if (bytes <= bytesMax && !isSeen) return;
     request.off('data', take).off('end', finish);
-    done(uploadOf(request, chunks));
+    if (!isLarge) for (const each of chunks) watch.push(each);
+    done(uploadOf(request, chunks, watch));
   };
   const finish = (): void => done(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes));
   request.on('data', take).on('end', finish);
 }
 
 /** Whoever reads the stream may destroy it without the caller's connection: an answer may still have to go there. */
-function uploadOf(request: IncomingMessage, begun: readonly Buffer[]): Upload {
+function uploadOf(request: IncomingMessage, begun: readonly Buffer[], watch: JsonWatch): Upload {
   const stream = new PassThrough();
   for (const chunk of begun) stream.write(chunk);
+  request.on('data', (chunk: Buffer) => watch.push(chunk));
   request.pipe(stream);
   request.once('close', () => {
     if (!request.complete) stream.destroy(new Error('the caller broke off its request'));
@@ -50,5 +58,5 @@ function uploadOf(request: IncomingMessage, begun: readonly Buffer[]): Upload {
   });
   // Told to whoever reads; without a listener it would end the process.
   stream.on('error', () => {});
-  return { stream };
+  return { stream, watch };
 }

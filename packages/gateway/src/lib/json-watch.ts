@@ -1,6 +1,6 @@
 /**
  * Looks at a JSON text as it passes, in pieces and in constant memory: a few scalars of its outermost object, and how
- * much text its strings hold. It validates nothing and never throws; of what is no JSON it says as much as it saw. For a
+ * much text its strings hold. It validates nothing and never throws; of what is no object it says nothing. For a
  * body that is in memory as a whole, json-splice.ts knows more.
  */
 import { TextTally } from './text-tally.ts';
@@ -32,6 +32,9 @@ export class JsonWatch {
   #expectsKey = false;
   #isInString = false;
   #isKey = false;
+  #hasBegun = false;
+  /** It began with something else than an object: a file, a form. */
+  #isForeign = false;
   #isEscaped = false;
   #stringBytes = 0;
   #mayBeBlob = false;
@@ -56,14 +59,20 @@ export class JsonWatch {
     return this.#found.get(key);
   }
 
-  /** The outermost value has ended. */
+  /** Nothing more will be found: the object has ended, or there is none. */
   get isOver(): boolean {
-    return this.#hasBegun && this.#depth === 0;
+    return this.#isForeign || (this.#hasBegun && this.#depth === 0);
   }
 
-  #hasBegun = false;
+  #isObjectSoFar(chunk: Buffer): boolean {
+    if (this.#hasBegun || this.#isForeign) return !this.#isForeign;
+    const first = chunk.find((byte) => byte > SPACE);
+    this.#isForeign = first !== undefined && first !== OPEN_BRACE;
+    return !this.#isForeign;
+  }
 
   push(chunk: Buffer): void {
+    if (!this.#isObjectSoFar(chunk)) return;
     let at = 0;
     // A scalar or a key that spans chunks goes on at the beginning of this one.
     let keptFrom = 0;

@@ -3,6 +3,7 @@
  * all the same and is then about an unknown model. Pure.
  */
 import { type Member, type ObjectScan, scanObject } from '../lib/json-splice.ts';
+import type { JsonWatch } from '../lib/json-watch.ts';
 import type { Endpoint } from './endpoints.ts';
 
 export interface PassedRequest {
@@ -35,6 +36,21 @@ export function readPassedRequest(endpoint: Endpoint | null, body: Buffer | null
     user: textOf(body, lastMember(scan, 'user')),
     // Of a name that comes twice nobody knows which one the provider reads.
     scan: scan.duplicates.length === 0 ? scan : null,
+  };
+}
+
+/** The same of a body that has begun to pass: as far as it was seen. */
+export function readPassingRequest(endpoint: Endpoint | null, watch: JsonWatch): PassedRequest {
+  const named = (key: string): string | null => {
+    const value = endpoint === null ? null : watch.scalar(key);
+    return typeof value === 'string' && value !== '' ? value : null;
+  };
+  return {
+    model: endpoint?.model ?? named('model'),
+    stream: endpoint !== null && (endpoint.stream ?? watch.scalar('stream') === true),
+    asksUsage: false,
+    user: named('user'),
+    scan: null,
   };
 }
 

@@ -5,7 +5,7 @@ import { GatewayError } from '../domain/errors.ts';
 import { isUpload, type PassCall } from '../domain/pass.ts';
 import type { Provider, Target } from '../domain/provider.ts';
 import { endpointOf } from '../providers/endpoints.ts';
-import { readPassedRequest } from '../providers/passed-request.ts';
+import { readPassedRequest, readPassingRequest } from '../providers/passed-request.ts';
 import { shown } from './attribution.ts';
 import { attributePass } from './resolve-pass.ts';
 import type { Plan } from './run.ts';
@@ -26,7 +26,8 @@ const UNKNOWN_MODEL = 'unknown';
 export function planPass(call: PassCall, known: PassKnowledge): Plan {
   const provider = providerOf(call, known);
   const endpoint = endpointOf(call.method, call.path);
-  const about = readPassedRequest(endpoint, isUpload(call.body) ? null : call.body);
+  const { body } = call;
+  const about = isUpload(body) ? readPassingRequest(endpoint, body.watch) : readPassedRequest(endpoint, body);
   const attribution = attributePass(call, about.user, known.limits);
   const model = about.model ?? UNKNOWN_MODEL;
   const target = known.catalogue.find(`${provider.id}/${model}`) ?? { provider, model };
