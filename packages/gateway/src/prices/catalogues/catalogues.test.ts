@@ -221,6 +221,37 @@ test('a dated price stays in force before the day of a newer catalogue that know
   );
 });
 
+test('larger prompts that a catalogue has taken back are not put on the price that holds now', () => {
+  const flat = { input_mtok: 1, output_mtok: 2 };
+  const sized = { base: 1, tiers: [{ start: 200_000, price: 2 }] };
+  const genai = genaiCatalogue(
+    [
+      {
+        id: 'openai',
+        models: [
+          {
+            id: 'agreed',
+            match: { equals: 'agreed' },
+            prices: [
+              { prices: { ...flat, input_mtok: sized } },
+              { constraint: { start_date: '2026-03-13' }, prices: flat },
+            ],
+          },
+        ],
+      },
+    ],
+    from('0.1.8', '2026-09-23'),
+  );
+  const { rows } = bookFrom(mergeCatalogues([PI, genai], ['openai']).book).find('openai', 'agreed')!;
+  assert.deepEqual(
+    rows.map(({ validFrom, standard }) => [validFrom, standard.larger.length]),
+    [
+      [null, 1],
+      ['2026-03-13', 0],
+    ],
+  );
+});
+
 test('a price in floating point is the decimal that was meant, and what is finer than a pico-USD is none', () => {
   assert.equal(rowsOf('sized')[0]?.standard.rates.input, 275_000n);
   assert.equal(picoUsd(0.1 + 0.2, 1e6), 300_000n);

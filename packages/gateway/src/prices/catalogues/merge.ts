@@ -105,7 +105,8 @@ function filled(row: PriceRow, others: readonly Found[]): PriceRow {
   let { standard } = row;
   const tiers: Record<string, RateCard> = { ...row.tiers };
   for (const { catalogue, rows } of others) {
-    const other = rows.find((each) => isSamePrice(row, each));
+    // The youngest: what an older row of theirs said beside the same rates may have been taken back since.
+    const other = rows.findLast((each) => isSamePrice(row, each));
     // What a provider's own tools cost does not hang on the price of tokens.
     const tools = ratesLacking(standard.rates, rows.at(-1)!.standard.rates, (rate) => rate.startsWith('tool.'));
     const more = other === undefined ? {} : ratesLacking(standard.rates, other.standard.rates, () => true);
