@@ -78,6 +78,16 @@ test('text is measured with its keys, blobs are only counted', () => {
   assert.deepEqual([watch.text.bytes, watch.blobs], ['Be brief.'.length + words, 1]);
 });
 
+test('of a very long text the beginning is looked at, and the rest is only measured', () => {
+  const text = 'Weigh it \\" twice. '.repeat(400_000);
+  const watch = new JsonWatch(['model']);
+  const bytes = Buffer.from(`{"messages":[{"content":"${text}"},{"content":"${'QUJD'.repeat(100_000)}"}],"model":"m"}`);
+  for (let at = 0; at < bytes.length; at += 7919) watch.push(bytes.subarray(at, at + 7919));
+  assert.deepEqual([watch.scalar('model'), watch.blobs, watch.isOver], ['m', 1, true]);
+  assert.ok(watch.text.bytes <= 4 * 1024 * 1024 + 1000);
+  assert.ok(Math.abs(watch.unseenBytes + watch.text.bytes - text.length) < text.length / 10);
+});
+
 test('whatever passes, the watch does not throw and holds nothing', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 20 }), (chunks) => {

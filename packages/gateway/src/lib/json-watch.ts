@@ -18,7 +18,9 @@ const SPACE = 0x20;
 const VALUE_BYTES_MAX = 512;
 /** Deeper levels are not told apart. */
 const DEPTH_MAX = 512;
-/** A string of so many bytes without anything but base64 is a picture, a sound, a signature: not text. */
+/** So much text is looked at; it stands for the rest of a longer one. */
+const LOOKED_AT_MAX = 4 * 1024 * 1024;
+/** A string that begins with so many bytes of nothing but base64 is a picture, a sound, a signature: not text. */
 const BLOB_BYTES_MIN = 256;
 /** What base64, base64url and the head of a `data:` URL are made of. */
 const BLOB_BYTES = blobBytes();
@@ -47,6 +49,9 @@ export class JsonWatch {
   readonly #string = new TextTally();
   /** Keys and strings that are text, below the outermost object. */
   readonly text = new TextTally();
+  /** Text beyond what is looked at character by character. */
+  unseenBytes = 0;
+  #unseenBytes = 0;
   /** Strings that are not text. */
   blobs = 0;
 
@@ -101,6 +106,8 @@ export class JsonWatch {
         this.#isKey = this.#expectsKey;
         this.#stringBytes = 0;
         this.#string.clear();
+        this.#unseenBytes = 0;
+        this.#isEscaped = false;
         this.#mayBeBlob = !this.#isKey;
         if (this.#depth === 1 && this.#isKey) this.#startKeeping();
         return;
@@ -131,35 +138,54 @@ export class JsonWatch {
 
   /** To behind the string's closing quote, or to the end of the chunk. */
   #passString(chunk: Buffer, from: number): number {
-    let at = from;
-    for (; at < chunk.length; at++) {
-      const byte = chunk[at]!;
-      if (this.#isEscaped) this.#isEscaped = false;
-      else if (byte === BACKSLASH) this.#isEscaped = true;
-      else if (byte === QUOTE) {
-        this.#pass(chunk, from, at);
+    let search = from;
+    while (true) {
+      const quote = chunk.indexOf(QUOTE, search);
+      const end = quote < 0 ? chunk.length : quote;
+      const isEscaped = this.#isEscapedAt(chunk, from, end);
+      if (quote < 0) {
+        this.#isEscaped = isEscaped;
+        this.#pass(chunk, from, end);
+        return end;
+      }
+      if (!isEscaped) {
+        this.#isEscaped = false;
+        this.#pass(chunk, from, end);
         this.#isInString = false;
         this.#measure();
-        return at + 1;
+        return end + 1;
       }
-      if (this.#mayBeBlob && BLOB_BYTES[byte] === 0) this.#mayBeBlob = false;
+      search = quote + 1;
     }
-    this.#pass(chunk, from, at);
-    return at;
+  }
+
+  /** Whether an odd number of backslashes stands before, those at the end of the last chunk included. */
+  #isEscapedAt(chunk: Buffer, from: number, end: number): boolean {
+    let at = end;
+    while (at > from && chunk[at - 1] === BACKSLASH) at--;
+    const isOdd = ((end - at) & 1) === 1;
+    return at === from && this.#isEscaped ? !isOdd : isOdd;
   }
 
   #pass(chunk: Buffer, from: number, to: number): void {
+    for (let at = from; this.#mayBeBlob && at < to && this.#stringBytes + at - from < BLOB_BYTES_MIN; at++) {
+      if (BLOB_BYTES[chunk[at]!] === 0) this.#mayBeBlob = false;
+    }
     this.#stringBytes += to - from;
-    // So long a blob is one, whatever follows: it need not be looked at.
-    const isBlob = this.#mayBeBlob && this.#stringBytes >= BLOB_BYTES_MIN;
-    if (!isBlob) this.#string.addJson(chunk, from, to);
+    if (this.#mayBeBlob && this.#stringBytes >= BLOB_BYTES_MIN) return;
+    const looked = Math.min(to, from + Math.max(0, LOOKED_AT_MAX - this.text.bytes - this.#string.bytes));
+    this.#string.addJson(chunk, from, looked);
+    this.#unseenBytes += to - looked;
   }
 
   #measure(): void {
     if (this.#depth < 2 && !TEXT_MEMBERS.has(this.#key)) return;
     if (this.#depth < 2 && this.#isKey) return;
     if (this.#mayBeBlob && this.#stringBytes >= BLOB_BYTES_MIN) this.blobs++;
-    else this.text.absorb(this.#string);
+    else {
+      this.text.absorb(this.#string);
+      this.unseenBytes += this.#unseenBytes;
+    }
   }
 
   #startKeeping(): void {

@@ -90,5 +90,7 @@ export function estimatePrompt(api: Api, body: Buffer): number {
 
 /** The same of a body that has passed in pieces. */
 export function watchedPrompt(api: Api, watch: JsonWatch): number {
-  return tokensIn(watch.text, api) + watch.blobs * TOKENS_PER_BLOB;
+  const { text, unseenBytes, blobs } = watch;
+  const share = text.bytes === 0 ? 0 : unseenBytes / text.bytes;
+  return Math.ceil(tokensIn(text, api) * (1 + share)) + blobs * TOKENS_PER_BLOB;
 }
