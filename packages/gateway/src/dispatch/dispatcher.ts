@@ -2,6 +2,7 @@
  * Makes dispatches: turns a call and a target into the bytes and headers for that provider, and remembers which
  * targets answer only when they are not asked for usage. Decides nothing about retries; that is the run's.
  */
+import { presentedCredential } from '../access/authenticate.ts';
 import type { Call } from '../domain/answer.ts';
 import { spellingsOf } from '../domain/attribution-headers.ts';
 import type { Attribution } from '../domain/entry.ts';
@@ -166,7 +167,7 @@ export class Dispatcher {
           dispatchId,
           ledgerId: this.#ledgerId,
           received: call.rawHeaders,
-          presented: call.headers['x-weighbridge-key'] ?? null,
+          presented: presentedBy(call),
           wantsIdentity: askUsage,
           outbound: call.caller.terms?.forced.outbound ?? {},
           withheld: spellingsOf(call.caller.terms?.forced.attribution ?? {}),
@@ -202,6 +203,11 @@ export class Dispatcher {
     this.#fixed.set(provider, made);
     return made;
   }
+}
+
+/** Of a caller's credentials the one that is ours; where everybody may call, it may have come in any header. */
+function presentedBy({ headers, caller }: PassCall): string | null {
+  return headers['x-weighbridge-key'] || (caller.keyId === null ? null : presentedCredential(headers));
 }
 
 function nameOf({ provider, model }: Target): string {

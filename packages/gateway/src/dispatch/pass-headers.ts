@@ -9,7 +9,7 @@ import { HOP_BY_HOP, HOP_HEADER, isUpstreamOnly, namedByConnection } from './hea
 
 export interface PassedHeaders {
   provider: Provider;
-  /** In front of everything: the provider's credential, null where the caller's own passes. */
+  /** In front of everything: the provider's credential; null where it has none, or where the caller's own passes. */
   credential: readonly [name: string, value: string] | null;
   dispatchId: string;
   ledgerId: string;
@@ -66,17 +66,18 @@ export function passedHeaders(options: PassedHeaders): string[] {
 
 function droppedBy({
   received,
-  credential,
+  provider,
   presented,
   withheld,
 }: PassedHeaders): (name: string, value: string) => boolean {
-  const connection = received.findIndex((name, at) => at % 2 === 0 && name.toLowerCase() === 'connection');
-  const named = connection === -1 ? null : namedByConnection(received[connection + 1]);
+  const connection = received.filter((_, at) => at % 2 === 1 && received[at - 1]!.toLowerCase() === 'connection');
+  const named = connection.length === 0 ? null : namedByConnection(connection.join());
   return (name, value) => {
     if (DROPPED.has(name) || named?.includes(name) || name.startsWith('x-weighbridge-')) return true;
     if (withheld.has(name)) return true;
     if (!CREDENTIALS.has(name)) return false;
-    return credential !== null || (presented !== null && value.includes(presented));
+    // A provider without a credential takes nobody's: what the caller shows in these is ours.
+    return !provider.takesCallersCredential || (presented !== null && value.includes(presented));
   };
 }
 

@@ -105,9 +105,23 @@ test('headers pass as they came, in their order, but for the connection’s, coo
 
 test('the caller’s own credential passes where the provider is told so, ours never', () => {
   const received = ['Authorization', 'Bearer sk-mine', 'x-api-key', 'wb_ours', 'x-weighbridge-key', 'wb_ours'];
-  const passed = sent(received, { credential: null, presented: 'wb_ours' });
+  const theirs: Provider = { ...provider, takesCallersCredential: true };
+  const passed = sent(received, { provider: theirs, credential: null, presented: 'wb_ours' });
   assert.deepEqual(passed.slice(2, 4), ['Authorization', 'Bearer sk-mine']);
   assert.ok(!passed.some((text) => text.includes('wb_ours')));
+});
+
+test('a provider without a credential gets none of the caller’s, which are ours', () => {
+  const received = ['Authorization', 'Bearer wb_ours', 'x-api-key', 'wb_ours', 'api-key', 'wb_ours', 'x-b', '1'];
+  const keyless = { ...provider, credential: null, headers: { authorization: 'Bearer theirs' } };
+  const passed = sent(received, { provider: keyless, credential: null });
+  assert.ok(!passed.some((text) => text.includes('wb_ours')));
+  assert.deepEqual(passed.slice(2, 6), ['x-b', '1', 'authorization', 'Bearer theirs']);
+});
+
+test('every header that any `Connection` names stays here', () => {
+  const passed = sent(['Connection', 'keep-alive', 'connection', 'X-Hop', 'X-Hop', '1', 'x-b', '1']);
+  assert.deepEqual(passed.slice(4, 6), ['x-b', '1']);
 });
 
 test('a vendor sees no hop header, a caller’s request id stays its own, and a counted stream comes unencoded', () => {

@@ -74,7 +74,8 @@ export function proxy(app: FastifyInstance, { runs, limits }: ProxyDeps): void {
     });
   };
   app.route({
-    method: app.supportedMethods,
+    // TRACE asks a provider to repeat the request, its credential among it.
+    method: app.supportedMethods.filter((method) => method !== 'TRACE'),
     url: PROXY_ROUTE,
     config: { scope: 'dispatch', startsRuns: true },
     schema: PROXY,

@@ -53,12 +53,19 @@ const RULES: readonly Rule[] = [
 export function endpointOf(method: string, path: string): Endpoint | null {
   if (method !== 'POST') return null;
   const end = path.indexOf('?');
-  const named = (end === -1 ? path : path.slice(0, end)).replace(/\/+$/, '');
+  const named = withoutLastSlashes(end === -1 ? path : path.slice(0, end));
   for (const { path: pattern, api, stream } of RULES) {
     const match = pattern.exec(named);
     if (match) return { api, model: decoded(match.groups?.model), stream: stream ?? null };
   }
   return null;
+}
+
+/** No pattern: a path of nothing but slashes would keep one busy for its length squared. */
+function withoutLastSlashes(path: string): string {
+  let end = path.length;
+  while (path[end - 1] === '/') end--;
+  return path.slice(0, end);
 }
 
 function decoded(text: string | undefined): string | null {
