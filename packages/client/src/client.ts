@@ -34,6 +34,8 @@ export interface ClientOptions {
 
 /** Exact matches. `outcome: 'open'` finds what is in flight. */
 export interface Filters {
+  /** The operator sees every tenant unless told; a key sees its own. */
+  tenant?: string | undefined;
   model?: string | undefined;
   provider?: string | undefined;
   agent?: string | undefined;

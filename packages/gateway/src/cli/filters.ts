@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { EXIT, Failure } from './surroundings.ts';
 
 export interface FilterFlags {
+  tenant?: string;
   model?: string;
   provider?: string;
   agent?: string;
@@ -18,6 +19,7 @@ export interface FilterFlags {
 /** `outcomes`: the words that `--outcome` takes there. */
 export function withFilterOptions(command: Command, outcomes: readonly string[]): Command {
   return command
+    .option('--tenant <id>', 'only this tenant')
     .option('--model <model>', 'only this model')
     .option('--provider <provider>', 'only this provider')
     .option('--agent <agent>', 'only this agent')
@@ -29,10 +31,10 @@ export function withFilterOptions(command: Command, outcomes: readonly string[])
 }
 
 export function filtersOf(flags: FilterFlags, outcomes: readonly string[]): Filters {
-  const { model, provider, agent, session, endUser, outcome, source, run } = flags;
+  const { tenant, model, provider, agent, session, endUser, outcome, source, run } = flags;
   refuseUnknown('--outcome', outcome, outcomes);
   refuseUnknown('--source', source, ENTRY_SOURCES);
-  return { model, provider, agent, session, endUser, outcome, source, run };
+  return { tenant, model, provider, agent, session, endUser, outcome, source, run };
 }
 
 /** The gateway would refuse it too; said here it needs no gateway and names the option. */

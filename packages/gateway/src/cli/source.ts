@@ -18,7 +18,6 @@ import type {
 import type { Command } from 'commander';
 import { isLoopbackHost } from '../config/listener.ts';
 import { loadConfig } from '../config/load.ts';
-import { DEFAULT_TENANT } from '../domain/caller.ts';
 import { databaseName, type GatewayConfig } from '../domain/config.ts';
 import { GatewayError } from '../domain/errors.ts';
 import type { DispatchFilters } from '../ledger/questions.ts';
@@ -208,7 +207,7 @@ async function sourceOfLedger(config: GatewayConfig): Promise<Source> {
       [...config.providers.values()].flatMap(({ id, models }) => models.map((model) => `${id}/${model.id}`)),
     usage: ({ fromMs, toMs, groupBy, bucket, tz, latency, limit, ...filters }) =>
       usageAnswer(store, {
-        tenantId: DEFAULT_TENANT,
+        tenantId: filters.tenant ?? null,
         fromMs,
         toMs,
         groupBy,
@@ -217,17 +216,23 @@ async function sourceOfLedger(config: GatewayConfig): Promise<Source> {
       }),
     reconcile: async ({ fromMs, toMs, groupBy, ...filters }) => {
       const { reconcile } = await import('../ledger/reconcile.ts');
-      return reconcile(store, { tenantId: DEFAULT_TENANT, fromMs, toMs, groupBy, filters: ledgerFilters(filters) });
+      return reconcile(store, {
+        tenantId: filters.tenant ?? null,
+        fromMs,
+        toMs,
+        groupBy,
+        filters: ledgerFilters(filters),
+      });
     },
     dispatches: ({ limit, cursor = null, ...filters }) =>
-      listDispatches(store, { tenantId: DEFAULT_TENANT, limit, cursor, filters: ledgerFilters(filters) }),
-    dispatch: (id) => findDispatch(store, DEFAULT_TENANT, id),
+      listDispatches(store, { tenantId: filters.tenant ?? null, limit, cursor, filters: ledgerFilters(filters) }),
+    dispatch: (id) => findDispatch(store, null, id),
     changes: (_afterSeq, signal) => ticks(signal),
     close: () => store.close(),
   };
 }
 
-function ledgerFilters({ agent, session, endUser, run, ...same }: Filters): DispatchFilters {
+function ledgerFilters({ agent, session, endUser, run, tenant: _, ...same }: Filters): DispatchFilters {
   return given({ ...same, agentId: agent, sessionKey: session, endUserId: endUser, runId: run });
 }
 

@@ -35,7 +35,8 @@ before(async () => {
     access: {
       authenticate: ({ authorization }) => ({
         tenantId: 'default',
-        keyId: null,
+        // `operator` beside the scopes: the operator's own credential; else a key.
+        keyId: String(authorization).includes('operator') ? null : 'key_1',
         scopes: new Set(String(authorization).split(' ') as Scope[]),
       }),
     },
@@ -124,4 +125,11 @@ test('the list of runs is the tenant’s own', async () => {
     data.map(({ runId }) => runId),
     [OWN, GONE],
   );
+});
+
+test('the operator sees every tenant’s runs and may stop them', async () => {
+  const headers = { authorization: 'operator read admin' };
+  const { data } = (await (await fetch(`${base}/api/v1/runs`, { headers })).json()) as { data: object[] };
+  assert.equal(data.length, 3);
+  assert.equal((await fetch(`${base}/api/v1/runs/${FOREIGN}/stop`, { method: 'POST', headers })).status, 200);
 });

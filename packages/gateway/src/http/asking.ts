@@ -1,6 +1,7 @@
 /** The asking API over the ledger: dispatches, usage, runs in flight. Decodes questions, asks, answers; sums nothing. */
 import { type TimeBucket, USAGE_GROUPS, type UsageGroup } from '@weighbridge/protocol';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { isOperator } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
 import { type DispatchFilters, findDispatch, listDispatches } from '../ledger/questions.ts';
 import { reconcile } from '../ledger/reconcile.ts';
@@ -30,6 +31,7 @@ interface UsageQuery extends FilterQuery {
 }
 
 export interface FilterQuery {
+  tenant?: string;
   model?: string;
   provider?: string;
   agent?: string;
@@ -47,9 +49,9 @@ export function asking(app: FastifyInstance, { store, runs, clock }: AskingDeps)
     '/api/v1/dispatches',
     { config, schema: DISPATCHES },
     (request) => {
-      const { limit, cursor = null, ...filters } = request.query;
+      const { limit, cursor = null, tenant, ...filters } = request.query;
       return listDispatches(store, {
-        tenantId: callerOf(request).tenantId,
+        tenantId: tenantAsked(request, tenant),
         limit,
         cursor,
         filters: filtersOf(filters),
@@ -59,13 +61,13 @@ export function asking(app: FastifyInstance, { store, runs, clock }: AskingDeps)
 
   app.get<{ Params: { id: string } }>('/api/v1/dispatches/:id', { config, schema: DISPATCH }, async (request) => {
     const { id } = request.params;
-    const found = await findDispatch(store, callerOf(request).tenantId, id);
+    const found = await findDispatch(store, tenantAsked(request), id);
     if (!found) throw new GatewayError('not_found', `There is no dispatch ${id}.`);
     return found;
   });
 
   app.get<{ Querystring: UsageQuery }>('/api/v1/usage', { config, schema: USAGE }, (request) => {
-    const { from, to, groupBy, bucket = null, tz = 'UTC', latency, limit, ...filters } = request.query;
+    const { from, to, groupBy, bucket = null, tz = 'UTC', latency, limit, tenant, ...filters } = request.query;
     if (!isZone(tz)) {
       throw new GatewayError('invalid_request', '`tz` is no time zone known here; write it like Europe/Berlin.', {
         param: 'tz',
@@ -73,7 +75,7 @@ export function asking(app: FastifyInstance, { store, runs, clock }: AskingDeps)
     }
     const { fromMs, toMs } = periodOf(from, to, clock.now());
     return usageAnswer(store, {
-      tenantId: callerOf(request).tenantId,
+      tenantId: tenantAsked(request, tenant),
       fromMs,
       toMs,
       groupBy: groupsOf(groupBy),
@@ -89,16 +91,16 @@ export function asking(app: FastifyInstance, { store, runs, clock }: AskingDeps)
     '/api/v1/usage/reconciliation',
     { config, schema: RECONCILIATION },
     (request) => {
-      const { from, to, groupBy, ...filters } = request.query;
+      const { from, to, groupBy, tenant, ...filters } = request.query;
       const { fromMs, toMs } = periodOf(from, to, clock.now());
-      const { tenantId } = callerOf(request);
+      const tenantId = tenantAsked(request, tenant);
       return reconcile(store, { tenantId, fromMs, toMs, groupBy: groupsOf(groupBy), filters: filtersOf(filters) });
     },
   );
 
   app.get('/api/v1/runs', { config, schema: RUNS }, (request) => ({
     object: 'list',
-    data: runs.inFlight().filter(({ tenantId }) => tenantId === callerOf(request).tenantId),
+    data: runsSeen(runs, tenantAsked(request)),
     hasMore: false,
     nextCursor: null,
   }));
@@ -109,15 +111,29 @@ export function asking(app: FastifyInstance, { store, runs, clock }: AskingDeps)
     { config: { scope: 'admin' }, schema: STOP_RUN },
     (request) => {
       const { id } = request.params;
-      const { tenantId } = callerOf(request);
-      const isOwn = runs.inFlight().some((run) => run.runId === id && run.tenantId === tenantId);
-      if (!isOwn || !runs.stop(id)) throw new GatewayError('not_found', `There is no run ${id} in flight here.`);
+      const isSeen = runsSeen(runs, tenantAsked(request)).some((run) => run.runId === id);
+      if (!isSeen || !runs.stop(id)) throw new GatewayError('not_found', `There is no run ${id} in flight here.`);
       return { object: 'run', runId: id, stopped: true };
     },
   );
 }
 
-export function filtersOf({ agent, session, endUser, run, ...same }: FilterQuery): DispatchFilters {
+/** Whose things are asked about; null: everybody's. The operator may name a tenant, a key names its own or none. */
+export function tenantAsked(request: FastifyRequest, tenant?: string): string | null {
+  const caller = callerOf(request);
+  if (isOperator(caller)) return tenant ?? null;
+  if (tenant === undefined || tenant === caller.tenantId) return caller.tenantId;
+  throw new GatewayError('forbidden', 'This key sees its own tenant only; leave `tenant` out.', { param: 'tenant' });
+}
+
+function runsSeen<Run extends { tenantId: string }>(
+  runs: { inFlight(): readonly Run[] },
+  tenantId: string | null,
+): Run[] {
+  return runs.inFlight().filter((run) => tenantId === null || run.tenantId === tenantId);
+}
+
+export function filtersOf({ agent, session, endUser, run, ...same }: Omit<FilterQuery, 'tenant'>): DispatchFilters {
   return {
     ...same,
     ...(agent === undefined ? {} : { agentId: agent }),

@@ -9,7 +9,7 @@ import type { FastifyInstance } from 'fastify';
 import { GatewayError } from '../domain/errors.ts';
 import type { FollowQuestion } from '../events/log.ts';
 import { SECURITY_HEADERS } from './answer-sink.ts';
-import { type FilterQuery, filtersOf } from './asking.ts';
+import { type FilterQuery, filtersOf, tenantAsked } from './asking.ts';
 import { callerOf } from './policy.ts';
 import { EVENTS } from './schemas.ts';
 
@@ -40,8 +40,9 @@ export function feed(app: FastifyInstance, { events, feedsMax, closing }: FeedDe
       const gone = new AbortController();
       reply.raw.once('close', () => gone.abort());
       try {
-        const { after, types, ...filters } = request.query;
-        const { tenantId, terms } = callerOf(request);
+        const { after, types, tenant, ...filters } = request.query;
+        const tenantId = tenantAsked(request, tenant);
+        const { terms } = callerOf(request);
         const afterSeq = resumeOf(request.headers['last-event-id']) ?? after ?? (await events.lastSeq());
         reply.hijack();
         await pour(reply.raw, events, {
@@ -89,7 +90,7 @@ async function pour(raw: ServerResponse, events: FeedDeps['events'], question: F
 }
 
 /** Exact matches on the event's data; an event without that field does not match. */
-function matcherOf(query: FilterQuery): (event: EventEnvelope) => boolean {
+function matcherOf(query: Omit<FilterQuery, 'tenant'>): (event: EventEnvelope) => boolean {
   const filters = Object.entries(filtersOf(query));
   return ({ data }) => filters.every(([name, value]) => (data as Record<string, unknown> | null)?.[name] === value);
 }

@@ -2,8 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { type RepriceDeps, repricePage } from '../ledger/reprice.ts';
 import type { Clock } from '../lib/clock.ts';
-import { timeOf } from './asking.ts';
-import { callerOf } from './policy.ts';
+import { tenantAsked, timeOf } from './asking.ts';
 import { REPRICE } from './schemas.ts';
 
 export interface PricingDeps extends Pick<RepriceDeps, 'store' | 'priceOf'> {
@@ -31,14 +30,13 @@ export function pricing(app: FastifyInstance, { store, priceOf, correct, pricesH
     { config: { scope: 'admin' }, schema: REPRICE },
     async (request) => {
       const { from, to, provider, model, unpriced = false, dryRun = false, cursor = null, limit } = request.query;
-      const { tenantId, keyId } = callerOf(request);
       // First: prices that were just imported are looked for now.
       const hash = pricesHash();
       const page = await repricePage(
         { store, priceOf, correct: dryRun ? null : correct, now: () => clock.now() },
         {
           // A key sees its tenant; the operator sees all of them.
-          tenantId: keyId === null ? null : tenantId,
+          tenantId: tenantAsked(request),
           fromMs: timeOf(from, 'from'),
           toMs: to === undefined ? Number.MAX_SAFE_INTEGER : timeOf(to, 'to'),
           provider,

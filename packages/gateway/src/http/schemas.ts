@@ -51,6 +51,7 @@ export const MODELS = {
 } as const;
 
 const FILTERS = {
+  tenant: text('Exactly this tenant. The operator sees all unless told; a key sees its own.'),
   model: text('Exactly this model.'),
   provider: text('Exactly this provider.'),
   agent: text('Exactly this agent.'),

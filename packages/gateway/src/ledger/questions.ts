@@ -1,6 +1,6 @@
 /**
  * What can be asked of the ledger about single dispatches: pages of them, newest first, and one in full.
- * Every question names its tenant; an id of another tenant is simply not found.
+ * Every question names its tenant, or says that it is the operator's and about all; an id of another tenant is not found.
  */
 import type { Amount, DispatchDetail, DispatchRecord, List, PriceDetail } from '@weighbridge/protocol';
 import { type Kysely, type SelectQueryBuilder, sql } from 'kysely';
@@ -11,6 +11,7 @@ import type { Tables } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import { CORRECTION_COLUMNS, INTENT_COLUMNS, SETTLEMENT_COLUMNS } from './columns.ts';
 import { type EntryRow, pricingOf, recordOf, usageOf } from './record.ts';
+import { ofTenants, tenantsOf } from './tenants.ts';
 
 /** Exact matches; `outcome: 'open'` asks for what is in flight. */
 export interface DispatchFilters {
@@ -25,7 +26,8 @@ export interface DispatchFilters {
 }
 
 export interface DispatchesQuestion {
-  tenantId: string;
+  /** Null: every tenant. */
+  tenantId: string | null;
   limit: number;
   cursor: string | null;
   filters: DispatchFilters;
@@ -43,7 +45,31 @@ const SCANNED_MAX = 5_000;
 const FINDERS = ['runId', 'sessionKey', 'endUserId', 'outcome', 'agentId', 'model'] as const;
 
 export async function listDispatches(store: Store, question: DispatchesQuestion): Promise<List<DispatchRecord>> {
-  const { tenantId, limit, filters, scannedMax = SCANNED_MAX } = question;
+  const tenants = await tenantsOf(store, question.tenantId);
+  const pages = await Promise.all(tenants.map((tenantId) => listOfTenant(store, tenantId, question)));
+  return pages.length === 1 ? pages[0]! : mergedPage(pages, question.limit);
+}
+
+/** Each page is newest first and has looked at everything down to its cursor; so has the merged one, down to the highest. */
+function mergedPage(pages: readonly List<DispatchRecord>[], limit: number): List<DispatchRecord> {
+  const cursors = pages.flatMap(({ nextCursor }) => nextCursor ?? []);
+  const lookedAtTo = cursors.reduce((highest, cursor) => (cursor > highest ? cursor : highest), '');
+  const known = pages
+    .flatMap(({ data }) => data)
+    .filter(({ entryId }) => entryId.slice('ent_'.length) >= lookedAtTo)
+    .sort((a, b) => (a.entryId < b.entryId ? 1 : -1));
+  const data = known.slice(0, limit);
+  const rest = lookedAtTo === '' ? null : lookedAtTo;
+  const nextCursor = known.length > limit ? data.at(-1)!.entryId.slice('ent_'.length) : rest;
+  return { object: 'list', data, hasMore: nextCursor !== null, nextCursor };
+}
+
+async function listOfTenant(
+  store: Store,
+  tenantId: string,
+  question: DispatchesQuestion,
+): Promise<List<DispatchRecord>> {
+  const { limit, filters, scannedMax = SCANNED_MAX } = question;
   const finder = FINDERS.find((name) => filters[name] !== undefined && filters[name] !== 'completed');
   const isFoundByIndex = Object.entries(filters).every(([name, value]) => value === undefined || name === finder);
   const window = isFoundByIndex ? limit + 1 : Math.max(scannedMax, limit + 1);
@@ -92,16 +118,20 @@ async function lastOfFullWindow(
   return row!.n < window ? null : row!.last;
 }
 
-/** One dispatch by `dsp_…` or `ent_…`, with its price lines, the usage as sent, and its corrections. */
-export async function findDispatch(store: Store, tenantId: string, id: string): Promise<DispatchDetail | null> {
+/** One dispatch by `dsp_…` or `ent_…` (null: whosever it is), with its price lines, the usage as sent, and its corrections. */
+export async function findDispatch(store: Store, tenantId: string | null, id: string): Promise<DispatchDetail | null> {
+  const tenants = await tenantsOf(store, tenantId);
   const [row] = await store.read<EntryRow>(
-    selectEntries(store.queries).where('tenantId', '=', tenantId).where('entryId', '=', siblingId(id, 'ent')).compile(),
+    selectEntries(store.queries)
+      .where(ofTenants('tenantId', tenants))
+      .where('entryId', '=', siblingId(id, 'ent'))
+      .compile(),
   );
   if (!row) return null;
   const [from, below] = rangeOf('cor', row.entryId, row.entryId);
   const corrections = await store.read<EntryRow>(
     selectEntries(store.queries)
-      .where('tenantId', '=', tenantId)
+      .where('tenantId', '=', row.tenantId)
       // By the key: without a count of its rows no engine prefers an index of corrections to it.
       .where('entryId', '>=', from)
       .where('entryId', '<', below)

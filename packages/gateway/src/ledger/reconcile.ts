@@ -6,11 +6,13 @@ import type { Reconciliation, ReconciliationSums, UsageGroup } from '@weighbridg
 import { type RawBuilder, sql } from 'kysely';
 import { usdText } from '../domain/price.ts';
 import type { Store } from '../store/store.ts';
+import { ofTenants, tenantsOf } from './tenants.ts';
 import type { UsageFilters } from './usage-question.ts';
 import { filtered, groupColumns } from './usage-sums.ts';
 
 export interface ReconcileQuestion {
-  tenantId: string;
+  /** Null: every tenant. */
+  tenantId: string | null;
   /** Settlement time, milliseconds: from inclusive, to exclusive. */
   fromMs: number;
   toMs: number;
@@ -42,7 +44,7 @@ export async function reconcile(store: Store, question: ReconcileQuestion): Prom
     sum(case when k.ours is null then 1 else 0 end) as unpriced,
     cast(sum(k.ours) as text) as ours,
     cast(sum(case when k.ours is null then 0 else k.theirs end) as text) as theirs`;
-  const known = knownCosts(question);
+  const known = knownCosts(question, await tenantsOf(store, question.tenantId));
   const apart = sql`abs(coalesce(k.ours, 0) - k.theirs)`;
   const [rows, [total], furthest] = await Promise.all([
     read<SumRow & Record<string, string | null>>(
@@ -83,8 +85,8 @@ export async function reconcile(store: Store, question: ReconcileQuestion): Prom
 }
 
 /** Entries with a provider's cost: what they say, and what we do, corrections included. */
-function knownCosts(question: ReconcileQuestion): RawBuilder<unknown> {
-  const { tenantId, fromMs, toMs } = question;
+function knownCosts(question: ReconcileQuestion, tenants: readonly string[]): RawBuilder<unknown> {
+  const { fromMs, toMs } = question;
   const of = (column: string) => sql.ref(`e.${column}`);
   // The ids of corrections keep their entry's time (lib/ids), so that they are found by the key.
   const corrected = sql`(select sum(${sql.ref('c.costNanoUsd')}) from entries c
@@ -96,7 +98,7 @@ function knownCosts(question: ReconcileQuestion): RawBuilder<unknown> {
     case when ${own} is null and ${corrected} is null then null
       else coalesce(${own}, 0) + coalesce(${corrected}, 0) end as ours
     from entries e
-    where ${of('tenantId')} = ${tenantId} and e.kind = 'usage' and ${of('providerCostNanoUsd')} is not null
+    where ${ofTenants('e.tenantId', tenants)} and e.kind = 'usage' and ${of('providerCostNanoUsd')} is not null
       and ${of('settledAt')} >= ${fromMs} and ${of('settledAt')} < ${toMs} and ${filtered(question, 'e')})`;
 }
 

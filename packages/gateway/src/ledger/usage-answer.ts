@@ -15,6 +15,7 @@ import {
   type Span,
   startOfUnit,
 } from './periods.ts';
+import { tenantsOf } from './tenants.ts';
 import { type LatenciesByRow, latenciesOfEntries, latenciesOfRollups, nameOf } from './usage-latency.ts';
 import {
   MINUTES_PERIOD_MAX_MS,
@@ -35,7 +36,8 @@ interface Group {
   lastSettledAt: number;
 }
 
-export async function usageAnswer(store: Store, question: UsageQuestion): Promise<UsageAnswer> {
+export async function usageAnswer(store: Store, given: UsageQuestion): Promise<UsageAnswer> {
+  const question = { ...given, tenants: await tenantsOf(store, given.tenantId) };
   const { groupBy, bucket = null, tz = 'UTC', limit = ROWS_DEFAULT } = question;
   const ledger = await ledgerState(store);
   const step = bucket === 'minute' ? MINUTE_MS : QUARTER_MS;
@@ -86,9 +88,10 @@ async function ledgerState(store: Store): Promise<{ lastSeq: number; folded: Fol
 }
 
 /** A period "from the beginning" has no buckets before the first settlement, nor after the last. */
-async function occupied(store: Store, tenantId: string, period: Span, isCut: boolean): Promise<Span> {
+async function occupied(store: Store, tenantId: string | null, period: Span, isCut: boolean): Promise<Span> {
   if (!isCut) return period;
-  const ends = store.queries.selectFrom('rollups').select('bucketStart').where('tenantId', '=', tenantId).limit(1);
+  const every = store.queries.selectFrom('rollups').select('bucketStart').limit(1);
+  const ends = tenantId === null ? every : every.where('tenantId', '=', tenantId);
   const [[first], [last]] = await Promise.all([
     store.read<{ bucketStart: number }>(ends.orderBy('bucketStart').compile()),
     store.read<{ bucketStart: number }>(ends.orderBy('bucketStart', 'desc').compile()),

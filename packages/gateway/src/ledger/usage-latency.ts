@@ -6,7 +6,7 @@ import { sql } from 'kysely';
 import { binOf, denseTally, midOf, sparseTally, type Tally } from '../lib/histogram.ts';
 import type { Row, Store } from '../store/store.ts';
 import { type Piece, TIERS } from './periods.ts';
-import type { UsageQuestion } from './usage-question.ts';
+import type { TenantsQuestion } from './usage-question.ts';
 import { buckets, entriesTable, filtered, groupColumns, settledWithin, tierTable, within } from './usage-sums.ts';
 
 const LATENCY_RANKS = [0.5, 0.95, 0.99];
@@ -29,7 +29,7 @@ export function nameOf(bucket: number, groups: readonly unknown[]): string {
 
 export async function latenciesOfRollups(
   store: Store,
-  question: UsageQuestion,
+  question: TenantsQuestion,
   pieces: readonly Piece[],
 ): Promise<LatenciesByRow> {
   const tallies = new Map<string | null, { latency: Tally; firstToken: Tally }>();
@@ -78,7 +78,7 @@ export async function latenciesOfRollups(
 /** The database ranks the entries itself, so that only the percentiles travel, however many entries there are. */
 export async function latenciesOfEntries(
   store: Store,
-  question: UsageQuestion,
+  question: TenantsQuestion,
   pieces: readonly Piece[],
 ): Promise<LatenciesByRow> {
   const found = new Map<string | null, Latencies>();
@@ -106,7 +106,7 @@ export async function latenciesOfEntries(
 
 function ranked(
   store: Store,
-  question: UsageQuestion,
+  question: TenantsQuestion,
   pieces: readonly Piece[],
   column: 'latencyMs' | 'timeToFirstTokenMs',
   ranks: readonly number[],

@@ -4,7 +4,8 @@ import { GatewayError } from '../domain/errors.ts';
 import type { DispatchFilters } from './questions.ts';
 
 export interface UsageQuestion {
-  tenantId: string;
+  /** Null: every tenant. */
+  tenantId: string | null;
   /** Settlement time, milliseconds: from inclusive, to exclusive; both are rounded outward to whole quarters of an hour. */
   fromMs: number;
   toMs: number;
@@ -17,6 +18,11 @@ export interface UsageQuestion {
   /** Rows at most; 1000 when absent. */
   limit?: number;
   filters: UsageFilters;
+}
+
+/** The question once it is known whose entries it is about. */
+export interface TenantsQuestion extends UsageQuestion {
+  tenants: readonly string[];
 }
 
 export type UsageFilters = Pick<

@@ -7,7 +7,8 @@ import type { Row, Store } from '../store/store.ts';
 import { ROLLUP_SUMS } from './columns.ts';
 import { type Piece, TIERS, type Tier } from './periods.ts';
 import { PRICED_LATER } from './rollup.ts';
-import { GROUP_COLUMNS, type UsageFilters, type UsageQuestion } from './usage-question.ts';
+import { ofTenants } from './tenants.ts';
+import { GROUP_COLUMNS, type TenantsQuestion, type UsageFilters, type UsageQuestion } from './usage-question.ts';
 
 /** One group in one bucket: `g0`, `g1`… are the groups in the order asked, the sums are decimal text. */
 export interface SumsRow extends Row {
@@ -20,7 +21,7 @@ export const SUM_COLUMNS = [...ROLLUP_SUMS, 'uncertain', 'completed'] as const;
 
 export async function sumsOfRollups(
   store: Store,
-  question: UsageQuestion,
+  question: TenantsQuestion,
   pieces: readonly Piece[],
 ): Promise<SumsRow[]> {
   const rows: SumsRow[] = [];
@@ -35,7 +36,7 @@ export async function sumsOfRollups(
   return rows;
 }
 
-export function sumsOfEntries(store: Store, question: UsageQuestion, pieces: readonly Piece[]): Promise<SumsRow[]> {
+export function sumsOfEntries(store: Store, question: TenantsQuestion, pieces: readonly Piece[]): Promise<SumsRow[]> {
   const query = sql<SumsRow>`with ${buckets(pieces)} select b.bucket, ${selected(question, 'e', ENTRY_EXPRESSIONS)}
     from b cross join ${entriesTable(store, question)} where ${settledWithin(question, 'e')} and ${filtered(question, 'e')}
     group by b.bucket${grouped(question)}`;
@@ -55,10 +56,10 @@ export function tierTable(tier: Tier, alias: string): RawBuilder<unknown> {
   return sql`${sql.table(tier === 'quarter' ? 'rollups' : 'foldedRollups')} as ${sql.ref(alias)}`;
 }
 
-export function within({ tenantId }: UsageQuestion, alias: string, tier: Tier): RawBuilder<unknown> {
+export function within({ tenants }: TenantsQuestion, alias: string, tier: Tier): RawBuilder<unknown> {
   const column = (name: string) => sql.ref(`${alias}.${name}`);
   const ofTier = tier === 'quarter' ? sql`` : sql` and ${column('tier')} = ${sql.lit(tier)}`;
-  return sql`${column('tenantId')} = ${tenantId}${ofTier} and ${column('bucketStart')} >= b.from_ms and ${column('bucketStart')} < b.to_ms`;
+  return sql`${ofTenants(`${alias}.tenantId`, tenants)}${ofTier} and ${column('bucketStart')} >= b.from_ms and ${column('bucketStart')} < b.to_ms`;
 }
 
 /** What finds few entries comes first; each has its index. */
@@ -68,24 +69,23 @@ const FINDERS = {
   endUserId: 'entries_of_end_user',
 } as const satisfies Partial<Record<keyof UsageFilters, string>>;
 
-function finderOf({ filters }: UsageQuestion): string | null {
+function finderOf({ filters }: Pick<UsageQuestion, 'filters'>): string | null {
   const names = Object.keys(FINDERS) as (keyof typeof FINDERS)[];
   const finder = names.find((name) => filters[name] !== undefined);
   return finder === undefined ? null : FINDERS[finder];
 }
 
 /** SQLite knows nothing of how many entries a tenant or a session has, and would walk all of the tenant's. */
-export function entriesTable(store: Store, question: UsageQuestion): RawBuilder<unknown> {
+export function entriesTable(store: Store, question: TenantsQuestion): RawBuilder<unknown> {
   const index = finderOf(question);
   const isTold = index !== null && store.engine === 'sqlite';
   return sql`${sql.table('entries')} as e${isTold ? sql` indexed by ${sql.ref(index)}` : sql``}`;
 }
 
 /** Where a filter has an index of its own, the period must not be searched by its index instead: `+` hides it. */
-export function settledWithin(question: UsageQuestion, alias: string): RawBuilder<unknown> {
-  const { tenantId } = question;
+export function settledWithin(question: TenantsQuestion, alias: string): RawBuilder<unknown> {
   const settledAt = sql`${finderOf(question) === null ? sql`` : sql`+`}${sql.ref(`${alias}.settledAt`)}`;
-  return sql`${sql.ref(`${alias}.tenantId`)} = ${tenantId} and ${settledAt} >= b.from_ms and ${settledAt} < b.to_ms`;
+  return sql`${ofTenants(`${alias}.tenantId`, question.tenants)} and ${settledAt} >= b.from_ms and ${settledAt} < b.to_ms`;
 }
 
 export function filtered({ filters }: Pick<UsageQuestion, 'filters'>, alias: string): RawBuilder<unknown> {
@@ -109,7 +109,7 @@ export function grouped({ groupBy }: Pick<UsageQuestion, 'groupBy'>): RawBuilder
 
 type Expressions = (column: (typeof SUM_COLUMNS)[number], alias: string) => RawBuilder<unknown>;
 
-function selected(question: UsageQuestion, alias: string, expressions: Expressions): RawBuilder<unknown> {
+function selected(question: TenantsQuestion, alias: string, expressions: Expressions): RawBuilder<unknown> {
   const groups = groupColumns(question, alias).map((column, index) => sql`${column} as ${sql.ref(`g${index}`)}`);
   const sums = SUM_COLUMNS.map((column) => sql`cast(${expressions(column, alias)} as text) as ${sql.ref(column)}`);
   const last = alias === 'e' ? 'settledAt' : 'lastSettledAt';
