@@ -30,6 +30,7 @@ test('the meter reads the same and passes the same bytes, however a stream is wr
     const passed: Buffer[] = [];
     const meter = new StreamMeter({
       reader: openaiCompletions.streamReader(),
+      lastWord: openaiCompletions.lastWord,
       eventBytesMax: 1 << 20,
       strips,
       passesTooLarge: false,

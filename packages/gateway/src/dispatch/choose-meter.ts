@@ -2,7 +2,7 @@
 import type { UpstreamHeaders } from '../providers/transport.ts';
 import { EncodedBodyMeter, EncodedStreamMeter, encodingOf } from './encoded-meter.ts';
 import { headerOf } from './headers.ts';
-import { BodyMeter, type Meter, StreamMeter } from './meter.ts';
+import { BodyMeter, type Meter, StreamMeter, unread } from './meter.ts';
 import type { AnswerReading, DispatchTools } from './plan.ts';
 
 /** What a stream cannot be, whatever was asked for; some providers give events any other type, or none. */
@@ -18,8 +18,15 @@ export function isEventStream(status: number, headers: UpstreamHeaders, wasStrea
 
 type Limits = DispatchTools['limits'];
 
-/** Holds a whole body and reads it, decoded where it came encoded. */
-export function bodyMeter(reader: AnswerReading, { answerBytesMax }: Limits, headers: UpstreamHeaders): BodyMeter {
+const UNREAD = { readBody: () => unread(0) };
+
+/** Holds a whole body and reads it, decoded where it came encoded. Without a reader it says nothing of its cost. */
+export function bodyMeter(
+  reading: Pick<AnswerReading, 'readBody'> | null,
+  { answerBytesMax }: Limits,
+  headers: UpstreamHeaders,
+): BodyMeter {
+  const reader = reading ?? UNREAD;
   const encoding = encodingOf(headerOf(headers, 'content-encoding'));
   return encoding === null
     ? new BodyMeter(reader, answerBytesMax)
@@ -40,6 +47,7 @@ export function streamMeter(
 ): Meter {
   const encoding = encodingOf(headerOf(headers, 'content-encoding'));
   const reader = reading.streamReader();
-  if (encoding === null) return new StreamMeter({ reader, eventBytesMax, strips, passesTooLarge, forward });
+  if (encoding === null)
+    return new StreamMeter({ reader, lastWord: reading.lastWord, eventBytesMax, strips, passesTooLarge, forward });
   return new EncodedStreamMeter({ reader, encoding, eventBytesMax, decodedBytesMax: answerBytesMax, forward });
 }

@@ -22,7 +22,6 @@ import { bareSettlement, settlementOf } from './settlement.ts';
 export type DispatchResult = { kind: 'over' } | { kind: 'undelivered'; failure: Failure; deliver: () => void };
 
 const INTERNAL: End = { outcome: 'failed', errorKind: 'internal' };
-const DONE = Buffer.from('data: [DONE]\n\n');
 /** How long an upstream may take to close a stream that has said its last word. */
 const CLOSE_GRACE_MS = 1000;
 const OVER: DispatchResult = { kind: 'over' };
@@ -328,8 +327,8 @@ export class Dispatch implements UpstreamHandlers {
     }
     if (!this.#upstreamEnded) await this.#awaitUpstreamEnd(meter);
     // Cut after its count and before its last word: the caller gets the word that was due.
-    const isWordDue = this.#isCut && !meter.isTerminal && !meter.isEncoded;
-    this.#delivery.end(isWordDue ? DONE : meter.takeHeld(), this.#trailers);
+    const due = this.#isCut ? meter.lastWord() : null;
+    this.#delivery.end(due ?? meter.takeHeld(), this.#trailers);
   }
 
   /** The last word goes out now, what may follow it when it has come. */
@@ -352,7 +351,7 @@ export class Dispatch implements UpstreamHandlers {
       errorKind,
       status: this.#status,
       retryAfter: headerOf(this.#headers, 'retry-after'),
-      refusedUsageQuestion: answer !== null && this.#plan.refusesUsageQuestion(this.#status!, answer),
+      refusedUsageQuestion: answer !== null && this.#plan.refusesUsageQuestion?.(this.#status!, answer) === true,
     };
   }
 }

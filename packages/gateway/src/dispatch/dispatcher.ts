@@ -25,7 +25,7 @@ import type { Transport } from '../providers/transport.ts';
 import { Dispatch } from './dispatch.ts';
 import { DOOR } from './door-manner.ts';
 import { type DrainPolicy, Drains } from './drain.ts';
-import { fixedHeaders, requestHeaders, withOutbound } from './headers.ts';
+import { fixedHeaders, requestHeaders, withCallers, withOutbound } from './headers.ts';
 import type { Outlet } from './outlet.ts';
 import { passedHeaders } from './pass-headers.ts';
 import { PASS } from './pass-manner.ts';
@@ -105,7 +105,9 @@ export class Dispatcher {
     const { call, scan, target, dialect, leading, attribution, outbound } = order;
     const dispatchId = this.#ids.next('dsp');
     const { provider, model } = target;
-    const askUsage = call.stream && !call.asksUsage && !order.withoutUsageQuestion && this.#mayAskUsage(target);
+    const { reader, refusesUsageQuestion } = dialect;
+    const isAskable = refusesUsageQuestion !== null && call.stream && !call.asksUsage;
+    const askUsage = isAskable && !order.withoutUsageQuestion && this.#mayAskUsage(target);
     const body = dialect.encode(call.body, scan, { model, askUsage, leading });
     const plan = {
       runId: order.runId,
@@ -119,20 +121,20 @@ export class Dispatcher {
       manner: DOOR,
       request: {
         method: 'POST',
-        path: dialect.path,
+        path: pathBelow(provider.baseUrl, dialect.path),
         headers: requestHeaders(
-          withOutbound(this.#fixedFor(provider, dialect), outbound),
+          withOutbound(withCallers(this.#fixedFor(provider), dialect.callersHeaders, call.headers), outbound),
           dispatchId,
           call.headers,
           attribution.traceparent,
         ),
         body,
       },
-      reader: dialect,
+      reader,
       stream: call.stream,
       strips: askUsage,
-      estimatePrompt: () => dialect.estimatePrompt(body),
-      refusesUsageQuestion: dialect.refusesUsageQuestion,
+      estimatePrompt: () => reader?.estimatePrompt(body) ?? 0,
+      refusesUsageQuestion,
       onAccepted: order.withoutUsageQuestion ? () => this.#stopAskingUsage(target) : null,
     };
     return new Dispatch(plan, this.#tools, outlet);
@@ -196,10 +198,10 @@ export class Dispatcher {
     return target.provider.asksUsage !== 'no' && !this.#unaskable.has(nameOf(target));
   }
 
-  #fixedFor(provider: Provider, dialect: Dialect): readonly string[] {
+  #fixedFor(provider: Provider): readonly string[] {
     const known = this.#fixed.get(provider);
     if (known !== undefined) return known;
-    const made = fixedHeaders(provider, dialect, this.#ledgerId);
+    const made = fixedHeaders(provider, this.#ledgerId);
     this.#fixed.set(provider, made);
     return made;
   }

@@ -11,11 +11,11 @@ const NOT_MODIFIED = 304;
 export const DOOR: Manner = {
   meter({ reader, stream, strips }, { limits }, { status, headers }, forward) {
     if (status >= 300 && status < 400) return status === NOT_MODIFIED ? 'invalid_answer' : 'redirect';
-    const isStream = isEventStream(status, headers, stream);
-    const meter = isStream
-      ? streamMeter(reader!, limits, headers, { strips, passesTooLarge: false, forward })
-      : bodyMeter(reader!, limits, headers);
-    return { meter, isStream };
+    if (reader === null || !isEventStream(status, headers, stream)) {
+      return { meter: bodyMeter(reader, limits, headers), isStream: false };
+    }
+    const meter = streamMeter(reader, limits, headers, { strips, passesTooLarge: false, forward });
+    return { meter, isStream: true };
   },
 
   headers: (_plan, { headers }) => answerHeaders(headers),

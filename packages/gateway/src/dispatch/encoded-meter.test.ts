@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import type { Dialect, StreamReader } from '../providers/dialect.ts';
+import type { AnswerReader, StreamReader } from '../providers/dialect.ts';
 import { openaiCompletions } from '../providers/openai-completions.ts';
 import { EncodedBodyMeter, EncodedStreamMeter } from './encoded-meter.ts';
 import type { Meter } from './meter.ts';
@@ -15,7 +15,7 @@ const throwing = (): never => {
 const finished = (meter: Meter): Promise<Error | null> => new Promise((resolve) => meter.finish(resolve));
 
 test('a body whose reading throws finishes with what was thrown', async () => {
-  const dialect: Dialect = { ...openaiCompletions, readBody: throwing };
+  const dialect: AnswerReader = { ...openaiCompletions, readBody: throwing };
   const meter = new EncodedBodyMeter(dialect, 1000, 'gzip');
   meter.push(gzipSync('{}'));
   assert.equal(await finished(meter), BUG);

@@ -43,7 +43,6 @@ export class EncodedBodyMeter extends BodyMeter {
   readonly #encoding: string;
   readonly #decodedBytesMax: number;
   #isBroken = false;
-  override readonly isEncoded = true;
 
   constructor(reader: Pick<AnswerReader, 'readBody'>, answerBytesMax: number, encoding: string) {
     super(reader, answerBytesMax);
@@ -98,7 +97,6 @@ export class EncodedStreamMeter implements Meter {
   #bug: Error | null = null;
   #isTerminalSeen = false;
   #onCaughtUp: Finished | null = null;
-  readonly isEncoded = true;
   /** Known too late to end by: the dispatch waits for the upstream's own end. */
   readonly isTerminal = false;
 
@@ -140,6 +138,10 @@ export class EncodedStreamMeter implements Meter {
   }
 
   text(): null {
+    return null;
+  }
+
+  lastWord(): null {
     return null;
   }
 

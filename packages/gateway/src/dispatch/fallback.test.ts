@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Provider } from '../domain/provider.ts';
 import { Secret } from '../lib/secret.ts';
-import { openaiCompletions } from '../providers/openai-completions.ts';
 import { Drains } from './drain.ts';
 import { type Failure, nextStep, retryAfterMs } from './fallback.ts';
 import { answerHeaders, fixedHeaders, requestHeaders } from './headers.ts';
@@ -120,7 +119,7 @@ const asObject = (pairs: readonly string[]): Record<string, string> => {
 };
 
 test('semantics 9: the gateway’s own headers win over the provider’s configured ones', () => {
-  assert.deepEqual(asObject(fixedHeaders(provider, openaiCompletions, 'led_1')), {
+  assert.deepEqual(asObject(fixedHeaders(provider, 'led_1')), {
     accept: 'application/json',
     'user-agent': 'mine/1',
     authorization: 'Bearer sk-1',
@@ -129,9 +128,7 @@ test('semantics 9: the gateway’s own headers win over the provider’s configu
     'accept-encoding': 'identity',
     'x-weighbridge-hop': 'led_1',
   });
-  const bare = asObject(
-    fixedHeaders({ ...provider, credential: null, isVendorOrigin: true }, openaiCompletions, 'led_1'),
-  );
+  const bare = asObject(fixedHeaders({ ...provider, credential: null, isVendorOrigin: true }, 'led_1'));
   assert.deepEqual([bare.authorization, bare['x-weighbridge-hop']], ['Bearer theirs', undefined]);
 });
 

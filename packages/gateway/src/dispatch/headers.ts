@@ -5,7 +5,7 @@
  */
 import { WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
 import type { Provider } from '../domain/provider.ts';
-import type { Dialect } from '../providers/dialect.ts';
+import { credentialHeader, VERSION_HEADERS } from '../providers/credentials.ts';
 import type { UpstreamHeaders } from '../providers/transport.ts';
 
 export const HOP_BY_HOP = [
@@ -55,16 +55,17 @@ const UPSTREAM_ONLY: ReadonlySet<string> = new Set([
 ]);
 
 /** The headers that are the same on every request to this provider: alternating names and values. */
-export function fixedHeaders(provider: Provider, dialect: Dialect, ledgerId: string): readonly string[] {
+export function fixedHeaders(provider: Provider, ledgerId: string): readonly string[] {
   const merged = new Map([
     ['accept', 'application/json'],
     ['user-agent', `weighbridge/${WEIGHBRIDGE_VERSION}`],
+    ...(VERSION_HEADERS[provider.api] ?? []),
   ]);
   for (const [name, value] of Object.entries(provider.headers)) {
     const lower = name.toLowerCase();
     if (!GATEWAY_OWNED.has(lower) && !lower.startsWith('x-weighbridge-')) merged.set(lower, value);
   }
-  if (provider.credential !== null) merged.set(...dialect.credentialHeader(provider.credential));
+  if (provider.credential !== null) merged.set(...credentialHeader(provider.api, provider.credential));
   merged.set('content-type', 'application/json');
   // A compressed answer could be neither edited nor counted as it passes.
   merged.set('accept-encoding', 'identity');
@@ -85,6 +86,18 @@ export function withOutbound(
   if (own.length === 0) return fixed;
   const kept = fixed.filter((_, at) => !Object.hasOwn(outbound, fixed[at - (at % 2)]!));
   return [...kept, ...own.flat()];
+}
+
+/** Headers of the caller's that are part of what is asked take the place of the provider's configured ones. */
+export function withCallers(
+  headers: readonly string[],
+  names: readonly string[],
+  caller: Readonly<Record<string, string>>,
+): readonly string[] {
+  const own = names.filter((name) => caller[name] !== undefined);
+  return own.length === 0
+    ? headers
+    : withOutbound(headers, Object.fromEntries(own.map((name) => [name, caller[name]!])));
 }
 
 /** The fixed headers and those of one dispatch. */

@@ -25,8 +25,11 @@ export interface Meter {
   takeHeld(): Buffer | null;
   /** What a whole body says, decoded; null for a stream, and for what could not be decoded. */
   text(): Buffer | null;
-  /** Nothing of ours can be put into what goes to the caller. */
-  readonly isEncoded: boolean;
+  /**
+   * The last word of an answer that was cut behind everything else of value; null where none is lacking, or nothing of
+   * ours may be put among what goes to the caller.
+   */
+  lastWord(): Buffer | null;
   readonly outputBytes: number;
   /** The dialect's own end has come. */
   readonly isTerminal: boolean;
@@ -36,6 +39,8 @@ export interface Meter {
 
 export interface StreamMeterOptions {
   reader: StreamReader;
+  /** Of the dialect. */
+  lastWord: Buffer | null;
   eventBytesMax: number;
   /** Leave out usage-only chunks. */
   strips: boolean;
@@ -57,11 +62,12 @@ export class StreamMeter implements Meter {
   #pushedBytes = 0;
   #framedBytes = 0;
   #isBlind = false;
-  readonly isEncoded: boolean = false;
+  readonly #lastWord: Buffer | null;
   isTerminal = false;
 
-  constructor({ reader, eventBytesMax, strips, passesTooLarge, forward }: StreamMeterOptions) {
+  constructor({ reader, lastWord, eventBytesMax, strips, passesTooLarge, forward }: StreamMeterOptions) {
     this.#reader = reader;
+    this.#lastWord = lastWord;
     this.#strips = strips;
     this.#passesTooLarge = passesTooLarge;
     this.#forward = forward;
@@ -107,6 +113,10 @@ export class StreamMeter implements Meter {
 
   text(): null {
     return null;
+  }
+
+  lastWord(): Buffer | null {
+    return this.isTerminal ? null : this.#lastWord;
   }
 
   takeHeld(): Buffer | null {
@@ -171,7 +181,6 @@ export class BodyMeter implements Meter {
   readonly #body = new GatheredBytes();
   #reading: Reading | null = null;
   #text: Buffer | null = null;
-  readonly isEncoded: boolean = false;
   outputBytes = 0;
   isTerminal = false;
   isWhole = false;
@@ -198,6 +207,10 @@ export class BodyMeter implements Meter {
 
   text(): Buffer | null {
     return this.#text;
+  }
+
+  lastWord(): null {
+    return null;
   }
 
   /** Reads what the body says, from its decoded bytes. */

@@ -2,18 +2,15 @@
  * The pass-through's way with an answer: whatever its status, its bytes go on as they come, and it ends for the caller as
  * it ended for us. Only what could complete it, its last word or its last byte, waits for the ledger.
  */
-import assert from 'node:assert/strict';
 import { bodyMeter, isEventStream, streamMeter } from './choose-meter.ts';
 import { DOOR } from './door-manner.ts';
 import { headerOf } from './headers.ts';
-import { unread } from './meter.ts';
 import { passedAnswerHeaders } from './pass-headers.ts';
 import { PassMeter } from './pass-meter.ts';
 import type { Answered, DispatchPlan, Manner } from './plan.ts';
 
 const NO_BODY: ReadonlySet<number> = new Set([204, 304]);
 const REFUSED: ReadonlySet<number> = new Set([401, 403]);
-const UNREAD = { streamReader: () => assert.fail('an error is no stream'), readBody: () => unread(0) };
 
 export const PASS: Manner = {
   meter(plan, { limits }, answered, forward) {
@@ -21,7 +18,7 @@ export const PASS: Manner = {
     const { status, headers } = answered;
     // Our question may be what was refused, and then another try takes its place; or our credential, which some repeat.
     const isHeld = (strips && status > 399) || (REFUSED.has(status) && !plan.target.provider.takesCallersCredential);
-    if (isHeld) return { meter: bodyMeter(reader ?? UNREAD, limits, headers), isStream: false };
+    if (isHeld) return { meter: bodyMeter(reader, limits, headers), isStream: false };
     const isCounted = reader !== null && status < 300;
     if (isCounted && isEventStream(status, headers, false)) {
       const meter = streamMeter(reader, limits, headers, { strips, passesTooLarge: true, forward });

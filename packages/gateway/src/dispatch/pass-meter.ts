@@ -22,7 +22,6 @@ export class PassMeter implements Meter {
   #held: Buffer | null = null;
   isWhole = false;
   readonly isTerminal = false;
-  readonly isEncoded = true;
 
   constructor({ copy, contentLength, forward }: PassMeterOptions) {
     this.#copy = copy;
@@ -67,6 +66,10 @@ export class PassMeter implements Meter {
   }
 
   text(): null {
+    return null;
+  }
+
+  lastWord(): null {
     return null;
   }
 }

@@ -161,7 +161,14 @@ test('no piece of a last word goes out before its time, and an event that is too
     const out: Buffer[] = [];
     const reader = readerOf('openai-completions').streamReader();
     const forward = (bytes: Buffer): void => void out.push(bytes);
-    const meter = new StreamMeter({ reader, eventBytesMax, strips: false, passesTooLarge: true, forward });
+    const meter = new StreamMeter({
+      reader,
+      lastWord: null,
+      eventBytesMax,
+      strips: false,
+      passesTooLarge: true,
+      forward,
+    });
     return { meter, seen: () => Buffer.concat(out).toString() };
   };
   const text = 'data: {"choices":[]}\n\n';

@@ -28,13 +28,13 @@ export interface DispatchPlan {
   strips: boolean;
   /** A guess at the prompt's tokens, from the bytes sent upstream. */
   estimatePrompt: () => number;
-  /** Whether an error answer complains about our asking for usage. */
-  refusesUsageQuestion: (status: number, body: Buffer) => boolean;
+  /** Whether an error answer complains about our asking for usage; null where we never ask. */
+  refusesUsageQuestion: ((status: number, body: Buffer) => boolean) | null;
   /** Told when the provider takes the request, that is, answers with a 2xx. */
   onAccepted: (() => void) | null;
 }
 
-export type AnswerReading = Pick<AnswerReader, 'streamReader' | 'readBody'>;
+export type AnswerReading = Pick<AnswerReader, 'streamReader' | 'readBody' | 'lastWord'>;
 
 /** The head of an upstream's answer. */
 export interface Answered {

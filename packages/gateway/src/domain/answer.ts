@@ -6,9 +6,13 @@
 import type { Caller } from './caller.ts';
 import type { GatewayError } from './errors.ts';
 
-/** A chat completion as the caller sent it. */
+/** What a door asks of a model, each in the words of the vendor who defined it. */
+export type Ask = 'chat' | 'embeddings' | 'responses' | 'messages' | 'countTokens';
+
+/** A call of a door, as the caller sent it. */
 export interface Call {
   caller: Caller;
+  ask: Ask;
   /** The caller's JSON bytes, already checked to be one object without duplicate keys that we read. */
   body: Buffer;
   /** The caller's `model`, `openclaw` when absent. */
@@ -16,7 +20,7 @@ export interface Call {
   stream: boolean;
   /** The caller asked for the usage chunk itself (`stream_options.include_usage: true`). */
   asksUsage: boolean;
-  /** The body's `user`, null when absent. */
+  /** Whom the body names as the end user, null when it names none. */
   user: string | null;
   /** Lower-cased request headers; several values are joined as HTTP says. */
   headers: Readonly<Record<string, string>>;

@@ -6,7 +6,7 @@
 import type { ServerResponse } from 'node:http';
 import type { AnswerHead, AnswerSink } from '../domain/answer.ts';
 import type { GatewayError } from '../domain/errors.ts';
-import { bodyOf, headersOf } from './errors.ts';
+import { headersOf } from './errors.ts';
 
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
@@ -19,13 +19,11 @@ const CR = 0x0d;
 /** What differs between doors. */
 export interface AnswerForm {
   errorBody(error: GatewayError): object;
-  /** After the head, an error is an event where the answer is a stream of them; else the connection is cut. */
-  saysErrorsInStreams: boolean;
+  /** After the head, an error in a stream is this event; null: the connection is cut, as it is inside a plain body. */
+  errorEvent: ((error: GatewayError) => string) | null;
   /** The head goes out at once, not with the first byte. */
   flushesHead: boolean;
 }
-
-const OPENAI: AnswerForm = { errorBody: bodyOf, saysErrorsInStreams: true, flushesHead: false };
 
 export class HttpAnswerSink implements AnswerSink {
   readonly #raw: ServerResponse;
@@ -36,7 +34,7 @@ export class HttpAnswerSink implements AnswerSink {
   /** The stream stands between two events, so that an error can be one of its own. */
   #isBetweenEvents = true;
 
-  constructor(raw: ServerResponse, { unreadTimeoutMs }: { unreadTimeoutMs: number }, form: AnswerForm = OPENAI) {
+  constructor(raw: ServerResponse, { unreadTimeoutMs }: { unreadTimeoutMs: number }, form: AnswerForm) {
     this.#raw = raw;
     this.#unreadTimeoutMs = unreadTimeoutMs;
     this.#form = form;
@@ -46,7 +44,7 @@ export class HttpAnswerSink implements AnswerSink {
     // Nothing of ours can be put among compressed bytes.
     const isPlain = (headers['content-encoding'] ?? 'identity') === 'identity';
     this.#takesEvents =
-      this.#form.saysErrorsInStreams && isPlain && String(headers['content-type']).startsWith('text/event-stream');
+      this.#form.errorEvent !== null && isPlain && String(headers['content-type']).startsWith('text/event-stream');
     this.#raw.writeHead(status, {
       ...headers,
       ...SECURITY_HEADERS,
@@ -76,8 +74,7 @@ export class HttpAnswerSink implements AnswerSink {
 
   fail(error: GatewayError, { runId, dispatchId }: { runId: string; dispatchId: string | null }): void {
     if (!this.#raw.headersSent) this.#refuse(error, runId, dispatchId);
-    else if (this.#takesEvents)
-      this.#raw.end(`${this.#isBetweenEvents ? '' : '\n\n'}data: ${JSON.stringify(this.#form.errorBody(error))}\n\n`);
+    else if (this.#takesEvents) this.#raw.end(`${this.#isBetweenEvents ? '' : '\n\n'}${this.#form.errorEvent!(error)}`);
     else this.#raw.destroy();
     this.#cutUnlessRead();
   }

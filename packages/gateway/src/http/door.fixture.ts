@@ -39,7 +39,7 @@ type Run = (call: Call, sink: AnswerSink, callerGone: AbortSignal) => void;
 const USUAL = {
   host: '127.0.0.1',
   auth: { mode: 'token', rateLimit: { maxAttempts: 100_000, windowMs: 60_000, lockoutMs: 60_000, sourcesMax: 10 } },
-  endpoints: { chatCompletions: true, responses: false, messages: false, proxy: false },
+  endpoints: { chatCompletions: true, responses: true, messages: true, proxy: false },
   agents: {
     byId: new Map([['main', { id: 'main', model: 'p/m', fallbacks: [], instructions: null }]]),
     defaultId: 'main',

@@ -44,7 +44,7 @@ export function proxy(app: FastifyInstance, { runs, limits }: ProxyDeps): void {
     // Nothing of ours stands among the provider's bytes: an answer that breaks off is cut, as the provider's was.
     const form = {
       errorBody: (error: GatewayError) => vendorBodyOf(error, api),
-      saysErrorsInStreams: false,
+      errorEvent: null,
       flushesHead: true,
     };
     const sink = new HttpAnswerSink(reply.raw, limits, form);

@@ -48,3 +48,20 @@ test('a refusal comes before the body does, and the connection serves the next c
   await when(/HTTP\/1\.1 200 [\s\S]*\r\n\r\n1$/);
   assert.equal(bodies, 1, 'the body of the refused call must not have been read as a call');
 });
+
+test('each door refuses early in its own vendor’s words', async (t) => {
+  const app = Fastify();
+  refuseEarly(app, { atDoor: () => REFUSAL });
+  app.post('/theirs', { config: { startsRuns: true, speaks: 'anthropic-messages' } }, () => '');
+  app.post('/openai', { config: { startsRuns: true } }, () => '');
+  const base = await app.listen({ host: '127.0.0.1', port: 0 });
+  t.after(() => app.close());
+  const refused = async (path: string) => (await fetch(base + path, { method: 'POST' })).json();
+  for (let again = 0; again < 2; again++) {
+    assert.deepEqual(await refused('/theirs'), {
+      type: 'error',
+      error: { type: 'overloaded_error', message: 'Too many.' },
+    });
+    assert.equal(((await refused('/openai')) as { error: { code: string } }).error.code, 'overloaded');
+  }
+});

@@ -6,8 +6,10 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import type { GatewayError } from '../domain/errors.ts';
+import type { Api } from '../domain/provider.ts';
 import { SECURITY_HEADERS } from './answer-sink.ts';
-import { bodyOf, headersOf } from './errors.ts';
+import { headersOf } from './errors.ts';
+import { vendorBodyOf } from './vendor-errors.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -29,14 +31,19 @@ interface Prepared {
 
 /** To be called before routes are added. Routes say by `config.startsRuns` that they are meant. */
 export function refuseEarly(app: FastifyInstance, door: DoorDeps): void {
-  const paths = new Set<string>();
+  const paths = new Map<string, Api | null>();
   const prefixes: string[] = [];
   app.addHook('onRoute', ({ method, url, config }) => {
     if (!config?.startsRuns) return;
     if (url.endsWith('*')) prefixes.push(url.slice(0, -1));
-    else if (method === 'POST') paths.add(url);
+    else if (method === 'POST') paths.set(url, config.speaks ?? null);
   });
-  const prepared = new WeakMap<GatewayError, Prepared>();
+  const prepared = new Map<Api | null, WeakMap<GatewayError, Prepared>>();
+  const preparedFor = (api: Api | null, refusal: GatewayError): Prepared => {
+    const own = prepared.get(api) ?? new WeakMap<GatewayError, Prepared>();
+    prepared.set(api, own);
+    return own.get(refusal) ?? prepare(refusal, api, own);
+  };
   app.addHook('onReady', (done) => {
     const server = app.server as Server;
     const [framework, ...others] = server.listeners('request') as RequestListener[];
@@ -49,7 +56,7 @@ export function refuseEarly(app: FastifyInstance, door: DoorDeps): void {
         prefixes.some((prefix) => request.url!.startsWith(prefix));
       const refusal = isMeant ? door.atDoor() : null;
       if (refusal === null) framework.call(server, request, response);
-      else answer(response, prepared.get(refusal) ?? prepare(refusal, prepared));
+      else answer(response, preparedFor(paths.get(request.url!) ?? null, refusal));
     });
     done();
   });
@@ -61,8 +68,8 @@ function answer(response: ServerResponse, { status, headers, body }: Prepared): 
   response.writeHead(status, headers).end(body);
 }
 
-function prepare(error: GatewayError, prepared: WeakMap<GatewayError, Prepared>): Prepared {
-  const body = JSON.stringify(bodyOf(error));
+function prepare(error: GatewayError, api: Api | null, prepared: WeakMap<GatewayError, Prepared>): Prepared {
+  const body = JSON.stringify(vendorBodyOf(error, api));
   const headers = {
     'content-type': 'application/json; charset=utf-8',
     'content-length': String(Buffer.byteLength(body)),

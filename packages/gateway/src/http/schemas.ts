@@ -32,6 +32,40 @@ export const CHAT_COMPLETIONS = {
   response: answers(described('The provider’s answer: a chat completion, or with `stream: true` server-sent events.')),
 } as const;
 
+export const EMBEDDINGS = {
+  summary: 'Embeddings, metered',
+  description: 'As OpenAI defines them; `model` as for chat completions.',
+  tags: ['models'],
+  security: operatorToken,
+  response: answers(described('The provider’s answer.')),
+} as const;
+
+export const RESPONSES = {
+  summary: 'Response, metered',
+  description:
+    'As OpenAI defines it, for providers that speak `openai-responses`; `model` as for chat completions. The answer is the provider’s, unchanged.',
+  tags: ['models'],
+  security: operatorToken,
+  response: answers(described('The provider’s answer: a response, or with `stream: true` server-sent events.')),
+} as const;
+
+export const MESSAGES = {
+  summary: 'Message, metered',
+  description:
+    'As Anthropic defines it, for providers that speak `anthropic-messages`; `model` as for chat completions. The answer is the provider’s, unchanged.',
+  tags: ['models'],
+  security: operatorToken,
+  response: answers(described('The provider’s answer: a message, or with `stream: true` server-sent events.')),
+} as const;
+
+export const COUNT_TOKENS = {
+  summary: 'How many tokens a message would have',
+  description: 'As Anthropic defines it. Not billed: its entry has no usage.',
+  tags: ['models'],
+  security: operatorToken,
+  response: answers(described('`{"input_tokens"}`, as the provider counts them.')),
+} as const;
+
 export const PROXY = {
   summary: 'Any request to a provider, passed through and metered',
   description:

@@ -10,11 +10,11 @@ import type { GatewayConfig } from '../domain/config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Store } from '../store/store.ts';
 import { asking } from './asking.ts';
-import { chatCompletions } from './chat-completions.ts';
-import { bodyOf, headersOf, refusalOf } from './errors.ts';
+import { headersOf, refusalOf } from './errors.ts';
 import { type FeedDeps, feed } from './feed.ts';
 import { type KeyRoutesDeps, keyRoutes } from './keys.ts';
 import { refuseExpectation, refuseMalformed, refuseUnroutable } from './malformed.ts';
+import { modelDoors } from './model-doors.ts';
 import { type ModelsDeps, models } from './models.ts';
 import { openapi, openapiRoute } from './openapi.ts';
 import { guard } from './policy.ts';
@@ -23,6 +23,7 @@ import { type ProbeDeps, probes } from './probes.ts';
 import { type ProxyDeps, proxy, routedUrl } from './proxy.ts';
 import { type DoorDeps, refuseEarly } from './refuse-early.ts';
 import { type ReloadDeps, reloading } from './reload.ts';
+import { refusalBodyOf } from './vendor-errors.ts';
 
 /** How often Node looks for slow senders of heads and bodies; by default it is so seldom that 15 s are 45. */
 const SLOW_CHECK_MS = 1000;
@@ -31,6 +32,7 @@ const HEADER_BYTES_MAX = 16 * 1024;
 const INDEX = `Weighbridge ${WEIGHBRIDGE_VERSION}: the meter in front of your models.
 
 POST /v1/chat/completions   a call, metered      GET /v1/models       what may be called
+POST /v1/responses, /v1/messages, /v1/embeddings; * /proxy/{provider}/…: other calls
 GET  /api/v1/dispatches     every call           GET /api/v1/usage    sums
 GET  /api/v1/events         live                 GET /openapi.json    all of it
 `;
@@ -117,10 +119,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     reply.type('text/plain; charset=utf-8');
     return INDEX;
   });
-  if (config.endpoints.chatCompletions) {
-    chatCompletions(app, { runs: deps.runs, limits: config.limits });
-    models(app, { agents: config.agents, catalogue: deps.catalogue });
-  }
+  modelDoors(app, { runs: deps.runs, limits: config.limits }, config.endpoints);
+  if (config.endpoints.chatCompletions) models(app, { agents: config.agents, catalogue: deps.catalogue });
   if (config.endpoints.proxy) proxy(app, { runs: deps.runs, limits: config.limits });
   asking(app, { store: deps.store, runs: deps.runs, clock });
   if (deps.prices) pricing(app, { ...deps.prices, store: deps.store, clock });
@@ -136,7 +136,7 @@ function answerErrors(app: FastifyInstance, methods: MethodsByPath): void {
     const refusal = refusalOf(error);
     if (refusal.code === 'internal') request.log.error({ err: error }, 'a request failed');
     if (refusal.code === 'payload_too_large') reply.header('connection', 'close');
-    reply.code(refusal.refusal.status).headers(headersOf(refusal)).send(bodyOf(refusal));
+    reply.code(refusal.refusal.status).headers(headersOf(refusal)).send(refusalBodyOf(refusal, request));
   });
   app.setNotFoundHandler((request, reply) => {
     const allowed = methods(request.url);

@@ -3,8 +3,10 @@
  * vendor's: by the path's dialect; elsewhere OpenAI's. Sources: docs.anthropic.com/en/api/errors,
  * cloud.google.com/apis/design/errors.
  */
+import type { FastifyRequest } from 'fastify';
 import type { GatewayError } from '../domain/errors.ts';
 import type { Api } from '../domain/provider.ts';
+import type { AnswerForm } from './answer-sink.ts';
 import { bodyOf } from './errors.ts';
 
 const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
@@ -39,4 +41,35 @@ export function vendorBodyOf(error: GatewayError, api: Api | null): object {
     return { error: { code: refusal.status, message, status: GOOGLE_STATUSES[refusal.status] ?? 'INTERNAL' } };
   }
   return bodyOf(error);
+}
+
+/** How a door of that dialect answers. */
+export function answerFormOf(api: Api): AnswerForm {
+  return {
+    errorBody: (error) => vendorBodyOf(error, api),
+    errorEvent: (error) => errorEventOf(error, api),
+    flushesHead: false,
+  };
+}
+
+/** A refusal as an event of a stream. */
+function errorEventOf(error: GatewayError, api: Api): string {
+  const body = vendorBodyOf(error, api);
+  if (api === 'openai-completions' || api === 'google-generate') return `data: ${JSON.stringify(body)}\n\n`;
+  const { code, message, param } = error;
+  // OpenAI's clients raise what has an `error`; the fields beside it are those that its documents name.
+  const event = api === 'openai-responses' ? { type: 'error', code, message, param, ...body } : body;
+  return `event: error\ndata: ${JSON.stringify(event)}\n\n`;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The dialect of a door: its refusals are in its vendor's words. OpenAI's unless told. */
+    speaks?: Api;
+  }
+}
+
+/** The body of a refusal before any answer has begun. */
+export function refusalBodyOf(error: GatewayError, request: FastifyRequest): object {
+  return vendorBodyOf(error, request.routeOptions.config.speaks ?? null);
 }

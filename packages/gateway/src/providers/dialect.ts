@@ -1,10 +1,10 @@
 /**
- * What a dialect is: pure translation between a provider's bytes and our facts. Its one half reads answers (reading.ts)
- * and is all that a pass-through needs; the other, here, makes requests out of a door's. A dialect opens no socket.
+ * How one kind of call (an ask of a door) is put to providers of one dialect: pure translation between their bytes and
+ * ours. One half reads answers (reading.ts) and is all that a pass-through needs; the other, here, makes requests out of
+ * a door's. Nothing here opens a socket; which pairs there are is dialects.ts.
  */
-
+import type { Api } from '../domain/provider.ts';
 import type { ObjectScan } from '../lib/json-splice.ts';
-import type { Secret } from '../lib/secret.ts';
 import type { AnswerReader } from './reading.ts';
 
 export type { Anomaly, AnswerReader, FrameVerdict, Reading, StreamReader } from './reading.ts';
@@ -14,23 +14,25 @@ export interface EncodePlan {
   model: string;
   /** Ask for usage in the stream although the caller did not. */
   askUsage: boolean;
-  /** A message that goes before the caller's, as made by `leadingMessage`. */
+  /** What goes before the caller's own, as made by `leadingMessage`. */
   leading: Buffer | null;
 }
 
-export interface Credentials {
-  credentialHeader(credential: Secret): readonly [name: string, value: string];
-}
-
-export interface RequestMaker extends Credentials {
-  /** Appended to the provider's base URL. */
+export interface RequestMaker {
+  /** Below the provider's base URL; a version that both have is sent once. */
   readonly path: string;
+  /** Headers of the caller's that are part of what is asked, lower-cased. */
+  readonly callersHeaders: readonly string[];
   /** An agent's instructions as bytes to be spliced in; made once for each agent. */
   leadingMessage(instructions: string): Buffer;
   /** The caller's bytes with the edits of the plan and no others. */
   encode(body: Buffer, scan: ObjectScan, plan: EncodePlan): Buffer;
-  /** Whether an error answer complains about our asking for usage. */
-  refusesUsageQuestion(status: number, body: Buffer): boolean;
+  /** Whether an error answer complains about our asking for usage; null: its streams have the count unasked. */
+  readonly refusesUsageQuestion: ((status: number, body: Buffer) => boolean) | null;
 }
 
-export interface Dialect extends AnswerReader, RequestMaker {}
+export interface Dialect extends RequestMaker {
+  readonly api: Api;
+  /** Null: nothing in an answer costs anything. */
+  readonly reader: AnswerReader | null;
+}

@@ -54,6 +54,11 @@ export interface AnswerReader {
   readonly api: Api;
   streamReader(): StreamReader;
   readBody(body: Buffer): Reading;
+  /**
+   * What a stream that broke off behind its count and its stop reason lacks, and its caller waits for; null where the
+   * dialect has no such word, or its last frame says more than that.
+   */
+  readonly lastWord: Buffer | null;
   /** A guess at the prompt's tokens, from the bytes sent upstream. */
   estimatePrompt(body: Buffer): number;
 }

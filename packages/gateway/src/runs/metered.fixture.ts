@@ -185,6 +185,7 @@ export function callOf({ json, ...over }: Partial<Call> & { json?: object }): Ca
   const options = fields.stream_options as { include_usage?: boolean } | undefined;
   return {
     caller: { tenantId: 'default', keyId: null, scopes: new Set(['dispatch']) },
+    ask: 'chat',
     body: Buffer.from(JSON.stringify(fields)),
     requestedModel: String(fields.model),
     stream: fields.stream === true,

@@ -4,12 +4,12 @@
  */
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { Agent } from '../domain/agent.ts';
-import type { Call } from '../domain/answer.ts';
+import type { Ask, Call } from '../domain/answer.ts';
 import { GatewayError } from '../domain/errors.ts';
 import type { Target } from '../domain/provider.ts';
 import { scanObject } from '../lib/json-splice.ts';
 import type { Dialect } from '../providers/dialect.ts';
-import { dialectOf } from '../providers/dialects.ts';
+import { apisFor, dialectOf } from '../providers/dialects.ts';
 import { type ResolveKnowledge, resolveCall } from './resolve.ts';
 import type { Plan } from './run.ts';
 
@@ -22,16 +22,16 @@ export interface CallKnowledge extends ResolveKnowledge {
 /** Throws GatewayError. */
 export function planCall(call: Call, known: CallKnowledge): Plan {
   const { agent, targets, attribution } = resolveCall(call, known);
-  spokenBy(targets[0]);
+  spokenBy(targets[0], call.ask);
   const scan = scanObject(call.body);
   if (typeof scan === 'string') throw new GatewayError('invalid_json', 'The body is not one JSON object.');
   return {
     attribution,
     // A fallback whose dialect is not spoken cannot help.
-    targets: targets.filter(({ provider }) => dialectOf(provider.api)) as [Target, ...Target[]],
+    targets: targets.filter(({ provider }) => dialectOf(call.ask, provider.api)) as [Target, ...Target[]],
     retriesMax: known.retriesMax,
     prepare: (of, outlet) => {
-      const dialect = spokenBy(of.target);
+      const dialect = spokenBy(of.target, call.ask);
       const leading = known.leading.of(agent, dialect);
       // What a key sends to a provider is not for another one that a call falls back to.
       const isFirst = of.target.provider.id === targets[0].provider.id;
@@ -54,13 +54,13 @@ export class Leading {
   }
 }
 
-/** The dialect of a target; throws `unsupported_dialect`. */
-function spokenBy({ provider }: Target): Dialect {
-  const dialect = dialectOf(provider.api);
+/** The dialect of a target for that ask; throws `unsupported_dialect`. */
+function spokenBy({ provider }: Target, ask: Ask): Dialect {
+  const dialect = dialectOf(ask, provider.api);
   if (dialect !== null) return dialect;
   throw new GatewayError(
     'unsupported_dialect',
-    `Provider '${provider.id}' speaks ${provider.api}, which this door does not; use a model of another provider.`,
+    `Provider '${provider.id}' speaks ${provider.api}, which this door does not; use a model of a provider that speaks ${apisFor(ask).join(' or ')}.`,
     { param: 'model' },
   );
 }

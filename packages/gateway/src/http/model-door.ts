@@ -1,27 +1,39 @@
 /**
- * `POST /v1/chat/completions`, as OpenAI defines it and OpenClaw serves it: decodes, hands the call to the runs, and
- * fills the raw response through the sink. Decides nothing.
+ * What every door for model calls does: decodes, hands the call to the runs, and fills the raw response through the sink
+ * in the words of the vendor whose door it is. Decides nothing. Which doors there are is model-doors.ts.
  */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { AnswerSink, Call } from '../domain/answer.ts';
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
+import type { AnswerSink, Ask, Call } from '../domain/answer.ts';
 import { GatewayError } from '../domain/errors.ts';
+import type { Api } from '../domain/provider.ts';
 import { HttpAnswerSink } from './answer-sink.ts';
 import { readBody } from './body.ts';
-import { readChatBody } from './chat-body.ts';
+import { type BodyForm, readCallBody } from './call-body.ts';
 import { callerOf } from './policy.ts';
-import { CHAT_COMPLETIONS } from './schemas.ts';
+import { answerFormOf } from './vendor-errors.ts';
 
-export interface ChatDeps {
+export interface ModelDoorDeps {
   runs: { start(call: Call, sink: AnswerSink, callerGone: AbortSignal): Promise<void> };
   limits: { bodyBytesMax: number; jsonDepthMax: number; unreadTimeoutMs: number };
 }
 
-export function chatCompletions(app: FastifyInstance, { runs, limits }: ChatDeps): void {
+export interface ModelDoor {
+  path: string;
+  ask: Ask;
+  /** The dialect of the door itself: whose client calls. */
+  speaks: Api;
+  form: BodyForm;
+  schema: FastifySchema;
+}
+
+export function openDoor(app: FastifyInstance, { runs, limits }: ModelDoorDeps, door: ModelDoor): void {
+  const form = answerFormOf(door.speaks);
   const start = (request: FastifyRequest, reply: FastifyReply, body: Buffer): void => {
     const call: Call = {
       caller: callerOf(request),
+      ask: door.ask,
       body,
-      ...readChatBody(body, limits.jsonDepthMax),
+      ...readCallBody(body, limits.jsonDepthMax, door.form),
       headers: request.headers as Record<string, string>,
     };
     const callerGone = new AbortController();
@@ -29,7 +41,7 @@ export function chatCompletions(app: FastifyInstance, { runs, limits }: ChatDeps
     reply.raw.once('close', () => {
       if (!reply.raw.writableFinished) callerGone.abort();
     });
-    const sink = new HttpAnswerSink(reply.raw, limits);
+    const sink = new HttpAnswerSink(reply.raw, limits, form);
     runs.start(call, sink, callerGone.signal).catch((error: unknown) => {
       // `start` never rejects; if it does all the same, the caller must not wait for ever.
       request.log.error({ err: error }, 'a run ended with an exception');
@@ -49,6 +61,6 @@ export function chatCompletions(app: FastifyInstance, { runs, limits }: ChatDeps
       }
     });
   };
-  const config = { scope: 'dispatch' as const, startsRuns: true };
-  app.post('/v1/chat/completions', { config, schema: CHAT_COMPLETIONS }, receive);
+  const config = { scope: 'dispatch' as const, startsRuns: true, speaks: door.speaks };
+  app.post(door.path, { config, schema: door.schema }, receive);
 }

@@ -1,15 +1,16 @@
-/** What the door reads of a chat completion's body, and what it refuses in OpenClaw's words. */
+/** What the doors read of a body, and what they refuse: chat completions in OpenClaw's words. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GatewayError } from '../domain/errors.ts';
-import { readChatBody } from './chat-body.ts';
+import { CHAT, EMBEDDINGS, MESSAGES as MESSAGE, RESPONSES } from './body-forms.ts';
+import { readCallBody } from './call-body.ts';
 
-const read = (text: string) => readChatBody(Buffer.from(text), 64);
+const read = (text: string, form = CHAT) => readCallBody(Buffer.from(text), 64, form);
 const MESSAGES = '"messages":[{"role":"user","content":"hi"}]';
 
-function refusal(text: string): { code: string; message: string } {
+function refusal(text: string, form = CHAT): { code: string; message: string } {
   try {
-    read(text);
+    read(text, form);
   } catch (error) {
     assert.ok(error instanceof GatewayError);
     return { code: error.code, message: error.message };
@@ -49,7 +50,10 @@ test('semantics 7: duplicate keys that we read are refused, others pass', () => 
 test('a body that is not UTF-8 is refused, because its readers would not read the same', () => {
   for (const bytes of [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xe6, 0x9d]]) {
     const body = Buffer.concat([Buffer.from('{"user":"'), Buffer.from(bytes), Buffer.from(`",${MESSAGES}}`)]);
-    assert.throws(() => readChatBody(body, 64), { code: 'invalid_json', message: 'The JSON body is not valid UTF-8.' });
+    assert.throws(() => readCallBody(body, 64, CHAT), {
+      code: 'invalid_json',
+      message: 'The JSON body is not valid UTF-8.',
+    });
   }
 });
 
@@ -66,4 +70,25 @@ test('nesting beyond the limit is refused before anything parses it', () => {
 test('a key named __proto__ changes no object', () => {
   read(`{"__proto__":{"stream":true},${MESSAGES}}`);
   assert.equal(({} as Record<string, unknown>).stream, undefined);
+});
+
+test('each door knows its end user, refuses twice what it reads, and leaves the rest to the provider', () => {
+  assert.equal(read('{"model":"p/m","input":"x","user":"u"}', RESPONSES).user, 'u');
+  assert.equal(read('{"model":"p/m","input":["x"],"user":"u"}', EMBEDDINGS).user, 'u');
+  assert.equal(read('{"model":"p/m","metadata":{"user_id":"u"}}', MESSAGE).user, 'u');
+  assert.equal(read('{"model":"p/m","metadata":{"user_id":7},"user":"no"}', MESSAGE).user, null);
+  const twice = refusal('{"model":"p/m","metadata":{"user_id":"a","user_\\u0069d":"b"}}', MESSAGE);
+  assert.deepEqual([twice.code, /metadata\.user_id/.test(twice.message)], ['duplicate_key', true]);
+  assert.equal(refusal('{"system":"a","system":"b"}', MESSAGE).code, 'duplicate_key');
+  assert.equal(refusal('{"instructions":"a","instructions":"b"}', RESPONSES).code, 'duplicate_key');
+  assert.equal(refusal('{"model":7}', EMBEDDINGS).code, 'invalid_request');
+  for (const form of [RESPONSES, MESSAGE, EMBEDDINGS]) {
+    assert.equal(refusal('{"temperature":9,"tools":{},"messages":7}', form).code, 'none');
+  }
+});
+
+test('a response made in the background is refused unless it streams: nobody would count it', () => {
+  assert.match(refusal('{"input":"x","background":true}', RESPONSES).message, /`background` needs `stream: true`/);
+  assert.equal(refusal('{"input":"x","background":true,"stream":true}', RESPONSES).code, 'none');
+  assert.equal(refusal('{"input":"x","background":false}', RESPONSES).code, 'none');
 });
