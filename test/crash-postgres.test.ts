@@ -113,6 +113,8 @@ async function faultsUnderLoad(
   const all = await house(context, durability);
   for (const gateway of all.gateways) await gateway.start();
   const callers = new Callers(all.gateways, random);
+  // Also when something fails: callers that go on for ever would keep the file from ending.
+  context.after(() => callers.stop());
   for (const fault of faults) {
     const before = callers.sightings.filter(({ sawEnd }) => sawEnd).length;
     await until(

@@ -32,7 +32,7 @@ export class Child {
     const exited = Promise.withResolvers<number | string>();
     const timer = setTimeout(
       () => ready.reject(new Error(`not ready in time; it said:\n${this.output}`)),
-      options.readyTimeoutMs ?? 15_000,
+      options.readyTimeoutMs ?? 60_000,
     );
     const listen = (text: string): void => {
       this.output = (this.output + text).slice(-100_000);

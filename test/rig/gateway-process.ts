@@ -54,7 +54,7 @@ export class GatewayProcess {
       args,
       env: { ...cleanEnvironment(), ...env },
       ready: /^weighbridge listening on (http:\/\/\S+)$/m,
-      readyTimeoutMs: readyTimeoutMs ?? 15_000,
+      readyTimeoutMs: readyTimeoutMs ?? 60_000,
       onOutput,
     });
     this.url = await this.#child.ready;
