@@ -188,8 +188,8 @@ async function measureThroughput(connections: number, proxies: readonly Proxy[])
   const once = async (proxy: Proxy, name: string): Promise<void> => {
     const result = await load({ url: proxy.url, request: proxy.request, connections, durationMs: ROUND_MS });
     refuseFailures(result, name);
-    (rates[name] ??= []).push((result.answers * 1000) / result.elapsedMs);
-    (latencies[proxy.name] ??= []).push(...result.latenciesMs);
+    addTo(rates, name, [(result.answers * 1000) / result.elapsedMs]);
+    addTo(latencies, proxy.name, result.latenciesMs);
   };
   for (let round = 0; round < ROUNDS; round++) {
     for (const proxy of proxies) await once(proxy, proxy.name);
@@ -221,8 +221,8 @@ async function measureStreams(proxies: readonly Proxy[]): Promise<void> {
       for (const proxy of proxies) {
         const result = await load({ url: proxy.url, request: proxy.stream, connections, durationMs: ROUND_MS });
         refuseFailures(result, proxy.name);
-        (firsts[proxy.name] ??= []).push(...result.firstBytesMs);
-        (gaps[proxy.name] ??= []).push(...result.gapsMs);
+        addTo(firsts, proxy.name, result.firstBytesMs);
+        addTo(gaps, proxy.name, result.gapsMs);
       }
     }
     console.log(`\n${connections} streams at once, 50 chunks ${STREAM_GAP_MS} ms apart`);
@@ -298,6 +298,10 @@ function rssMb(pid: number): number {
 function refuseFailures(result: LoadResult, name: string): void {
   if (result.failures > 0)
     throw new Error(`${name}: ${result.failures} calls failed; a rate of failures means nothing`);
+}
+
+function addTo(lists: Record<string, number[]>, name: string, values: readonly number[]): void {
+  lists[name] = [...(lists[name] ?? []), ...values];
 }
 
 function ratios(values: number[], others: number[]): number[] {

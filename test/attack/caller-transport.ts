@@ -241,7 +241,7 @@ function readsNothing(draw: Draw): Attack {
     steps: [
       'stop-reading',
       post(draw, { body: chatBody(draw, { stream: true }) }),
-      { pauseMs: UPSTREAM.idleTimeoutMs + 2_000 },
+      { pauseMs: UPSTREAM.idleTimeoutMs + 6_000 },
       'read',
     ],
     answers: 1,
