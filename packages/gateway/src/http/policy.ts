@@ -5,7 +5,7 @@
 
 import { isIP } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Caller, Scope } from '../domain/caller.ts';
+import { type Caller, isOperator, type Scope } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
 import { SECURITY_HEADERS } from './answer-sink.ts';
 import { hostRefusal } from './malformed.ts';
@@ -14,13 +14,15 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** What the caller's credential must allow; `open` for probes. */
     scope?: Scope | 'open';
+    /** Not for keys, whatever their scopes: it concerns every tenant, or what they are billed. */
+    operatorOnly?: boolean;
   }
   interface FastifyRequest {
     caller: Caller | null;
   }
   interface FastifyInstance {
     /** Every route there is, for the test that tries each with every kind of credential. */
-    guarded: { method: string; url: string; scope: Scope | 'open' }[];
+    guarded: { method: string; url: string; scope: Scope | 'open'; operatorOnly: boolean }[];
   }
 }
 
@@ -36,22 +38,22 @@ export function guard(app: FastifyInstance, { access, host, isOpenToAll }: Polic
   app.decorateRequest('caller', null);
   app.decorate('guarded', []);
   app.addHook('onRoute', ({ method, url, config }) => {
-    const { scope } = config ?? {};
+    const { scope, operatorOnly = false } = config ?? {};
     if (scope === undefined) throw new Error(`the route ${method} ${url} names no scope`);
-    for (const name of [method].flat()) app.guarded.push({ method: name, url, scope });
+    for (const name of [method].flat()) app.guarded.push({ method: name, url, scope, operatorOnly });
   });
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(SECURITY_HEADERS);
     const unhosted = hostRefusal(request.raw);
     if (unhosted !== null) return done(unhosted);
-    const scope = request.routeOptions.config.scope;
+    const { scope, operatorOnly = false } = request.routeOptions.config;
     if (scope === 'open' || scope === undefined) return done();
     try {
       refuseForeignOrigin(request, host, isOpenToAll);
       reply.header('cache-control', 'no-store');
       const admit = (caller: Caller): void => {
         request.caller = caller;
-        done(caller.scopes.has(scope) ? undefined : new GatewayError('forbidden', `missing scope: ${scope}`));
+        done(refusalOf(caller, scope, operatorOnly) ?? undefined);
       };
       const found = access.authenticate(request.headers, request.socket.remoteAddress ?? 'unknown');
       if (found instanceof Promise) found.then(admit, done);
@@ -60,6 +62,15 @@ export function guard(app: FastifyInstance, { access, host, isOpenToAll }: Polic
       done(error as Error);
     }
   });
+}
+
+function refusalOf(caller: Caller, scope: Scope, operatorOnly: boolean): GatewayError | null {
+  if (!caller.scopes.has(scope)) return new GatewayError('forbidden', `missing scope: ${scope}`);
+  if (!operatorOnly || isOperator(caller)) return null;
+  return new GatewayError(
+    'forbidden',
+    'This concerns every tenant: it takes the operator’s own credential, not a key.',
+  );
 }
 
 export function callerOf(request: FastifyRequest): Caller {

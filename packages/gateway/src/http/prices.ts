@@ -24,10 +24,10 @@ interface RepriceQuery {
 }
 
 export function pricing(app: FastifyInstance, { store, priceOf, correct, pricesHash, clock }: PricingDeps): void {
-  // It changes what is invoiced.
+  // It changes what is invoiced: not for whoever pays it.
   app.post<{ Querystring: RepriceQuery }>(
     '/api/v1/prices/reprice',
-    { config: { scope: 'admin' }, schema: REPRICE },
+    { config: { scope: 'admin', operatorOnly: true }, schema: REPRICE },
     async (request) => {
       const { from, to, provider, model, unpriced = false, dryRun = false, cursor = null, limit } = request.query;
       // First: prices that were just imported are looked for now.
@@ -35,7 +35,6 @@ export function pricing(app: FastifyInstance, { store, priceOf, correct, pricesH
       const page = await repricePage(
         { store, priceOf, correct: dryRun ? null : correct, now: () => clock.now() },
         {
-          // A key sees its tenant; the operator sees all of them.
           tenantId: tenantAsked(request),
           fromMs: timeOf(from, 'from'),
           toMs: to === undefined ? Number.MAX_SAFE_INTEGER : timeOf(to, 'to'),

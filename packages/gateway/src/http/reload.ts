@@ -8,5 +8,7 @@ export interface ReloadDeps {
 }
 
 export function reloading(app: FastifyInstance, reloads: ReloadDeps): void {
-  app.post('/api/v1/reload', { config: { scope: 'admin' }, schema: RELOAD }, () => reloads.reload());
+  app.post('/api/v1/reload', { config: { scope: 'admin', operatorOnly: true }, schema: RELOAD }, () =>
+    reloads.reload(),
+  );
 }

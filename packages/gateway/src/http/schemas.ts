@@ -213,7 +213,7 @@ export const STOP_RUN = {
 export const REPRICE = {
   summary: 'Hold settled entries against the prices in force, and correct their cost',
   description:
-    'One page; go on with `nextCursor`. Entries stay as they are: a difference is a correction, a new entry. The operator reprices every tenant, a key its own.',
+    'One page; go on with `nextCursor`. Entries stay as they are: a difference is a correction, a new entry. Not for keys.',
   tags: ['prices'],
   security: operatorToken,
   querystring: {
