@@ -72,6 +72,7 @@ export interface RepriceQuery {
   /** ISO 8601 or milliseconds since the epoch. */
   from: string | number;
   to?: string | number | undefined;
+  tenant?: string | undefined;
   provider?: string | undefined;
   model?: string | undefined;
   /** Only what has no cost yet. */
@@ -154,7 +155,7 @@ export class WeighbridgeClient {
     return this.#ask(`/api/v1/runs/${encodeURIComponent(runId)}/stop`, { method: 'POST' });
   }
 
-  /** One page of settled entries held against the prices in force, and corrected. Needs the scope `admin`. */
+  /** One page of settled entries held against the prices in force, and corrected. For the operator only. */
   reprice(query: RepriceQuery): Promise<RepricePage> {
     return this.#ask(`/api/v1/prices/reprice${search({ ...query })}`, { method: 'POST' });
   }

@@ -22,6 +22,7 @@ type Flags = SourceFlags & {
   until?: string;
   model?: string;
   provider?: string;
+  tenant?: string;
   unpriced?: boolean;
   dryRun?: boolean;
 };
@@ -29,6 +30,7 @@ type Flags = SourceFlags & {
 interface Asked {
   fromMs: number;
   toMs: number;
+  tenant: string | undefined;
   provider: string | undefined;
   model: string | undefined;
   unpriced: boolean;
@@ -65,6 +67,7 @@ export function define(command: Command, surroundings: Surroundings, finish: (ex
     .option('--until <time>', 'and before; to the end unless told')
     .option('--model <model>', 'only this model, as it was asked for; `provider/model` too')
     .option('--provider <provider>', 'only this provider')
+    .option('--tenant <id>', 'only this tenant')
     .option('--unpriced', 'only calls that have no cost yet')
     .option('--dry-run', 'write nothing; show what would change')
     .action(async (flags: Flags) => {
@@ -98,13 +101,13 @@ function refuseOther(hash: string, { prices, config }: OwnPrices): void {
 }
 
 function onLedger({ prices, config }: OwnPrices, asked: Asked, surroundings: Surroundings): Promise<Sum[]> {
-  const { dryRun, unpriced: unpricedOnly, ...question } = asked;
+  const { dryRun, unpriced: unpricedOnly, tenant, ...question } = asked;
   const priceOf = entryPricing(prices, () => config.providers);
   return withWriter(config.database, [], (store) => {
     const correct = dryRun ? null : (input: unknown) => store.write<Settled>('correctEntries', input);
     const deps = { store, priceOf, correct, now: Date.now };
     const page: Page = (cursor) =>
-      repricePage(deps, { ...question, unpricedOnly, tenantId: null, cursor, limit: PAGE });
+      repricePage(deps, { ...question, unpricedOnly, tenantId: tenant ?? null, cursor, limit: PAGE });
     return allPages(page, surroundings);
   });
 }
@@ -150,11 +153,11 @@ function askedOf(flags: Flags): Asked {
     throw new Failure('--since must be a time like 2026-11-01, or how long ago, like 7d.', EXIT.usage);
   if (toMs === null) throw new Failure('--until must be a time like 2026-11-01, or how long ago, like 7d.', EXIT.usage);
   if (fromMs > toMs) throw new Failure('--since lies after --until.', EXIT.usage);
-  const { unpriced = false, dryRun = false, model, provider } = flags;
+  const { unpriced = false, dryRun = false, tenant, model, provider } = flags;
   // As people name models everywhere else; a model's own name may hold a slash, so the provider must be said then.
   const slash = provider === undefined ? (model?.indexOf('/') ?? -1) : -1;
   const named = slash > 0 ? { provider: model!.slice(0, slash), model: model!.slice(slash + 1) } : { provider, model };
-  return { fromMs: Math.max(0, fromMs), toMs, unpriced, dryRun, ...named };
+  return { fromMs: Math.max(0, fromMs), toMs, tenant, unpriced, dryRun, ...named };
 }
 
 function jsonText(sums: readonly Sum[], dryRun: boolean): string {

@@ -54,6 +54,19 @@ test('a vendor key in the environment is a provider without any file', () => {
   assert.equal(config.host, '127.0.0.1');
 });
 
+test('a provider has the prices of the vendor at its address, else of its name, else of whom the file says', () => {
+  const vendorOf = (id: string, entry: object) =>
+    decided({ models: { providers: { [id]: entry } } }).config.providers.get(id)?.vendor;
+  assert.equal(vendorOf('mine', { baseUrl: 'https://api.openai.com/v1' }), 'openai');
+  assert.equal(vendorOf('anthropic', { baseUrl: 'https://api.openai.com/v1' }), 'openai');
+  assert.equal(vendorOf('openai', LOCAL), 'openai');
+  assert.equal(vendorOf('mine', LOCAL), null);
+  assert.equal(vendorOf('mine', { ...LOCAL, pricedAs: 'azure' }), 'azure');
+  assert.equal(vendorOf('openai', { ...LOCAL, pricedAs: 'none' }), null);
+  const [problem] = problems({ models: { providers: { mine: { ...LOCAL, pricedAs: 'opnai' } } } });
+  assert.deepEqual([problem?.path, problem?.hint], ['models.providers.mine.pricedAs', 'Did you mean "openai"?']);
+});
+
 test('a vendor at its own address is known to accept the question for usage', () => {
   const openai = decided(undefined, { variables: { OPENAI_API_KEY: 'x' } }).config.providers.get('openai');
   assert.equal(openai?.isVendorOrigin, true);

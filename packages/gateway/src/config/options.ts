@@ -163,6 +163,10 @@ export const OPTIONS = {
     ['provider', 'caller'],
     'Whose credential goes to the provider on `/proxy`: its own `apiKey`, or the caller’s, who then shows ours as `x-weighbridge-key`.',
   ),
+  'models.providers.*.pricedAs': other(
+    'text',
+    'The known vendor whose published prices hold for it, or `none`; the vendor at its address or of its name unless told.',
+  ),
   'models.providers.*.headers': other(
     'texts',
     'Static headers for every request to it, the lowest in the merge order.',

@@ -18,7 +18,7 @@ import { API_NAMES, FOREIGN_APIS } from './options.ts';
 import type { FileTree, ModelTree, ProviderTree } from './tree.ts';
 import { setting } from './tree.ts';
 import type { Vendor } from './vendors.ts';
-import { VENDORS, vendorById, vendorByOrigin } from './vendors.ts';
+import { VENDORS, vendorById, vendorByOrigin, vendorIds } from './vendors.ts';
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const NO_VARIABLES: VendorVariables = { key: null, baseUrl: null };
@@ -91,6 +91,7 @@ function fileProvider(
     headers,
     models: fileModels(entry.models ?? [], `${path}.models`, findings),
     ...knownOfOrigin(id, baseUrl, api),
+    ...pricedAs(entry, path, findings),
     timeouts: providerTimeouts(defaults, entry.timeoutSeconds),
   };
   warnOfFreeVendorModels(provider, path, findings);
@@ -236,6 +237,21 @@ function knownOfOrigin(
   // A vendor's second dialect at the same origin is not what its row in the table is about.
   const isItsDialect = owner?.api === api;
   return { ...known, asksUsage: isItsDialect ? owner.asksUsage : 'unknown' };
+}
+
+/** Whose prices hold, where the file says it. */
+function pricedAs(
+  { pricedAs: named }: ProviderTree,
+  path: string,
+  findings: Findings,
+): Partial<Pick<Provider, 'vendor'>> {
+  if (named === undefined) return {};
+  if (named === 'none') return { vendor: null };
+  if (vendorIds().includes(named)) return { vendor: named };
+  const meant = nearest(named, [...vendorIds(), 'none']);
+  const hint = meant === null ? `Known: ${vendorIds().join(', ')}, none.` : `Did you mean "${meant}"?`;
+  report(findings, `${path}.pricedAs`, `"${named}" is no vendor whose prices are known.`, hint);
+  return {};
 }
 
 /** OpenClaw writes zeros for "unknown"; at a vendor who charges that would be an invoice over nothing. */

@@ -28,6 +28,7 @@ export interface ProviderTree {
   api?: string;
   apiKey?: string;
   credential?: string;
+  pricedAs?: string;
   headers?: Record<string, string>;
   request?: { headers?: Record<string, string> };
   timeoutSeconds?: number;

@@ -108,6 +108,11 @@ const AZURE = vendor('azure', 'Azure OpenAI', '', 'yes', {
 const BY_ID: ReadonlyMap<string, Vendor> = new Map(VENDORS.map((entry) => [entry.id, entry]));
 const BY_ORIGIN: ReadonlyMap<string, Vendor> = new Map(VENDORS.map((entry) => [new URL(entry.baseUrl).origin, entry]));
 
+/** Every vendor that can be named. */
+export function vendorIds(): string[] {
+  return [...VENDORS, AZURE].map(({ id }) => id);
+}
+
 export function vendorById(id: string): Vendor | null {
   return BY_ID.get(id) ?? null;
 }

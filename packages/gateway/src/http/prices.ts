@@ -15,6 +15,7 @@ export interface PricingDeps extends Pick<RepriceDeps, 'store' | 'priceOf'> {
 interface RepriceQuery {
   from: string;
   to?: string;
+  tenant?: string;
   provider?: string;
   model?: string;
   unpriced?: boolean;
@@ -29,13 +30,23 @@ export function pricing(app: FastifyInstance, { store, priceOf, correct, pricesH
     '/api/v1/prices/reprice',
     { config: { scope: 'admin', operatorOnly: true }, schema: REPRICE },
     async (request) => {
-      const { from, to, provider, model, unpriced = false, dryRun = false, cursor = null, limit } = request.query;
+      const {
+        from,
+        to,
+        tenant,
+        provider,
+        model,
+        unpriced = false,
+        dryRun = false,
+        cursor = null,
+        limit,
+      } = request.query;
       // First: prices that were just imported are looked for now.
       const hash = pricesHash();
       const page = await repricePage(
         { store, priceOf, correct: dryRun ? null : correct, now: () => clock.now() },
         {
-          tenantId: tenantAsked(request),
+          tenantId: tenantAsked(request, tenant),
           fromMs: timeOf(from, 'from'),
           toMs: to === undefined ? Number.MAX_SAFE_INTEGER : timeOf(to, 'to'),
           provider,

@@ -223,6 +223,7 @@ export const REPRICE = {
     properties: {
       from: text('Settled since; ISO 8601 or milliseconds since the epoch.'),
       to: text('Settled before. Default: to the end.'),
+      tenant: text('Exactly this tenant.'),
       provider: text('Exactly this provider.'),
       model: text('Exactly this model, as it was asked for.'),
       unpriced: { type: 'boolean', description: 'Only what has no cost yet.' },

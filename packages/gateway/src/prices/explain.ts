@@ -69,7 +69,8 @@ function whyMissing(
   { serviceTier, promptTokens }: Supposed,
 ): string {
   if (config === 'not understood') return '`cost` in the config was not understood, and no book may replace it';
-  if (vendor === null) return `no known vendor is behind the provider ${id}: set \`cost\` in the config`;
+  if (vendor === null)
+    return `no known vendor is behind the provider ${id}: set \`cost\`, or \`pricedAs\`, in the config`;
   const known = books.find(({ rows }) => rows.length > 0);
   if (known === undefined) return `no book knows this model of ${vendor}: set \`cost\`, or import a newer catalogue`;
   const row = known.rows.find(({ holds }) => holds)?.row;

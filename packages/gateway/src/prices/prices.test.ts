@@ -43,12 +43,13 @@ function pricesOf(
   t: { after(done: () => void): void },
   models: Record<string, FileRow[]>,
   more: Partial<BookFile> = {},
+  report: (message: string) => void = assert.fail,
 ) {
   const folder = mkdtempSync(join(tmpdir(), 'prices-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'book.json');
   writeFileSync(file, bookWith(models, more));
-  return new Prices({ importedFile: null, snapshotFile: pathToFileURL(file) });
+  return new Prices({ importedFile: null, snapshotFile: pathToFileURL(file), report });
 }
 
 const costOf = (prices: Prices, over: Partial<PriceQuestion> & { usage: Usage }): bigint | null => {
@@ -170,6 +171,14 @@ test('an imported book wins over the snapshot, and one that is broken leaves the
   writeFileSync(importedFile, bookWith({ 'gpt-5': [{ rates: [42, 43], by: 'litellm' }] }).replace('42', '41'));
   assert.equal(open().pin(gpt5)?.source, 'book');
   assert.match(reported[0] ?? '', /not used.*hash/);
+});
+
+test('a book whose rows are broken leaves a dispatch unpriced, and keeps nobody from settling it', (t) => {
+  const reported: string[] = [];
+  const broken = { rates: null as never, by: 'litellm' };
+  const prices = pricesOf(t, { m: [broken] }, {}, (text) => reported.push(text));
+  assert.equal(prices.pin(question()), null);
+  assert.match(reported[0] ?? '', /the price of m was not found/);
 });
 
 test('a snapshot that cannot be read leaves dispatches unpriced, and is told of once', () => {

@@ -75,7 +75,17 @@ export class Prices implements Pricing {
     return [this.#imported, this.#snapshot].filter((named) => named !== null);
   }
 
-  pin({ provider, model, servedModel, startedAt, usage, serviceTier }: PriceQuestion): PricePin | null {
+  /** Never throws: whatever is wrong with a book, its dispatch must be settled. */
+  pin(question: PriceQuestion): PricePin | null {
+    try {
+      return this.#find(question);
+    } catch (error) {
+      this.#options.report?.(`the price of ${question.model} was not found: ${(error as Error).message}`);
+      return null;
+    }
+  }
+
+  #find({ provider, model, servedModel, startedAt, usage, serviceTier }: PriceQuestion): PricePin | null {
     const names = servedModel === null || servedModel === model ? [model] : [model, servedModel];
     for (const name of names) {
       const configured = provider.models.find(({ id, hasOwnCost }) => hasOwnCost && id === name);

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { calcPrice, findProvider } from '@pydantic/genai-prices';
 import { makeUsage } from '@weighbridge/protocol';
 import { costNanoUsd } from '../../domain/price.ts';
-import { type BookFile, readBook } from '../book.ts';
+import { type BookFile, hashOf, readBook } from '../book.ts';
 import { chooseRates, rowAt } from '../card.ts';
 import { bookPin } from '../prices.ts';
 import { picoUsd } from './catalogue.ts';
@@ -273,4 +273,7 @@ test('a file is told by what stands in it, and one that is no catalogue is refus
   for (const text of ['{}', '{"a":1}', 'null', '"x"']) assert.throws(() => bookOf(text, brought), /no catalogue/);
   for (const text of ['[]', '{"providers":{}}']) assert.throws(() => bookOf(text, brought), /no price/);
   assert.throws(() => bookOf(own.replace('1000000', '1000001'), brought), /hash/);
+  const { hash: _hash, format, ...content } = structuredClone(merged.book);
+  content.models.openai!.agreed = 99;
+  assert.throws(() => bookOf(JSON.stringify({ format, hash: hashOf(content), ...content }), brought));
 });

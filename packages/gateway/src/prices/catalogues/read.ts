@@ -45,7 +45,9 @@ export function readCatalogue(text: string, brought: Brought): Catalogue {
 export function bookOf(text: string, brought: Brought): { book: BookFile; leftOut: string[] } {
   const content: unknown = JSON.parse(text);
   if (isObject(content) && content.format === BOOK_FORMAT) {
-    readBook(text);
+    const book = readBook(text);
+    // Every row is read once, so that none is found broken while a call is settled.
+    for (const vendor of book.vendors()) for (const model of book.models(vendor)) book.find(vendor, model);
     return { book: content as unknown as BookFile, leftOut: [] };
   }
   const { book, leftOut } = mergeCatalogues([readCatalogue(text, brought)], VENDORS_PRICED);
