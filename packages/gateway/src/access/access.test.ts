@@ -1,10 +1,12 @@
 /** Who gets in, who does not, and that guessing is limited without locking anybody else out. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
+import { seed } from '../../../../test/quotas.ts';
 import type { Caller } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
 import { Secret } from '../lib/secret.ts';
-import { createAccess } from './authenticate.ts';
+import { CREDENTIAL_HEADERS, createAccess } from './authenticate.ts';
 import { newKeyText } from './key-text.ts';
 import { FailureLimiter, sourceOf } from './limiter.ts';
 
@@ -69,6 +71,35 @@ test('garbage is refused exactly as nothing is', () => {
       'unauthorized',
     );
   }
+});
+
+test('whatever stands in the credential headers, only what is right gets in, and nothing else than a refusal comes out', () => {
+  const access = createAccess({ mode: 'token', rateLimit }, secrets, clock);
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom(
+      'the-token',
+      'Bearer the-token',
+      'bearer',
+      'Bearer  ',
+      'Basic the-token',
+      `' OR 1=1 --`,
+      '__proto__',
+    ),
+    fc.constantFrom('wb_', newKeyText('key_01KAJ0000000000000000000AB'), `wb_${'0'.repeat(26)}_`),
+  );
+  const headers = fc.dictionary(fc.constantFrom(...CREDENTIAL_HEADERS, '__proto__'), text);
+  fc.assert(
+    fc.property(headers, (sent) => {
+      const decisive = CREDENTIAL_HEADERS.find(
+        (name) => sent[name] && (name !== 'authorization' || /^bearer +\S+$/i.test(sent[name])),
+      );
+      const shown = decisive === undefined ? null : sent[decisive]!.replace(/^bearer +/i, '');
+      const isRight = decisive !== undefined && (decisive === 'authorization' ? shown : sent[decisive]) === 'the-token';
+      assert.equal(codeOf(() => access.authenticate(sent, '10.2.0.1')) === 'ok', isRight, JSON.stringify(sent));
+    }),
+    { seed, numRuns: 2000 },
+  );
 });
 
 test('the password mode does not accept the token', () => {

@@ -1,6 +1,7 @@
 /** `dispatches`: single dispatches, newest first, and `dispatches show ID`: one in full, with its price lines and raw usage. */
 import { type DispatchRecord, OUTCOMES, promptTokens } from '@weighbridge/protocol';
 import type { Command } from 'commander';
+import { DEFAULT_TENANT } from '../domain/caller.ts';
 import { dispatchText } from './dispatch-text.ts';
 import { type FilterFlags, filtersOf, withFilterOptions } from './filters.ts';
 import { countText, dollarsText, millisecondsText, timeText, UNKNOWN } from './format.ts';
@@ -64,9 +65,13 @@ export function define(command: Command, surroundings: Surroundings, finish: (ex
 }
 
 export function dispatchesText(records: readonly DispatchRecord[], nextCursor: string | null): string {
+  // A house of one tenant has no use for its name on every line.
+  const hasTenants = records.some(({ tenantId }) => tenantId !== DEFAULT_TENANT);
+  const columns = hasTenants ? COLUMNS.toSpliced(2, 0, { title: 'tenant', align: 'left' }) : COLUMNS;
   const rows = records.map((record) => [
     timeText(record.startedAt),
     record.dispatchId,
+    ...(hasTenants ? [record.tenantId] : []),
     `${record.provider}/${record.model}`,
     record.agentId ?? UNKNOWN,
     outcomeText(record),
@@ -77,7 +82,7 @@ export function dispatchesText(records: readonly DispatchRecord[], nextCursor: s
     millisecondsText(record.latencyMs),
   ]);
   const more = nextCursor === null ? '' : `more: --cursor ${nextCursor}\n`;
-  return renderTable(COLUMNS, rows) + more;
+  return renderTable(columns, rows) + more;
 }
 
 function outcomeText({ outcome, errorKind }: DispatchRecord): string {

@@ -17,7 +17,8 @@ export async function openapi(app: FastifyInstance): Promise<void> {
           bearer: {
             type: 'http',
             scheme: 'bearer',
-            description: 'The token; also taken from x-api-key, x-goog-api-key, api-key.',
+            description:
+              'The operator’s token or a key; also taken from x-weighbridge-key (first), x-api-key, x-goog-api-key, api-key.',
           },
         },
       },
