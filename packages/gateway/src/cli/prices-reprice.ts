@@ -96,7 +96,7 @@ async function reprice(flags: Flags, asked: Asked, surroundings: Surroundings): 
 function refuseOther(hash: string, { prices, config }: OwnPrices): void {
   if (hash === pricesHash(prices, config.providers)) return;
   throw new Failure(
-    'the running gateway has other prices than the configuration says now. Restart it, or reload, so that it has them; then reprice.',
+    'the running gateway has other prices than the configuration says now. Give it those with `reload`, then reprice.',
   );
 }
 

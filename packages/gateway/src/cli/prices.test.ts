@@ -96,7 +96,7 @@ test('a wrong price is corrected while the gateway runs and when it does not, an
   const stateDir = stateDirectory(t);
   const baseUrl = await provider(t);
   configure(stateDir, baseUrl, 1);
-  let gateway = await serve(t, stateDir);
+  const gateway = await serve(t, stateDir);
   const mine = await gateway.call('openai/mine');
   const gpt5 = await gateway.call('openai/gpt-5');
   const unknown = await gateway.call('openai/nobody-knows-it');
@@ -128,8 +128,8 @@ test('a wrong price is corrected while the gateway runs and when it does not, an
   assert.equal(early.code, 1);
   assert.match(early.stderr, /other prices than the configuration/);
 
-  await gateway.stop();
-  gateway = await serve(t, stateDir);
+  const reloaded = await run(stateDir, 'reload');
+  assert.equal(reloaded.code, 0, reloaded.stderr);
   const right = String((3 - 1) * 1_000_000);
   const dry = await json<Repriced>(stateDir, 'prices', 'reprice', '--since', '1h', '--dry-run');
   assert.deepEqual([dry.dryRun, dry.tenants[0]?.repriced, dry.tenants[0]?.differenceNanoUsd], [true, 1, right]);
