@@ -25,7 +25,7 @@ import type { Transport } from '../providers/transport.ts';
 import { Dispatch } from './dispatch.ts';
 import { DOOR } from './door-manner.ts';
 import { type DrainPolicy, Drains } from './drain.ts';
-import { fixedHeaders, requestHeaders, withCallers, withOutbound } from './headers.ts';
+import { fixedHeaders, hopsOf, requestHeaders, withCallers, withOutbound } from './headers.ts';
 import type { Outlet } from './outlet.ts';
 import { passedHeaders } from './pass-headers.ts';
 import { PASS } from './pass-manner.ts';
@@ -167,7 +167,7 @@ export class Dispatcher {
           provider,
           credential: credential && credentialHeader(provider.api, credential),
           dispatchId,
-          ledgerId: this.#ledgerId,
+          hops: hopsOf(call.headers, this.#ledgerId),
           received: call.rawHeaders,
           presented: presentedBy(call),
           wantsIdentity: askUsage,

@@ -21,6 +21,7 @@ export const HOP_BY_HOP = [
 ] as const;
 
 export const HOP_HEADER = 'x-weighbridge-hop';
+const LEDGER_ID = /led_[0-9A-HJKMNP-TV-Z]{26}/g;
 
 /** Never taken from a provider's configured headers: ours, or set for each request. */
 const GATEWAY_OWNED: ReadonlySet<string> = new Set([
@@ -100,6 +101,11 @@ export function withCallers(
     : withOutbound(headers, Object.fromEntries(own.map((name) => [name, caller[name]!])));
 }
 
+/** The gateways that a request has come through, this one last: a loop over two of them is found only if both stay named. */
+export function hopsOf(caller: Readonly<Record<string, string>>, ledgerId: string): string {
+  return [...(caller[HOP_HEADER]?.match(LEDGER_ID) ?? []), ledgerId].join(', ');
+}
+
 /** The fixed headers and those of one dispatch. */
 export function requestHeaders(
   fixed: readonly string[],
@@ -108,11 +114,17 @@ export function requestHeaders(
   traceparent: string | null,
 ): string[] {
   const headers = [...fixed, 'x-client-request-id', caller['x-client-request-id'] || dispatchId];
+  if (caller[HOP_HEADER] !== undefined) nameHops(headers, caller);
   if (traceparent === null) return headers;
   headers.push('traceparent', traceparent);
   const tracestate = caller.tracestate;
   if (tracestate !== undefined) headers.push('tracestate', tracestate);
   return headers;
+}
+
+function nameHops(headers: string[], caller: Readonly<Record<string, string>>): void {
+  const own = headers.indexOf(HOP_HEADER) + 1;
+  if (own > 0) headers[own] = hopsOf(caller, headers[own]!);
 }
 
 /** What of a provider's answer head goes to the caller. */

@@ -12,7 +12,8 @@ export interface PassedHeaders {
   /** In front of everything: the provider's credential; null where it has none, or where the caller's own passes. */
   credential: readonly [name: string, value: string] | null;
   dispatchId: string;
-  ledgerId: string;
+  /** The gateways that the request has come through, this one last. */
+  hops: string;
   /** As received: alternating names and values. */
   received: readonly string[];
   /** Headers that the caller's key sends to this provider, lower-cased. */
@@ -39,7 +40,7 @@ const DROPPED: ReadonlySet<string> = new Set([
 const CREDENTIALS: ReadonlySet<string> = new Set(CREDENTIAL_HEADERS);
 
 export function passedHeaders(options: PassedHeaders): string[] {
-  const { provider, credential, dispatchId, ledgerId, wantsIdentity, length } = options;
+  const { provider, credential, dispatchId, hops, wantsIdentity, length } = options;
   const sent: string[] = [];
   const names = new Set<string>();
   const add = (name: string, value: string): void => {
@@ -49,7 +50,7 @@ export function passedHeaders(options: PassedHeaders): string[] {
   if (credential !== null) add(...credential);
   if (length !== null) add('content-length', length);
   if (wantsIdentity) add('accept-encoding', 'identity');
-  if (!provider.isVendorOrigin) add(HOP_HEADER, ledgerId);
+  if (!provider.isVendorOrigin) add(HOP_HEADER, hops);
   for (const [name, value] of Object.entries(options.outbound)) add(name, value);
   const owned = new Set(names);
   const dropped = droppedBy(options);

@@ -10,17 +10,17 @@ import { PassMeter } from './pass-meter.ts';
 import type { Answered, DispatchPlan, Manner } from './plan.ts';
 
 const NO_BODY: ReadonlySet<number> = new Set([204, 304]);
-const REFUSED: ReadonlySet<number> = new Set([401, 403]);
 
 export const PASS: Manner = {
   meter(plan, { limits }, answered, forward) {
     const { reader, strips } = plan;
     const { status, headers } = answered;
     // Our question may be what was refused, and then another try takes its place; or our credential, which some repeat.
-    const isHeld = (strips && status > 399) || (REFUSED.has(status) && !plan.target.provider.takesCallersCredential);
-    if (isHeld) return { meter: bodyMeter(reader, limits, headers), isStream: false };
+    const mayRepeatOurs = !plan.target.provider.takesCallersCredential && lengthOf(plan, answered) !== 0;
+    if (status > 399 && (strips || mayRepeatOurs))
+      return { meter: bodyMeter(reader, limits, headers), isStream: false };
     const isCounted = reader !== null && status < 300;
-    if (isCounted && isEventStream(status, headers, false)) {
+    if (isCounted && isEventStream(status, headers, plan.stream)) {
       const meter = streamMeter(reader, limits, headers, { strips, passesTooLarge: true, forward });
       return { meter, isStream: true };
     }
@@ -28,10 +28,10 @@ export const PASS: Manner = {
     return { meter: new PassMeter({ copy, contentLength: lengthOf(plan, answered), forward }), isStream: true };
   },
 
-  headers(_plan, { status, headers }) {
+  headers({ stream, reader }, { status, headers }) {
     const passed = passedAnswerHeaders(headers);
     // With its length known a caller would see a stream's end before the ledger has it; and we may leave out a chunk.
-    if (isEventStream(status, headers, false)) delete passed['content-length'];
+    if (isEventStream(status, headers, stream && reader !== null)) delete passed['content-length'];
     return passed;
   },
 

@@ -5,6 +5,7 @@ import { spellingsOf } from '../domain/attribution-headers.ts';
 import type { Provider } from '../domain/provider.ts';
 import { Secret } from '../lib/secret.ts';
 import { readerOf } from '../providers/readers.ts';
+import { hopsOf, requestHeaders } from './headers.ts';
 import { StreamMeter } from './meter.ts';
 import { passedAnswerHeaders, passedHeaders } from './pass-headers.ts';
 import { hasDotSegment, pathBelow } from './pass-path.ts';
@@ -28,7 +29,7 @@ const sent = (received: string[], over: Partial<Parameters<typeof passedHeaders>
     provider,
     credential: ['authorization', 'Bearer sk-theirs'],
     dispatchId: 'dsp_1',
-    ledgerId: 'led_1',
+    hops: 'led_1',
     received,
     presented: null,
     outbound: {},
@@ -132,6 +133,18 @@ test('a vendor sees no hop header, a caller’s request id stays its own, and a 
   });
   assert.deepEqual(passed.slice(2, 6), ['accept-encoding', 'identity', 'X-Client-Request-Id', 'mine']);
   assert.ok(!passed.includes('x-weighbridge-hop') && !passed.includes('gzip'));
+});
+
+test('every gateway that a request came through stays named, and nothing else does', () => {
+  const [a, b] = ['led_01M7YNNN4C363CZ0CRVJDTJ6TV', 'led_01M7YNW78M3ZZ0ZERDQFF9KRTX'];
+  assert.equal(hopsOf({}, 'led_1'), 'led_1');
+  assert.equal(hopsOf({ 'x-weighbridge-hop': `${a}, junk, ${b}` }, 'led_1'), `${a}, ${b}, led_1`);
+  const hop = { 'x-weighbridge-hop': a };
+  assert.deepEqual(requestHeaders(['x-weighbridge-hop', b], 'dsp_1', hop, null).slice(0, 2), [
+    'x-weighbridge-hop',
+    `${a}, ${b}`,
+  ]);
+  assert.deepEqual(requestHeaders([], 'dsp_1', hop, null), ['x-client-request-id', 'dsp_1'], 'a vendor sees none');
 });
 
 test('an answer’s head passes with its length, without what is about the connection or the provider’s origin', () => {

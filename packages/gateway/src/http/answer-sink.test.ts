@@ -63,6 +63,19 @@ describe('the end of an answer', () => {
     await assert.rejects(async () => (await door.chat()).text());
   });
 
+  test('in HTTP/1.0, where the connection’s end is the answer’s, a failure is a reset', async () => {
+    door.runs = (_call, sink) => {
+      head(sink, 'application/json');
+      sink.write(Buffer.from('{"half'));
+      setImmediate(() => sink.fail(new GatewayError('upstream_invalid', 'Cut.'), { runId: 'r', dispatchId: 'd' }));
+    };
+    const socket = await door.opened(
+      rawRequest('POST', '/v1/chat/completions', BEARER, BODY).replace('HTTP/1.1', 'HTTP/1.0'),
+    );
+    const [error] = (await once(socket.resume(), 'error')) as [NodeJS.ErrnoException];
+    assert.equal(error.code, 'ECONNRESET');
+  });
+
   test('a caller who hangs up is noticed, before the head and inside the stream', async () => {
     for (const begun of [false, true]) {
       const noticed = new Promise<void>((resolve) => {

@@ -13,6 +13,7 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'referrer-policy': 'no-referrer',
 };
 
+const NOTHING = Buffer.alloc(0);
 const LF = 0x0a;
 const CR = 0x0d;
 
@@ -33,6 +34,8 @@ export class HttpAnswerSink implements AnswerSink {
   #takesEvents = false;
   /** The stream stands between two events, so that an error can be one of its own. */
   #isBetweenEvents = true;
+  /** The answer says itself where it ends. */
+  #isFramed = true;
 
   constructor(raw: ServerResponse, { unreadTimeoutMs }: { unreadTimeoutMs: number }, form: AnswerForm) {
     this.#raw = raw;
@@ -51,7 +54,9 @@ export class HttpAnswerSink implements AnswerSink {
       'x-request-id': runId,
       'x-weighbridge-dispatch-id': dispatchId,
     });
-    if (this.#form.flushesHead) this.#raw.flushHeaders();
+    this.#isFramed = this.#raw.chunkedEncoding || headers['content-length'] !== undefined;
+    // Node's own flush writes the head as UTF-8; what the provider sent are bytes.
+    if (this.#form.flushesHead) this.#raw.write(NOTHING);
   }
 
   write(bytes: Uint8Array): boolean {
@@ -75,8 +80,14 @@ export class HttpAnswerSink implements AnswerSink {
   fail(error: GatewayError, { runId, dispatchId }: { runId: string; dispatchId: string | null }): void {
     if (!this.#raw.headersSent) this.#refuse(error, runId, dispatchId);
     else if (this.#takesEvents) this.#raw.end(`${this.#isBetweenEvents ? '' : '\n\n'}${this.#form.errorEvent!(error)}`);
-    else this.#raw.destroy();
+    else this.#cut();
     this.#cutUnlessRead();
+  }
+
+  /** Where the connection's end is the answer's, as in HTTP/1.0, only a reset says that something is missing. */
+  #cut(): void {
+    if (this.#isFramed || this.#raw.socket === null) this.#raw.destroy();
+    else this.#raw.socket.resetAndDestroy();
   }
 
   /** The run is over and waits no longer: what lies in our memory must not lie there for as long as a caller likes. */

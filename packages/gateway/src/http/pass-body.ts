@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 import type { Upload } from '../domain/pass.ts';
+import { GatheredBytes } from '../lib/gathered-bytes.ts';
 import { JsonWatch } from '../lib/json-watch.ts';
 
 /** What a request is about; most clients write the model first. */
@@ -27,26 +28,24 @@ export function receivePassBody(
   }
   const isLarge = Number(length) > bytesMax;
   const watch = new JsonWatch(LOOKED_FOR);
-  const chunks: Buffer[] = [];
-  let bytes = 0;
+  const body = new GatheredBytes();
   const take = (chunk: Buffer): void => {
-    chunks.push(chunk);
-    bytes += chunk.length;
+    body.push(chunk);
     if (isLarge) watch.push(chunk);
-    const isSeen = isLarge && (watch.isOver || watch.scalar('model') !== undefined || bytes >= LOOK_BYTES_MAX);
-    if (bytes <= bytesMax && !isSeen) return;
+    const isSeen = isLarge && (watch.isOver || watch.scalar('model') !== undefined || body.length >= LOOK_BYTES_MAX);
+    if (body.length <= bytesMax && !isSeen) return;
     request.off('data', take).off('end', finish);
-    if (!isLarge) for (const each of chunks) watch.push(each);
-    done(uploadOf(request, chunks, watch));
+    if (!isLarge) watch.push(body.joined());
+    done(uploadOf(request, body.take(), watch));
   };
-  const finish = (): void => done(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes));
+  const finish = (): void => done(body.take());
   request.on('data', take).on('end', finish);
 }
 
 /** Whoever reads the stream may destroy it without the caller's connection: an answer may still have to go there. */
-function uploadOf(request: IncomingMessage, begun: readonly Buffer[], watch: JsonWatch): Upload {
+function uploadOf(request: IncomingMessage, begun: Buffer, watch: JsonWatch): Upload {
   const stream = new PassThrough();
-  for (const chunk of begun) stream.write(chunk);
+  stream.write(begun);
   request.on('data', (chunk: Buffer) => watch.push(chunk));
   request.pipe(stream);
   request.once('close', () => {

@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AnswerSink } from '../domain/answer.ts';
 import { GatewayError } from '../domain/errors.ts';
-import type { PassCall } from '../domain/pass.ts';
+import { isUpload, type PassCall } from '../domain/pass.ts';
 import { endpointOf } from '../providers/endpoints.ts';
 import { HttpAnswerSink } from './answer-sink.ts';
 import { receivePassBody } from './pass-body.ts';
@@ -63,7 +63,7 @@ export function proxy(app: FastifyInstance, { runs, limits }: ProxyDeps): void {
         headers: request.headers as Record<string, string>,
         body,
       };
-      runs.pass(call, sink, callerGone.signal).catch((error: unknown) => {
+      const over = runs.pass(call, sink, callerGone.signal).catch((error: unknown) => {
         // `pass` never rejects; if it does all the same, the caller must not wait for ever.
         request.log.error({ err: error }, 'a run ended with an exception');
         sink.fail(new GatewayError('internal', 'Internal error; the log has it.'), {
@@ -71,6 +71,8 @@ export function proxy(app: FastifyInstance, { runs, limits }: ProxyDeps): void {
           dispatchId: null,
         });
       });
+      // What nobody reads any more would stand in the way of the caller's next request.
+      if (isUpload(body)) over.finally(() => body.stream.destroy());
     });
   };
   app.route({

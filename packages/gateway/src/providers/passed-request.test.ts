@@ -22,6 +22,10 @@ test('model, stream, usage question and user are read wherever they stand', () =
     { model: 'gpt-5', stream: true, asksUsage: true, user: 'u1', isEditable: true },
   );
   assert.deepEqual(read('{"model":"m"}'), { ...NOTHING, model: 'm', isEditable: true });
+  assert.equal(
+    read(`{"stream_options":{"include_obfuscation":${' '.repeat(1000)}false,"include_usage":true}}`).asksUsage,
+    true,
+  );
 });
 
 test('what cannot be read is about nothing, and what is named twice is not edited', () => {
@@ -36,6 +40,14 @@ test('what cannot be read is about nothing, and what is named twice is not edite
   });
   assert.deepEqual(read('{"model":"a","model":"b"}'), { ...NOTHING, model: 'b' });
   assert.equal(read(`{"model":"${'x'.repeat(600)}"}`).model, null);
+});
+
+test('a name that could not be recorded as it is names nothing, in body and path', () => {
+  for (const name of ['a\\u0000b', 'a\\ud800', 'x'.repeat(257)]) {
+    const facts = read(`{"model":"${name}","user":"${name}"}`);
+    assert.deepEqual([facts.model, facts.user], [null, null], name);
+  }
+  assert.equal(read('{}', '/v1beta/models/a%00b:generateContent').model, null);
 });
 
 test('what the path says wins over the body', () => {

@@ -20,20 +20,21 @@ export interface PassedRequest {
 
 /** Deeper than any vendor's request; the scan ends there. */
 const DEPTH_MAX = 512;
-/** A longer name is none. */
-const NAME_BYTES_MAX = 512;
+/** Anything longer is no name. */
+const NAME_CHARS_MAX = 256;
+const VALUE_BYTES_MAX = 2048;
 
 export function readPassedRequest(endpoint: Endpoint | null, body: Buffer | null): PassedRequest {
   const scan = endpoint === null || body === null ? 'malformed' : scanObject(body, 0, DEPTH_MAX);
-  const named = { model: endpoint?.model ?? null, stream: endpoint?.stream ?? false };
+  const named = { model: nameIn(endpoint?.model), stream: endpoint?.stream ?? false };
   if (typeof scan === 'string' || body === null) return { ...named, asksUsage: false, user: null, scan: null };
   const options = jsonAt(body, lastMember(scan, 'stream_options'));
   return {
-    model: named.model ?? textOf(body, lastMember(scan, 'model')),
+    model: named.model ?? nameIn(jsonAt(body, lastMember(scan, 'model'))),
     stream: endpoint?.stream ?? jsonAt(body, lastMember(scan, 'stream')) === true,
     asksUsage:
       typeof options === 'object' && options !== null && 'include_usage' in options && options.include_usage === true,
-    user: textOf(body, lastMember(scan, 'user')),
+    user: nameIn(jsonAt(body, lastMember(scan, 'user'))),
     // Of a name that comes twice nobody knows which one the provider reads.
     scan: scan.duplicates.length === 0 ? scan : null,
   };
@@ -41,12 +42,9 @@ export function readPassedRequest(endpoint: Endpoint | null, body: Buffer | null
 
 /** The same of a body that has begun to pass: as far as it was seen. */
 export function readPassingRequest(endpoint: Endpoint | null, watch: JsonWatch): PassedRequest {
-  const named = (key: string): string | null => {
-    const value = endpoint === null ? null : watch.scalar(key);
-    return typeof value === 'string' && value !== '' ? value : null;
-  };
+  const named = (key: string) => (endpoint === null ? null : nameIn(watch.scalar(key)));
   return {
-    model: endpoint?.model ?? named('model'),
+    model: nameIn(endpoint?.model) ?? named('model'),
     stream: endpoint !== null && (endpoint.stream ?? watch.scalar('stream') === true),
     asksUsage: false,
     user: named('user'),
@@ -59,14 +57,14 @@ function lastMember(scan: ObjectScan, key: string): Member | null {
   return scan.members.findLast((member) => member.key === key) ?? null;
 }
 
-function textOf(body: Buffer, member: Member | null): string | null {
-  if (member === null || member.end - member.start > NAME_BYTES_MAX) return null;
-  const value = jsonAt(body, member);
-  return typeof value === 'string' && value !== '' ? value : null;
+/** What could not be recorded as it is names nothing: too long, with a NUL, or with half a surrogate pair. */
+function nameIn(value: unknown): string | null {
+  if (typeof value !== 'string' || value === '' || value.length > NAME_CHARS_MAX) return null;
+  return value.isWellFormed() && !value.includes('\0') ? value : null;
 }
 
 function jsonAt(body: Buffer, member: Member | null): unknown {
-  if (member === null || member.end - member.start > NAME_BYTES_MAX) return null;
+  if (member === null || member.end - member.start > VALUE_BYTES_MAX) return null;
   try {
     return JSON.parse(body.toString('utf8', member.start, member.end));
   } catch {
