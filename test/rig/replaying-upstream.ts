@@ -10,8 +10,8 @@ import type { AddressInfo } from 'node:net';
 export interface Laid {
   status?: number;
   headers?: Readonly<Record<string, string | string[]>>;
-  /** Each is a write of its own. */
-  chunks?: Iterable<Buffer>;
+  /** Each is a write of its own; what comes as a promise is waited for. The head goes with the first. */
+  chunks?: Iterable<Buffer> | AsyncIterable<Buffer>;
   trailers?: Readonly<Record<string, string>>;
   /** The connection is reset instead of the end. */
   isCut?: boolean;
@@ -73,7 +73,7 @@ export class ReplayingUpstream {
     this.received.push({ method, url, rawHeaders, headers, sha256: hash.digest('hex'), bytes });
     const { status = 200, headers: answered = {}, chunks = [], trailers, isCut = false } = this.#laid!(request);
     response.writeHead(status, answered);
-    for (const chunk of chunks) {
+    for await (const chunk of chunks) {
       if (!response.write(chunk)) await once(response, 'drain');
       await new Promise(setImmediate);
     }

@@ -29,7 +29,6 @@ import { fixedHeaders, hopsOf, requestHeaders, withCallers, withOutbound } from 
 import type { Outlet } from './outlet.ts';
 import { passedHeaders } from './pass-headers.ts';
 import { PASS } from './pass-manner.ts';
-import { pathBelow } from './pass-path.ts';
 import type { DispatchLedger, DispatchPlan, DispatchTools } from './plan.ts';
 
 export interface DispatcherDeps {
@@ -162,7 +161,7 @@ export class Dispatcher {
       manner: PASS,
       request: {
         method: call.method,
-        path: pathBelow(new URL(provider.baseUrl).pathname, call.path),
+        path: call.path,
         headers: passedHeaders({
           provider,
           credential: credential && credentialHeader(provider.api, credential),

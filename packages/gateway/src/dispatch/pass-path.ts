@@ -1,14 +1,16 @@
-/** Where a passed request goes below a provider's base URL. The origin is the provider's whatever the path says. Pure. */
+/** Where a request goes below a provider's base URL. The origin is the provider's whatever the path says. Pure. */
+
+/** `/v1`, `/v1beta`, `/v1beta1`, `/v4`. */
+const VERSION = /^\/v\d+[a-z\d]*(?=[/?]|$)/;
+const VERSION_LAST = /\/v\d+[a-z\d]*$/;
 
 /**
- * What is appended to the base URL's path: of `/v1/chat/completions` below `/v1` only `/chat/completions`, because SDKs bring
- * their own version where the base URL ends with it already. Escapes stay as they are.
+ * A path below a base URL's path. SDKs bring a version of their own where the base URL ends with one already: one of them is
+ * enough, and the caller's counts, because the vendors' SDKs do not agree with each other (Google's asks for `/v1` and for
+ * `/v1beta`). Escapes stay as they are.
  */
-export function pathBelow(basePath: string, path: string): string {
-  const base = basePath.replace(/\/+$/, '');
-  const version = base.slice(base.lastIndexOf('/'));
-  const isDoubled = version.length > 1 && (path === version || path.startsWith(`${version}/`));
-  return isDoubled ? path.slice(version.length) : path;
+export function joinedPath(basePath: string, path: string): string {
+  return (VERSION.test(path) ? basePath.replace(VERSION_LAST, '') : basePath) + path;
 }
 
 /** `.` and `..`, escaped or not: the provider would read them as another path than the one below its base URL. */

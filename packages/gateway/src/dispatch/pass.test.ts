@@ -8,7 +8,7 @@ import { readerOf } from '../providers/readers.ts';
 import { hopsOf, requestHeaders } from './headers.ts';
 import { StreamMeter } from './meter.ts';
 import { passedAnswerHeaders, passedHeaders } from './pass-headers.ts';
-import { hasDotSegment, pathBelow } from './pass-path.ts';
+import { hasDotSegment, joinedPath } from './pass-path.ts';
 
 const provider: Provider = {
   id: 'p',
@@ -39,15 +39,20 @@ const sent = (received: string[], over: Partial<Parameters<typeof passedHeaders>
     ...over,
   });
 
-test('a path goes below the base URL as it is, and a doubled version is folded', () => {
-  const joined = (base: string, path: string) => base.replace(/\/$/, '') + pathBelow(base, path);
+test('a path goes below the base URL as it is, and of two versions the caller’s counts', () => {
+  const joined = (base: string, path: string) => joinedPath(base.replace(/\/$/, ''), path);
   assert.equal(joined('/v1', '/v1/chat/completions'), '/v1/chat/completions');
   assert.equal(joined('/v1', '/v1/chat/completions?a=%2F'), '/v1/chat/completions?a=%2F');
   assert.equal(joined('/v1', '/chat/completions?a=%2F'), '/v1/chat/completions?a=%2F');
   assert.equal(joined('/', '/v1/messages'), '/v1/messages');
   assert.equal(joined('', '/v1/messages'), '/v1/messages');
   assert.equal(joined('/openai/v1/', '/v1/models'), '/openai/v1/models');
-  assert.equal(joined('/v1', '/v1beta/models'), '/v1/v1beta/models');
+  assert.equal(joined('/v1', '/v1beta/models'), '/v1beta/models');
+  assert.equal(joined('/v1beta', '/v1/models/x:generateContent'), '/v1/models/x:generateContent');
+  assert.equal(joined('/v1beta', '/v1beta1?a=/v2'), '/v1beta1?a=/v2');
+  assert.equal(joined('/v1beta/openai', '/v1/models'), '/v1beta/openai/v1/models');
+  assert.equal(joined('/v1', '/vectors'), '/v1/vectors');
+  assert.equal(joined('/v1', '/v1%2e'), '/v1/v1%2e');
   assert.equal(joined('/v1', '/v1'), '/v1');
   assert.equal(joined('/v1beta', '/v1beta/models/g%2Fx:generateContent'), '/v1beta/models/g%2Fx:generateContent');
 });

@@ -13,6 +13,7 @@ import type {
   UpstreamHeaders,
   UpstreamRequest,
 } from '../providers/transport.ts';
+import { joinedPath } from './pass-path.ts';
 
 const KEEP_ALIVE_MS = 30_000;
 /** Some vendors answer with more rate-limit headers than Node's default of 16 KiB takes. */
@@ -49,7 +50,7 @@ export class Upstream implements Transport {
     const { pool, prefix } = this.#routeOf(provider);
     const exchange = new SocketExchange(handlers);
     pool.dispatch(
-      { method: method as Undici.HttpMethod, path: prefix + path, headers: headers as string[], body },
+      { method: method as Undici.HttpMethod, path: joinedPath(prefix, path), headers: headers as string[], body },
       exchange,
     );
     exchange.isSending = false;

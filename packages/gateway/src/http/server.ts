@@ -13,6 +13,7 @@ import { asking } from './asking.ts';
 import { headersOf, refusalOf } from './errors.ts';
 import { type FeedDeps, feed } from './feed.ts';
 import { type KeyRoutesDeps, keyRoutes } from './keys.ts';
+import { closeLastConnections } from './last-connections.ts';
 import { refuseExpectation, refuseMalformed, refuseUnroutable } from './malformed.ts';
 import { modelDoors } from './model-doors.ts';
 import { type ModelsDeps, models } from './models.ts';
@@ -94,6 +95,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     frameworkErrors: refuseUnroutable,
   });
   app.server.on('checkExpectation', refuseExpectation);
+  closeLastConnections(app, headTimeoutMs);
   const methods = rememberMethods(app);
   // The routes that take a body read it themselves (body.ts); a path that is none of ours must not read any.
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
