@@ -120,7 +120,7 @@ export class Dispatcher {
       manner: DOOR,
       request: {
         method: 'POST',
-        path: pathBelow(provider.baseUrl, dialect.path),
+        path: dialect.path,
         headers: requestHeaders(
           withOutbound(withCallers(this.#fixedFor(provider), dialect.callersHeaders, call.headers), outbound),
           dispatchId,
