@@ -1,21 +1,24 @@
-/** Finer sums added up into coarser ones: of each key one for each whole hour, quarter of a day or day. */
+/** Finer sums added up into coarser ones: of each key of a shape one for each whole hour, quarter of a day, day or week. */
 import { mergeInto } from '../lib/histogram.ts';
 import type { Row } from '../store/store.ts';
 import { addRollup, keyText, noSums, type Rollup, type RollupKey } from './rollup.ts';
+import { keyIn, type Shape } from './shapes.ts';
 
 export class FoldedSums {
   readonly rollups = new Map<string, Rollup>();
   readonly #unitMs: number;
+  readonly #shape: Shape;
 
-  constructor(unitMs: number) {
+  constructor(unitMs: number, shape: Shape) {
     this.#unitMs = unitMs;
+    this.#shape = shape;
   }
 
   /** A finer sum as the store gives it; counts may come as text, they may pass 2^53. */
   add(part: Row | (RollupKey & Record<string, unknown>)): void {
     const { bucketStart } = part as RollupKey;
-    const key = { ...(part as RollupKey), bucketStart: Math.floor(bucketStart / this.#unitMs) * this.#unitMs };
-    const rollup = this.#rollupOf(key);
+    const key = keyIn(this.#shape, part as RollupKey);
+    const rollup = this.#rollupOf({ ...key, bucketStart: Math.floor(bucketStart / this.#unitMs) * this.#unitMs });
     addRollup(rollup.sums, part);
     mergeInto(rollup.latencies, part.latencies as Uint8Array);
     mergeInto(rollup.firstTokens, part.firstTokens as Uint8Array);

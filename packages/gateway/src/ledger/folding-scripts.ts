@@ -4,11 +4,12 @@
  */
 import { encode } from '../lib/histogram.ts';
 import { ask, each, type Steps } from '../store/steps.ts';
-import type { Value } from '../store/store.ts';
+import type { Row, Value } from '../store/store.ts';
 import { ROLLUP_KEY, ROLLUP_SUMS } from './columns.ts';
 import { FoldedSums } from './folded-sums.ts';
 import { type FoldedTier, TIER_MS, type Tier } from './periods.ts';
 import type { Rollup } from './rollup.ts';
+import { SHAPES, type Shape, tierName } from './shapes.ts';
 
 /** Units folded in one transaction: a settlement that waits for it must not wait long. */
 const UNITS_AT_ONCE = 24;
@@ -70,19 +71,23 @@ function* foldTier(
     if (first === undefined) return { rows, toMs: Math.max(toMs, endMs), isMore: false };
     const startMs = Math.floor(Number(first.bucketStart) / unitMs) * unitMs;
     const parts = yield* ask(`folding.${from}Within`, [startMs, startMs + unitMs]);
-    const folded = new FoldedSums(unitMs);
-    for (const part of parts) folded.add(part);
-    yield* each(
-      'folding.insert',
-      [...folded.rollups.values()].map((rollup) => foldedRow(tier, rollup)),
-    );
-    rows += folded.rollups.size;
+    const folded = foldedRows(tier, parts);
+    yield* each('folding.insert', folded);
+    rows += folded.length;
     toMs = startMs + unitMs;
   }
   return { rows, toMs, isMore: true };
 }
 
-function foldedRow(tier: FoldedTier, rollup: Rollup): Value[] {
+function foldedRows(tier: FoldedTier, parts: readonly Row[]): Value[][] {
+  return (Object.keys(SHAPES) as Shape[]).flatMap((shape) => {
+    const folded = new FoldedSums(TIER_MS[tier], shape);
+    for (const part of parts) folded.add(part);
+    return [...folded.rollups.values()].map((rollup) => foldedRow(tierName(tier, shape), rollup));
+  });
+}
+
+function foldedRow(tier: string, rollup: Rollup): Value[] {
   return [
     tier,
     ...ROLLUP_KEY.map((column) => rollup.key[column]),

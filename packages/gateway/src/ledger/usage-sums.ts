@@ -7,6 +7,7 @@ import type { Row, Store } from '../store/store.ts';
 import { ROLLUP_SUMS } from './columns.ts';
 import { type Piece, TIERS, type Tier } from './periods.ts';
 import { PRICED_LATER } from './rollup.ts';
+import { type Shape, shapeFor, tierName } from './shapes.ts';
 import { ofTenants } from './tenants.ts';
 import { GROUP_COLUMNS, type TenantsQuestion, type UsageFilters, type UsageQuestion } from './usage-question.ts';
 
@@ -56,10 +57,16 @@ export function tierTable(tier: Tier, alias: string): RawBuilder<unknown> {
   return sql`${sql.table(tier === 'quarter' ? 'rollups' : 'foldedRollups')} as ${sql.ref(alias)}`;
 }
 
-export function within({ tenants }: TenantsQuestion, alias: string, tier: Tier): RawBuilder<unknown> {
+export function within(question: TenantsQuestion, alias: string, tier: Tier): RawBuilder<unknown> {
   const column = (name: string) => sql.ref(`${alias}.${name}`);
-  const ofTier = tier === 'quarter' ? sql`` : sql` and ${column('tier')} = ${sql.lit(tier)}`;
-  return sql`${ofTenants(`${alias}.tenantId`, tenants)}${ofTier} and ${column('bucketStart')} >= b.from_ms and ${column('bucketStart')} < b.to_ms`;
+  const ofTier =
+    tier === 'quarter' ? sql`` : sql` and ${column('tier')} = ${sql.lit(tierName(tier, shapeOf(question)))}`;
+  return sql`${ofTenants(`${alias}.tenantId`, question.tenants)}${ofTier} and ${column('bucketStart')} >= b.from_ms and ${column('bucketStart')} < b.to_ms`;
+}
+
+function shapeOf({ groupBy, filters }: TenantsQuestion): Shape {
+  const filtered = (Object.keys(filters) as (keyof UsageFilters)[]).filter((name) => filters[name] !== undefined);
+  return shapeFor([...groupBy.map((group) => GROUP_COLUMNS[group]), ...filtered]);
 }
 
 /** What finds few entries comes first; each has its index. */

@@ -11,6 +11,7 @@ import { ROLLUP_KEY, ROLLUP_SUMS } from './columns.ts';
 import { FoldedSums } from './folded-sums.ts';
 import { FOLDED_TIERS, type FoldedTier, TIER_MS } from './periods.ts';
 import { keyText, type Rollup, RollupFold, type RollupKey, type RollupSource } from './rollup.ts';
+import { SHAPES, type Shape, tierName } from './shapes.ts';
 import { ROLLUP_SOURCE_COLUMNS } from './statements.ts';
 
 const PAGE = 5000;
@@ -94,17 +95,20 @@ async function compareFolded(store: Store, fold: RollupFold, report: (problem: s
   const columns = ['hoursFoldedTo', 'shiftsFoldedTo', 'daysFoldedTo', 'weeksFoldedTo'] as const;
   const [progress] = await store.read<Row>(store.queries.selectFrom('ledger').select(columns).compile());
   for (const tier of FOLDED_TIERS) {
-    const kept = await store.read(
-      store.queries.selectFrom('foldedRollups').select(KEPT_COLUMNS).where('tier', '=', tier).compile(),
-    );
     const foldedToMs = Number(progress?.[`${tier}sFoldedTo`] ?? 0);
     const parts = [...fold.rollups.values()].filter(({ key }) => key.bucketStart < foldedToMs);
-    compareKept(`folded ${tier}`, kept, foldedOf(tier, parts), report);
+    for (const shape of Object.keys(SHAPES) as Shape[]) {
+      const name = tierName(tier, shape);
+      const kept = await store.read(
+        store.queries.selectFrom('foldedRollups').select(KEPT_COLUMNS).where('tier', '=', name).compile(),
+      );
+      compareKept(`folded ${name}`, kept, foldedOf(tier, shape, parts), report);
+    }
   }
 }
 
-function foldedOf(tier: FoldedTier, parts: readonly Rollup[]): Map<string, Rollup> {
-  const folded = new FoldedSums(TIER_MS[tier]);
+function foldedOf(tier: FoldedTier, shape: Shape, parts: readonly Rollup[]): Map<string, Rollup> {
+  const folded = new FoldedSums(TIER_MS[tier], shape);
   for (const { key, sums, latencies, firstTokens, lastSettledAt } of parts) {
     folded.add({ ...key, ...sums, latencies: encode(latencies), firstTokens: encode(firstTokens), lastSettledAt });
   }

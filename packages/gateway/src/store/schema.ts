@@ -102,7 +102,8 @@ export interface RollupsTable {
 
 /** Owner: ledger. Sums of whole hours, quarters of a day (`shift`), days and weeks of UTC, folded from rollups once when they are over. */
 export interface FoldedRollupsTable extends RollupsTable {
-  tier: 'hour' | 'shift' | 'day' | 'week';
+  /** `hour`, `shift`, `day`, `week`, of everything or of less (ledger/shapes.ts). */
+  tier: string;
 }
 
 /** Owner: ledger. One row: this ledger's name and the counters that give `seq` and `settledAt` in commit order. */

@@ -1,0 +1,37 @@
+/**
+ * By what folded sums are kept: by everything, and, for the questions that are asked most, by less, so that a month of hours
+ * is thousands of rows and not tens of thousands. Every shape keeps tenant, bucket and outcome. Pure.
+ */
+import type { FoldedTier } from './periods.ts';
+import type { RollupKey } from './rollup.ts';
+
+type Dimension = 'provider' | 'model' | 'agentId' | 'source';
+
+const DIMENSIONS: readonly Dimension[] = ['provider', 'model', 'agentId', 'source'];
+
+/** The smallest first; what a shape leaves out is empty in its keys. */
+export const SHAPES = {
+  sources: ['source'],
+  agents: ['agentId'],
+  models: ['provider', 'model'],
+  all: DIMENSIONS,
+} as const satisfies Record<string, readonly Dimension[]>;
+export type Shape = keyof typeof SHAPES;
+
+/** How a tier in a shape is called in `foldedRollups.tier`. */
+export function tierName(tier: FoldedTier, shape: Shape): string {
+  return shape === 'all' ? tier : `${tier} of ${shape}`;
+}
+
+/** The smallest shape that knows these columns. */
+export function shapeFor(columns: readonly string[]): Shape {
+  const needed = columns.filter((column) => (DIMENSIONS as readonly string[]).includes(column));
+  const names = Object.keys(SHAPES) as Shape[];
+  return names.find((name) => needed.every((column) => (SHAPES[name] as readonly string[]).includes(column))) ?? 'all';
+}
+
+export function keyIn(shape: Shape, key: RollupKey): RollupKey {
+  const kept: readonly Dimension[] = SHAPES[shape];
+  const left = Object.fromEntries(DIMENSIONS.map((name) => [name, kept.includes(name) ? key[name] : '']));
+  return { ...key, ...left };
+}
