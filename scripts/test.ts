@@ -11,7 +11,7 @@ import type { TestCounts } from './test-counts.ts';
 
 const root = join(import.meta.dirname, '..');
 const NODE_MAJOR_MIN = 24;
-const FILES_AT_ONCE = 1;
+const FILES_AT_ONCE = 2;
 
 if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) process.exit(runAgainWithOwnNode());
 

@@ -106,7 +106,7 @@ test('the time for the end does not run against the next answer on the connectio
   door.runs = (_call, sink) => {
     answered++;
     if (answered === 1) answer(sink, 'application/json', ['x'.repeat(32 << 20)]);
-    else setTimeout(() => answer(sink, 'application/json', ['{"late":1}']), 600);
+    else setTimeout(() => answer(sink, 'application/json', ['{"late":1}']), 1500);
   };
   const socket = await door.opened(CALL);
   socket.pause();

@@ -48,7 +48,7 @@ const USUAL = {
     bodyBytesMax: BODY_BYTES_MAX,
     headTimeoutMs: 400,
     requestTimeoutMs: 800,
-    unreadTimeoutMs: 300,
+    unreadTimeoutMs: 1000,
     jsonDepthMax: 64,
     feedsMax: 0,
   },
