@@ -13,7 +13,7 @@ import {
 } from './anthropic-usage.ts';
 import { Count, type Counters } from './counters.ts';
 import { deltaKind, tallyDelta } from './delta-glance.ts';
-import { isObject, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
+import { isDone, isObject, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
 import { PassedText } from './passed-text.ts';
 import type { FrameVerdict, Reading, StreamReader } from './reading.ts';
 import { reportedCostUsd } from './reported-cost.ts';
@@ -88,9 +88,7 @@ class MessageFacts {
   reading(): Reading {
     const counted = this.#count.counters === null ? null : messageUsage(this.#count.counters);
     return {
-      usage: counted?.usage ?? null,
-      rawUsage: this.#count.rawUsage(),
-      anomaly: this.#count.anomaly ?? (counted?.isConsistent === false ? 'usage_inconsistent' : null),
+      ...this.#count.facts(counted),
       stopReason: this.stopReason,
       serviceTier: this.#serviceTier,
       servedModel: this.#fallbackModel ?? this.#servedModel,
@@ -119,7 +117,7 @@ export class MessageStreamReader implements StreamReader {
     if (tallyDelta(bytes, DELTAS, this.#facts.text.tally)) return 'pass';
     const { name, data } = sseEvent(bytes);
     if (data === null || data === '') return 'pass';
-    if (data.length <= 32 && data.trim() === '[DONE]') return 'terminal';
+    if (isDone(data)) return 'terminal';
     const event = parseJson(data);
     if (!isObject(event)) return 'pass';
     return this.#take(textOf(event.type) ?? name, event, (path) => rawAt(Buffer.from(data), path));

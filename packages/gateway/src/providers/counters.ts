@@ -4,8 +4,9 @@
  * A field that was never sent stays unknown: missing is not zero, and a later absence erases nothing.
  */
 
+import type { Usage } from '@weighbridge/protocol';
 import type { Json } from './parsed.ts';
-import type { Anomaly } from './reading.ts';
+import type { Anomaly, Reading } from './reading.ts';
 
 /** By the dialect's own names; a field that was not mentioned is not in it. */
 export type Counters = Map<string, number>;
@@ -124,7 +125,16 @@ export class Count {
     this.#parts = [];
   }
 
-  rawUsage(): string | null {
+  /** What a reading says of the count; `counted` is what the dialect makes of the counters. */
+  facts(counted: { usage: Usage; isConsistent: boolean } | null): Pick<Reading, 'usage' | 'rawUsage' | 'anomaly'> {
+    return {
+      usage: counted?.usage ?? null,
+      rawUsage: this.#rawUsage(),
+      anomaly: this.anomaly ?? (counted?.isConsistent === false ? 'usage_inconsistent' : null),
+    };
+  }
+
+  #rawUsage(): string | null {
     const texts = this.#parts.map(({ raw }) => raw()).filter((text) => text !== null);
     const text = texts.length > 1 ? `[${texts.join(',')}]` : (texts[0] ?? this.#rejected?.() ?? null);
     return text !== null && text.length <= RAW_CHARS_MAX ? text : null;

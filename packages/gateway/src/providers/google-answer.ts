@@ -7,7 +7,7 @@ import { sseEvent } from '../lib/sse-event.ts';
 import type { TextTally } from '../lib/text-tally.ts';
 import { addTool, Count } from './counters.ts';
 import { generateUsage, readUsageMetadata } from './google-usage.ts';
-import { isObject, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
+import { isDone, isObject, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
 import { PassedText } from './passed-text.ts';
 import type { FrameVerdict, Reading, StreamReader } from './reading.ts';
 
@@ -45,9 +45,7 @@ class GenerateFacts {
     if (counters !== null) addTool(counters, 'web_search', this.#searches);
     const counted = counters === null ? null : generateUsage(counters);
     return {
-      usage: counted?.usage ?? null,
-      rawUsage: this.#count.rawUsage(),
-      anomaly: this.#count.anomaly ?? (counted?.isConsistent === false ? 'usage_inconsistent' : null),
+      ...this.#count.facts(counted),
       stopReason: this.stopReason,
       serviceTier: this.#serviceTier,
       servedModel: this.#servedModel,
@@ -83,7 +81,7 @@ export class GenerateStreamReader implements StreamReader {
   frame(bytes: Buffer): FrameVerdict {
     const { data } = sseEvent(bytes);
     if (data === null || data === '') return 'pass';
-    if (data.length <= 32 && data.trim() === '[DONE]') return 'terminal';
+    if (isDone(data)) return 'terminal';
     const event = parseJson(data);
     if (!isObject(event)) return 'pass';
     const { response, path } = unwrapped(event);

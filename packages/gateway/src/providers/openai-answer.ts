@@ -62,9 +62,7 @@ class Facts {
   reading(): Reading {
     const counted = this.#count.counters === null ? null : inclusiveUsage(this.#count.counters);
     return {
-      usage: counted?.usage ?? null,
-      rawUsage: this.#count.rawUsage(),
-      anomaly: this.#count.anomaly ?? (counted?.isConsistent === false ? 'usage_inconsistent' : null),
+      ...this.#count.facts(counted),
       stopReason: this.stopReason,
       serviceTier: this.#serviceTier,
       servedModel: this.#servedModel,

@@ -53,3 +53,10 @@ export function rawAt(bytes: Buffer, path: readonly string[]): string | null {
   }
   return bytes.toString('utf8', at, end);
 }
+
+const DONE_LENGTH_MAX = 32;
+
+/** OpenAI's last word, which others' servers send behind answers in their own dialects too. */
+export function isDone(data: string): boolean {
+  return data.length <= DONE_LENGTH_MAX && data.trim() === '[DONE]';
+}

@@ -8,7 +8,7 @@ import type { TextTally } from '../lib/text-tally.ts';
 import { addTool, Count, type Counters, isCount } from './counters.ts';
 import { deltaKind, tallyDelta } from './delta-glance.ts';
 import { inclusiveUsage, readInclusiveUsage } from './inclusive-usage.ts';
-import { isObject, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
+import { isDone, isObject, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
 import { PassedText } from './passed-text.ts';
 import type { FrameVerdict, Reading, StreamReader } from './reading.ts';
 import { reportedCostUsd } from './reported-cost.ts';
@@ -77,9 +77,7 @@ class ResponseFacts {
     const counters = this.#withTools();
     const counted = counters === null ? null : inclusiveUsage(counters);
     return {
-      usage: counted?.usage ?? null,
-      rawUsage: this.#count.rawUsage(),
-      anomaly: this.#count.anomaly ?? (counted?.isConsistent === false ? 'usage_inconsistent' : null),
+      ...this.#count.facts(counted),
       stopReason: this.stopReason,
       serviceTier: this.#serviceTier,
       servedModel: this.#servedModel,
@@ -126,7 +124,7 @@ export class ResponseStreamReader implements StreamReader {
     if (tallyDelta(bytes, DELTAS, this.#facts.text.tally)) return 'pass';
     const { name, data } = sseEvent(bytes);
     if (data === null || data === '') return 'pass';
-    if (data.length <= 32 && data.trim() === '[DONE]') return 'terminal';
+    if (isDone(data)) return 'terminal';
     const event = parseJson(data);
     if (!isObject(event)) return 'pass';
     return this.#take(textOf(event.type) ?? name ?? '', event, data);
