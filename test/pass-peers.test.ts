@@ -4,22 +4,23 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { connect, createServer, type Server } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { WeighbridgeClient } from '@weighbridge/client';
 import type { DispatchRecord } from '@weighbridge/protocol';
 import { GatewayProcess, scratchDirectory } from './rig/gateway-process.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
+const REQUEST_TIMEOUT_MS = 3000;
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}';
 
 let provider: Server;
 let gateway: GatewayProcess;
 let client: WeighbridgeClient;
-/** What the provider says to each request, byte for byte. */
-let answer = OK;
+/** What the provider says to each request, byte for byte; null: nothing, and it reads no further. */
+let answer: string | null = OK;
 /** What the provider was sent since the last call. */
 let received = '';
 const scratch = scratchDirectory({ after });
@@ -30,7 +31,11 @@ before(async () => {
     socket.on('data', (bytes) => {
       received += bytes.toString('latin1');
     });
-    socket.once('data', () => socket.end(answer, 'latin1'));
+    socket.once('data', () => {
+      if (answer !== null) return void socket.end(answer, 'latin1');
+      socket.pause();
+      provider.emit('asked', socket);
+    });
   });
   provider.listen(0, '127.0.0.1');
   await once(provider, 'listening');
@@ -39,7 +44,8 @@ before(async () => {
     stateDir: join(scratch, 'state'),
     config: {
       gateway: { auth: { mode: 'token' } },
-      limits: { bodyBytesMax: BODY_BYTES_MAX },
+      limits: { bodyBytesMax: BODY_BYTES_MAX, requestTimeoutMs: REQUEST_TIMEOUT_MS },
+      metering: { drain: { timeoutMs: 60_000 } },
       models: { providers: { keyed: { ...up, apiKey: 'sk-providers-own' }, keyless: up } },
     },
   });
@@ -148,4 +154,35 @@ test('a refused upload is read to its end, and the connection takes the next req
     const told = await exchange(sent, /"status":"live"/);
     assert.deepEqual(told.match(/HTTP\/1.1 \d+/g), [`HTTP/1.1 ${path.startsWith('no') ? 404 : 400}`, 'HTTP/1.1 200']);
   }
+});
+
+/** The provider's side of a request that it leaves without an answer, and the caller's. */
+async function leftAlone(sent: string): Promise<[provider: Socket, caller: Socket]> {
+  answer = null;
+  const caller = connect(Number(new URL(gateway.url).port), '127.0.0.1');
+  caller.on('error', () => {}).write(sent, 'latin1');
+  const [socket] = (await once(provider, 'asked')) as [Socket];
+  answer = OK;
+  return [socket, caller];
+}
+
+test('a caller who goes takes a request along that is not counted, without a drain', { timeout: 20_000 }, async () => {
+  const [provider, caller] = await leftAlone(request('GET', 'keyed/v1/files/f'));
+  caller.destroy();
+  await once(provider.resume(), 'close');
+});
+
+test('a caller who goes is noticed in time also where a provider reads nothing of an upload', {
+  timeout: 30_000,
+}, async () => {
+  const bytes = 16 * 1024 * 1024;
+  const sent = request('POST', 'keyed/v1/files', { 'content-length': bytes }, 'x'.repeat(bytes / 2));
+  const [provider, caller] = await leftAlone(sent);
+  // Until nothing moves any more: all buffers between the two are full.
+  for (let left = -1; left !== caller.writableLength; await setTimeout(200)) left = caller.writableLength;
+  caller.destroy();
+  let outcome: string | null = null;
+  while (outcome === null) ({ outcome } = await newest());
+  assert.equal(outcome, 'aborted');
+  provider.destroy();
 });

@@ -105,7 +105,9 @@ export class Dispatch implements UpstreamHandlers {
     this.#isCallerGone = true;
     this.#resume();
     const limit = (): void => this.#abort('caller_gone');
-    this.#drain = this.#exchange === null ? null : this.#tools.drains.begin(this.outputTokens, limit);
+    // What is never counted is not read on: others need the place.
+    const isWorthReading = this.#exchange !== null && this.#plan.reader !== null;
+    this.#drain = !isWorthReading ? null : this.#tools.drains.begin(this.outputTokens, limit);
     if (this.#drain === null) limit();
   }
 

@@ -10,6 +10,9 @@ import { GatewayError } from '../domain/errors.ts';
 import { SECURITY_HEADERS } from './answer-sink.ts';
 import { bodyOf } from './errors.ts';
 
+/** How long a refused peer may take to read why. */
+const LINGER_MS = 1000;
+
 const MALFORMED: Readonly<Record<string, [number, string]>> = {
   HPE_HEADER_OVERFLOW: [431, 'Request header fields too large'],
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request timeout'],
@@ -34,6 +37,8 @@ export function refuseMalformed(error: Error & { code?: string }, socket: HttpSo
     `HTTP/1.1 ${status} ${message}\r\nContent-Type: application/json; charset=utf-8\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
+  // Where nobody reads the rest of its request, a peer's own end would never be seen.
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }
 
 /** A path with broken escapes, or with a part longer than any id of ours; foreign text is not repeated. */
