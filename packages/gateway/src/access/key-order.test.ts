@@ -54,6 +54,7 @@ test('what a key cannot be is refused with the property that is wrong', () => {
     [{ ...ASKED, scopes: 'admin' }, /`scopes`/],
     [{ ...ASKED, scope: ['admin'] }, /no `scope` here/],
     [{ ...ASKED, agentId: '../x' }, /`agentId`/],
+    [{ ...ASKED, agentId: 'proxy' }, /`agentId`/],
     [{ ...ASKED, name: 'a\nb' }, /`name`/],
     [{ ...ASKED, name: 'x'.repeat(101) }, /`name`/],
     [{ ...ASKED, expiresAt: NOW }, /over already/],

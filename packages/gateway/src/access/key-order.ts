@@ -2,6 +2,7 @@
  * What may be asked of a new key. The operator may make any; a key that may make keys makes them for its own tenant, with
  * no scope, agent, header or time that it lacks itself: making only ever narrows. Pure.
  */
+import { RESERVED_NAMES } from '../domain/agent.ts';
 import { AGENT_LABEL, familyOf } from '../domain/attribution-headers.ts';
 import { type Caller, type ForcedHeaders, isOperator, SCOPES, type Scope } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
@@ -55,9 +56,10 @@ function scopesOf(asked: unknown): Scope[] {
 
 function agentOf(asked: unknown): string | null {
   if (asked === null) return null;
-  if (typeof asked === 'string' && AGENT_LABEL.test(asked)) return asked;
+  const isReserved = RESERVED_NAMES.some((name) => name === asked);
+  if (typeof asked === 'string' && AGENT_LABEL.test(asked) && !isReserved) return asked;
   throw refused(
-    '`agentId` must be an agent’s id: lower-case letters, digits, `.`, `_` and `-`, at most 64.',
+    '`agentId` must be an agent’s id: lower-case letters, digits, `.`, `_` and `-`, at most 64, and no reserved name.',
     'agentId',
   );
 }

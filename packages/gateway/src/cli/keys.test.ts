@@ -5,12 +5,24 @@ import { start, stateDirectory } from './program.fixture.ts';
 import { runCli } from './program.ts';
 import type { Surroundings } from './surroundings.ts';
 
+async function run(args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const said = { stdout: '', stderr: '' };
+  const surroundings = {
+    stdout: (text: string) => {
+      said.stdout += text;
+    },
+    stderr: (text: string) => {
+      said.stderr += text;
+    },
+    variables: {},
+  } as unknown as Surroundings;
+  const code = await runCli(['keys', ...args], surroundings);
+  return { code, ...said };
+}
+
 test('a key is made and revoked with and without a gateway, and works in the gateway that runs', async (t) => {
   const stateDir = stateDirectory(t);
-  const ask = async (...args: string[]) => {
-    const verb = start(t, ['keys', ...args, '--state-dir', stateDir]);
-    return { code: await verb.ended, ...verb.said };
-  };
+  const ask = (...args: string[]) => run([...args, '--state-dir', stateDir]);
   const listed = async () => JSON.parse((await ask('list', '--json')).stdout).data as Record<string, unknown>[];
 
   const made = await ask('create', '--tenant', 'acme', '--header', 'X-Weighbridge-Tags=a,b', '--name', 'ci');
@@ -62,14 +74,8 @@ test('what cannot be is refused in a sentence, and a header’s value is not rep
     [2, 'revoke', 'key_x'],
     [1, 'revoke', `key_${'0'.repeat(26)}`],
   ] as const) {
-    let said = '';
-    const code = await runCli(['keys', ...args, '--state-dir', stateDir], {
-      stdout: (text: string) => assert.fail(text),
-      stderr: (text: string) => {
-        said += text;
-      },
-      variables: {},
-    } as unknown as Surroundings);
+    const { code, stdout, stderr: said } = await run([...args, '--state-dir', stateDir]);
+    assert.equal(stdout, '');
     assert.equal(code, expected, said);
     assert.match(said, /^weighbridge: [^\n]+\n$/);
     assert.ok(!said.includes('sk-unseen'), said);
