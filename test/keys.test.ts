@@ -12,6 +12,7 @@ import { GatewayProcess, scratchDirectory, scriptedConfig } from './rig/gateway-
 import { lastFirst } from './rig/last-first.ts';
 import { testDatabase } from './rig/postgres-server.ts';
 import { startProviderProcess } from './rig/provider-process.ts';
+import { json, ScriptedUpstream } from './rig/scripted-upstream.ts';
 import { until } from './rig/until.ts';
 
 const TOKEN = 'a-token-that-both-gateways-take';
@@ -93,6 +94,65 @@ test('a key’s calls are its own at every gateway, and a second after its revoc
     entries.map(({ tenantId, keyId: by, endUserId }) => JSON.stringify([tenantId, by, endUserId])),
   );
   assert.deepEqual([...owners], [JSON.stringify(['acme', keyId, 'acme-prod'])]);
+});
+
+test('no provider ever sees a key, in whatever header it came and whatever the provider’s own credential is', async (context) => {
+  const t = lastFirst(context);
+  const upstream = await ScriptedUpstream.start();
+  t.after(() => upstream.close());
+  const completion = { choices: [{ message: { content: 'x' } }], usage: { prompt_tokens: 1, completion_tokens: 1 } };
+  const provider = (over: object) => ({ baseUrl: upstream.baseUrl, api: 'openai-completions', ...over });
+  const providers = {
+    own: provider({ apiKey: 'sk-own' }),
+    none: provider({}),
+    callers: provider({ credential: 'caller' }),
+  };
+  const config = { gateway: { http: { endpoints: { chatCompletions: { enabled: true } } } }, models: { providers } };
+  const gateway = new GatewayProcess({ stateDir: join(scratchDirectory(t), 'state'), config });
+  await gateway.start();
+  t.after(async () => void (await gateway.stop()));
+  const made = await fetch(`${gateway.url}/api/v1/keys`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${gateway.token}` },
+    body: JSON.stringify({ tenantId: 'acme', scopes: ['dispatch'] }),
+  });
+  const { key } = (await made.json()) as CreatedKey;
+  const ways: Record<string, string>[] = [
+    { authorization: `Bearer ${key}` },
+    { 'x-api-key': key },
+    { 'x-goog-api-key': key },
+    { 'api-key': key },
+    { 'x-weighbridge-key': key },
+    { 'x-weighbridge-key': key, authorization: 'Bearer sk-callers-own' },
+    { 'x-weighbridge-key': key, authorization: `Bearer ${key}`, 'x-api-key': key },
+    { authorization: `Bearer ${key}`, 'x-api-key': key },
+  ];
+  let passed = 0;
+  for (const id of Object.keys(providers)) {
+    for (const way of ways) {
+      for (const path of [`/proxy/${id}/v1/chat/completions`, `/proxy/${id}/v1/files`, '/v1/chat/completions']) {
+        upstream.answer(json(200, completion));
+        const answer = await fetch(gateway.url + path, {
+          method: 'POST',
+          headers: { ...way, 'content-type': 'application/json' },
+          body: JSON.stringify({
+            model: path.startsWith('/proxy') ? 'm' : `${id}/m`,
+            messages: [{ role: 'user', content: 'hi' }],
+          }),
+        });
+        await answer.text();
+        for (const { request } of upstream.received) {
+          passed++;
+          assert.ok(!request.rawHeaders.join('\n').includes(key.slice(-43)), `${path} with ${Object.keys(way)}`);
+          const isCallers =
+            id === 'callers' && way.authorization === 'Bearer sk-callers-own' && path.startsWith('/proxy');
+          const expected = { own: 'Bearer sk-own', none: undefined, callers: undefined }[id];
+          assert.equal(request.headers.authorization, isCallers ? way.authorization : expected, path);
+        }
+      }
+    }
+  }
+  assert.ok(passed > 50, `only ${passed} requests reached the provider`);
 });
 
 async function all(gateway: GatewayProcess, headers: Record<string, string>): Promise<DispatchRecord[]> {
