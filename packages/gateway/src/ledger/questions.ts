@@ -10,6 +10,7 @@ import { rangeOf, siblingId } from '../lib/ids.ts';
 import type { Tables } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import { CORRECTION_COLUMNS, INTENT_COLUMNS, SETTLEMENT_COLUMNS } from './columns.ts';
+import { mergedPage, type TenantsAtOnce } from './merged-pages.ts';
 import { type EntryRow, pricingOf, recordOf, usageOf } from './record.ts';
 import { ofTenants, tenantsOf } from './tenants.ts';
 
@@ -33,6 +34,8 @@ export interface DispatchesQuestion {
   filters: DispatchFilters;
   /** Entries looked at for one page; for tests. */
   scannedMax?: number;
+  /** For tests. */
+  tenantsAtOnce?: TenantsAtOnce;
 }
 
 /**
@@ -46,22 +49,16 @@ const FINDERS = ['runId', 'sessionKey', 'endUserId', 'outcome', 'agentId', 'mode
 
 export async function listDispatches(store: Store, question: DispatchesQuestion): Promise<List<DispatchRecord>> {
   const tenants = await tenantsOf(store, question.tenantId);
-  const pages = await Promise.all(tenants.map((tenantId) => listOfTenant(store, tenantId, question)));
-  return pages.length === 1 ? pages[0]! : mergedPage(pages, question.limit);
+  if (tenants.length === 1) return listOfTenant(store, tenants[0]!, question);
+  const { limit, cursor, tenantsAtOnce: atOnce } = question;
+  return mergedPage(store, tenants, { below: upperEnd(cursor), limit, atOnce }, (tenantId) =>
+    listOfTenant(store, tenantId, question),
+  );
 }
 
-/** Each page is newest first and has looked at everything down to its cursor; so has the merged one, down to the highest. */
-function mergedPage(pages: readonly List<DispatchRecord>[], limit: number): List<DispatchRecord> {
-  const cursors = pages.flatMap(({ nextCursor }) => nextCursor ?? []);
-  const lookedAtTo = cursors.reduce((highest, cursor) => (cursor > highest ? cursor : highest), '');
-  const known = pages
-    .flatMap(({ data }) => data)
-    .filter(({ entryId }) => entryId.slice('ent_'.length) >= lookedAtTo)
-    .sort((a, b) => (a.entryId < b.entryId ? 1 : -1));
-  const data = known.slice(0, limit);
-  const rest = lookedAtTo === '' ? null : lookedAtTo;
-  const nextCursor = known.length > limit ? data.at(-1)!.entryId.slice('ent_'.length) : rest;
-  return { object: 'list', data, hasMore: nextCursor !== null, nextCursor };
+/** Ids of a page are below this. */
+function upperEnd(cursor: string | null): string {
+  return cursor === null ? 'ent`' : entryOfCursor(cursor);
 }
 
 async function listOfTenant(
@@ -80,7 +77,7 @@ async function listOfTenant(
       .where('tenantId', '=', tenantId)
       // Corrections are entries too, under ids of their own.
       .where('entryId', '>=', 'ent_')
-      .where('entryId', '<', question.cursor === null ? 'ent`' : entryOfCursor(question.cursor))
+      .where('entryId', '<', upperEnd(question.cursor))
       .orderBy('entryId', 'desc')
       .limit(window),
     finder === undefined ? {} : { [finder]: filters[finder] },

@@ -11,6 +11,7 @@ import { IdSource } from '../lib/ids.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import { StoredLedger } from './ledger.ts';
+import type { TenantsAtOnce } from './merged-pages.ts';
 import { type DispatchFilters, findDispatch, listDispatches } from './questions.ts';
 import { reconcile } from './reconcile.ts';
 import { INTENT_SCRIPTS, LEDGER_WRITES } from './room.ts';
@@ -87,8 +88,13 @@ for (const engine of ENGINES) {
         [{ model: 'a', agentId: 'main' }, 3],
         [{ model: 'b', source: 'gateway' }, 5],
       ] as [DispatchFilters, number][]) {
-        for (const tenantId of [null, 'acme']) {
-          const paged = await pagesOf(store, tenantId, filters, scannedMax);
+        for (const [tenantId, atOnce] of [
+          [null, undefined],
+          [null, { step: 1, max: 1 }],
+          [null, { step: 2, max: 3 }],
+          ['acme', undefined],
+        ] as const) {
+          const paged = await pagesOf(store, tenantId, filters, scannedMax, atOnce);
           const expected = calls.filter(
             (call) =>
               (tenantId === null || call.tenantId === tenantId) &&
@@ -97,7 +103,7 @@ for (const engine of ENGINES) {
           assert.deepEqual(
             paged.map(({ dispatchId }) => dispatchId),
             expected.map(({ dispatchId }) => dispatchId),
-            JSON.stringify([filters, tenantId]),
+            JSON.stringify([filters, tenantId, atOnce]),
           );
         }
       }
@@ -134,11 +140,13 @@ async function pagesOf(
   tenantId: string | null,
   filters: DispatchFilters,
   scannedMax: number,
+  tenantsAtOnce?: TenantsAtOnce,
 ): Promise<DispatchRecord[]> {
   const records: DispatchRecord[] = [];
   let cursor: string | null = null;
   do {
-    const page = await listDispatches(store, { tenantId, limit: 7, cursor, filters, scannedMax });
+    const some = tenantsAtOnce === undefined ? {} : { tenantsAtOnce };
+    const page = await listDispatches(store, { tenantId, limit: 7, cursor, filters, scannedMax, ...some });
     assert.ok(page.data.length <= 7);
     assert.equal(page.hasMore, page.nextCursor !== null);
     records.push(...page.data);
