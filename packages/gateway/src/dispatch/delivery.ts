@@ -64,7 +64,9 @@ export class Delivery {
 
   /** A whole answer: the provider's own where there is one, else ours about it. */
   whole(errorKind: ErrorKind | null, meter: Meter | null): void {
-    if (meter === null || (errorKind !== null && !OWN_ANSWERS.has(errorKind))) {
+    // What cannot be read cannot be translated.
+    const isUnsayable = errorKind === 'invalid_answer' && this.#plan.translated !== null;
+    if (meter === null || isUnsayable || (errorKind !== null && !OWN_ANSWERS.has(errorKind))) {
       this.refuse(errorKind!);
       return;
     }

@@ -12,6 +12,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { IdSource } from '../lib/ids.ts';
 import type { ObjectScan } from '../lib/json-splice.ts';
 import type { Pricing } from '../prices/prices.ts';
+import type { Wanted } from '../providers/chat/translation.ts';
 import { credentialHeader } from '../providers/credentials.ts';
 import { DemoTransport } from '../providers/demo.ts';
 import type { Anomaly, AnswerReader, Dialect } from '../providers/dialect.ts';
@@ -30,6 +31,7 @@ import type { Outlet } from './outlet.ts';
 import { passedHeaders } from './pass-headers.ts';
 import { PASS } from './pass-manner.ts';
 import type { DispatchLedger, DispatchPlan, DispatchTools } from './plan.ts';
+import { TRANSLATED } from './translated-manner.ts';
 
 export interface DispatcherDeps {
   ledger: DispatchLedger & { readonly ledgerId: string };
@@ -107,7 +109,7 @@ export class Dispatcher {
     const { reader, refusesUsageQuestion } = dialect;
     const isAskable = refusesUsageQuestion !== null && call.stream && !call.asksUsage;
     const askUsage = isAskable && !order.withoutUsageQuestion && this.#mayAskUsage(target);
-    const body = dialect.encode(call.body, scan, { model, askUsage, leading });
+    const body = dialect.encode(call.body, scan, { model, maxTokens: maxTokensOf(target), askUsage, leading });
     const plan = {
       runId: order.runId,
       dispatchId,
@@ -117,10 +119,11 @@ export class Dispatcher {
       target,
       source: 'gateway' as const,
       api: dialect.api,
-      manner: DOOR,
+      manner: dialect.translation === null ? DOOR : TRANSLATED,
+      translated: dialect.translation && { translation: dialect.translation, wanted: this.#wanted(order, dispatchId) },
       request: {
         method: 'POST',
-        path: dialect.path,
+        path: dialect.pathTo(model, call.stream),
         headers: requestHeaders(
           withOutbound(withCallers(this.#fixedFor(provider), dialect.callersHeaders, call.headers), outbound),
           dispatchId,
@@ -159,6 +162,7 @@ export class Dispatcher {
       source: 'proxy',
       api: endpoint?.api ?? provider.api,
       manner: PASS,
+      translated: null,
       request: {
         method: call.method,
         path: call.path,
@@ -186,6 +190,12 @@ export class Dispatcher {
     return new Dispatch(plan, this.#tools, outlet);
   }
 
+  /** What a translated answer depends on besides the provider's. */
+  #wanted({ call, target }: DispatchOrder, dispatchId: string): Wanted {
+    const createdAt = Math.floor(this.#tools.clock.now() / 1000);
+    return { id: dispatchId, model: target.model, createdAt, usage: call.asksUsage };
+  }
+
   /** From now on this target is not asked for usage unless the caller asks. */
   #stopAskingUsage(target: Target): void {
     // Callers name the models: what they make us remember has an end, and what is forgotten is learnt again.
@@ -209,6 +219,10 @@ export class Dispatcher {
 /** Of a caller's credentials the one that is ours; where everybody may call, it may have come in any header. */
 function presentedBy({ headers, caller }: PassCall): string | null {
   return headers['x-weighbridge-key'] || (caller.keyId === null ? null : presentedCredential(headers));
+}
+
+function maxTokensOf({ provider, model }: Target): number | null {
+  return provider.models.find(({ id }) => id === model)?.maxTokens ?? null;
 }
 
 function nameOf({ provider, model }: Target): string {

@@ -3,6 +3,7 @@ import type { Attribution, EntryIntent, EntrySettlement } from '../domain/entry.
 import type { Api, Provider, Target } from '../domain/provider.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Pricing } from '../prices/prices.ts';
+import type { Translation, Wanted } from '../providers/chat/translation.ts';
 import type { Anomaly, AnswerReader } from '../providers/dialect.ts';
 import type { Transport, UpstreamHeaders, UpstreamRequest } from '../providers/transport.ts';
 import type { Drains } from './drain.ts';
@@ -21,6 +22,8 @@ export interface DispatchPlan {
   api: Api;
   manner: Manner;
   request: Omit<UpstreamRequest, 'provider'>;
+  /** What makes the answer the door's dialect; null: it is. */
+  translated: { translation: Translation; wanted: Wanted } | null;
   /** Reads the answer; null: nothing in it says what it cost. */
   reader: AnswerReading | null;
   stream: boolean;

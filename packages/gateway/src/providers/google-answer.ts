@@ -115,7 +115,7 @@ function takeElement(facts: GenerateFacts, element: unknown): void {
 }
 
 /** Code Assist puts each response into a `response`. */
-function unwrapped(event: Json): { response: Json; path: string[] } {
+export function unwrapped(event: Json): { response: Json; path: string[] } {
   const inner =
     event.candidates === undefined && event.usageMetadata === undefined ? objectIn(event, 'response') : null;
   return inner === null

@@ -13,7 +13,7 @@ const ERROR_BYTES_MAX = 64 * 1024;
 
 export const openaiCompletions = {
   api: 'openai-completions',
-  path: '/chat/completions',
+  pathTo: () => '/chat/completions',
   callersHeaders: [],
   leadingMessage,
   encode: encodeChat,

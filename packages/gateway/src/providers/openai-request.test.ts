@@ -8,7 +8,7 @@ import { openaiCompletions } from './openai-completions.ts';
 function encode(text: string, plan: { model?: string; askUsage?: boolean; instructions?: string } = {}): string {
   const body = Buffer.from(text);
   const leading = plan.instructions === undefined ? null : openaiCompletions.leadingMessage(plan.instructions);
-  const options = { model: plan.model ?? 'm', askUsage: plan.askUsage ?? false, leading };
+  const options = { model: plan.model ?? 'm', maxTokens: null, askUsage: plan.askUsage ?? false, leading };
   return openaiCompletions.encode(body, scanObject(body) as ObjectScan, options).toString();
 }
 

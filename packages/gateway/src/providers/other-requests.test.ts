@@ -11,7 +11,9 @@ const INSTRUCTIONS = 'Be "brief".\n';
 function encode(maker: RequestMaker, text: string, instructions: string | null = INSTRUCTIONS): string {
   const body = Buffer.from(text);
   const leading = instructions === null ? null : maker.leadingMessage(instructions);
-  return maker.encode(body, scanObject(body) as ObjectScan, { model: 'm-1', askUsage: false, leading }).toString();
+  return maker
+    .encode(body, scanObject(body) as ObjectScan, { model: 'm-1', maxTokens: null, askUsage: false, leading })
+    .toString();
 }
 
 test('only the model is replaced: unknown fields, order and number spellings survive on every door', () => {

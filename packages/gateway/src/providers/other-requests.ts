@@ -8,7 +8,7 @@ import type { EncodePlan, RequestMaker } from './dialect.ts';
 import { RequestEdits } from './request-edits.ts';
 
 export const RESPONSES: RequestMaker = {
-  path: '/responses',
+  pathTo: () => '/responses',
   callersHeaders: ['openai-beta'],
   leadingMessage: (instructions) => Buffer.from(JSON.stringify(instructions)),
   encode(body, scan, { model, leading }) {
@@ -21,7 +21,7 @@ export const RESPONSES: RequestMaker = {
 };
 
 export const MESSAGES: RequestMaker = {
-  path: '/v1/messages',
+  pathTo: () => '/v1/messages',
   // They say which fields there are.
   callersHeaders: ['anthropic-version', 'anthropic-beta'],
   leadingMessage: (instructions) => Buffer.from(JSON.stringify(instructions)),
@@ -29,10 +29,10 @@ export const MESSAGES: RequestMaker = {
   refusesUsageQuestion: null,
 };
 
-export const COUNT_TOKENS: RequestMaker = { ...MESSAGES, path: '/v1/messages/count_tokens' };
+export const COUNT_TOKENS: RequestMaker = { ...MESSAGES, pathTo: () => '/v1/messages/count_tokens' };
 
 export const EMBEDDINGS: RequestMaker = {
-  path: '/embeddings',
+  pathTo: () => '/embeddings',
   callersHeaders: [],
   leadingMessage: () => Buffer.alloc(0),
   encode(body, scan, { model }) {

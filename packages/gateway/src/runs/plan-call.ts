@@ -7,7 +7,7 @@ import type { Agent } from '../domain/agent.ts';
 import type { Ask, Call } from '../domain/answer.ts';
 import { GatewayError } from '../domain/errors.ts';
 import type { Target } from '../domain/provider.ts';
-import { scanObject } from '../lib/json-splice.ts';
+import { type ObjectScan, scanObject } from '../lib/json-splice.ts';
 import type { Dialect } from '../providers/dialect.ts';
 import { apisFor, dialectOf } from '../providers/dialects.ts';
 import { type ResolveKnowledge, resolveCall } from './resolve.ts';
@@ -27,8 +27,7 @@ export function planCall(call: Call, known: CallKnowledge): Plan {
   if (typeof scan === 'string') throw new GatewayError('invalid_json', 'The body is not one JSON object.');
   return {
     attribution,
-    // A fallback whose dialect is not spoken cannot help.
-    targets: targets.filter(({ provider }) => dialectOf(call.ask, provider.api)) as [Target, ...Target[]],
+    targets: [targets[0], ...targets.slice(1).filter((target) => canHelp(target, call, scan))],
     retriesMax: known.retriesMax,
     prepare: (of, outlet) => {
       const dialect = spokenBy(of.target, call.ask);
@@ -51,6 +50,20 @@ export class Leading {
     const made = own.get(dialect) ?? dialect.leadingMessage(agent.instructions);
     this.#made.set(agent, own.set(dialect, made));
     return made;
+  }
+}
+
+/** Whether the call can be said to a fallback: in a dialect that is spoken, and that has words for it. */
+function canHelp({ provider, model }: Target, { ask, body, stream }: Call, scan: ObjectScan): boolean {
+  const dialect = dialectOf(ask, provider.api);
+  if (dialect === null || dialect.translation === null) return dialect !== null;
+  try {
+    dialect.pathTo(model, stream);
+    dialect.encode(body, scan, { model, maxTokens: null, askUsage: false, leading: null });
+    return true;
+  } catch (error) {
+    if (error instanceof GatewayError) return false;
+    throw error;
   }
 }
 

@@ -80,10 +80,10 @@ describe('admission', () => {
 
   test('a target whose dialect is not spoken is refused, as a fallback it is passed over', async () => {
     await open({
-      agents: [{ id: 'main', model: 'up/m', fallbacks: ['claude/x'], instructions: null }],
-      others: [{ id: 'claude', api: 'anthropic-messages' }],
+      agents: [{ id: 'main', model: 'up/m', fallbacks: ['responses/x'], instructions: null }],
+      others: [{ id: 'responses', api: 'openai-responses' }],
     });
-    assert.equal((await rig.play({ json: { model: 'claude/x' } })).failure!.code, 'unsupported_dialect');
+    assert.equal((await rig.play({ json: { model: 'responses/x' } })).failure!.code, 'unsupported_dialect');
     upstream.answer(json(403, { error: { message: 'no' } }));
     const view = await rig.play({ json: { model: 'openclaw' } });
     assert.equal(view.seenHead!.status, 403);

@@ -1,0 +1,28 @@
+/**
+ * JSON in and out without losing what a number does not hold: arguments of tools are somebody's ids and amounts, and `1.0`
+ * or 9007199254740993 must arrive as written. Where nothing is translated bytes are spliced instead (lib/json-splice.ts).
+ */
+import { isDeeperThan } from '../../lib/json-splice.ts';
+
+/** Arguments are no deeper than this; what is would cost the writer its stack. */
+const DEPTH_MAX = 256;
+
+interface RawJson {
+  rawJSON(text: string): unknown;
+}
+
+/** The value, its odd numbers kept as they are spelled when it is written again; undefined for what is no JSON, or too deep. */
+export function parseExact(text: string): unknown {
+  if (text.length > DEPTH_MAX && isDeeperThan(Buffer.from(text), DEPTH_MAX)) return undefined;
+  try {
+    return JSON.parse(text, keepNumber as (key: string, value: unknown) => unknown);
+  } catch {
+    return undefined;
+  }
+}
+
+function keepNumber(_key: string, value: unknown, context?: { source?: string }): unknown {
+  const source = context?.source;
+  if (typeof value !== 'number' || source === undefined || String(value) === source) return value;
+  return (JSON as unknown as RawJson).rawJSON(source);
+}
