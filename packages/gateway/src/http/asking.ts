@@ -150,8 +150,18 @@ function periodOf(from: string | undefined, to: string | undefined, now: number)
   return { fromMs, toMs };
 }
 
+const ISO = /^(\d{4})-(\d\d)(?:-(\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?)?$/;
+
+/** `Date.parse` alone takes `tomorrow 5` for the year 2001, 31 February for March, and a time without a zone for the server's. */
+function isoMs(value: string): number {
+  const [match, year, month, day, zone] = ISO.exec(value) ?? [];
+  if (match === undefined || Number(day ?? 1) > new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate())
+    return NaN;
+  return Date.parse(value.includes('T') && zone === undefined ? `${value}Z` : value);
+}
+
 export function timeOf(value: string, param: string): number {
-  const ms = /^\d{1,15}$/.test(value) ? Number(value) : Date.parse(value);
+  const ms = /^\d{1,15}$/.test(value) ? Number(value) : isoMs(value);
   if (Number.isFinite(ms) && Math.abs(ms) <= 8.64e15) return ms;
   throw new GatewayError(
     'invalid_request',

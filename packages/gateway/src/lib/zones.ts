@@ -12,11 +12,11 @@ export type ZoneUnit = 'hour' | 'day' | 'month';
 const ZONES_KEPT = 64;
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-/** False for a name that the runtime does not know. */
+/** False for a name that the runtime does not know, and for an offset like `+05:37`, whose days begin inside a quarter. */
 export function isZone(zone: string): boolean {
   try {
-    formatOf(zone);
-    return true;
+    const offsetMs = offsetOf(zone, 0);
+    return !/^[+-]/.test(zone) || offsetMs % QUARTER_MS === 0;
   } catch {
     return false;
   }
@@ -39,7 +39,9 @@ export function startOf(unit: ZoneUnit, zone: string, ms: number): number {
 
 /** The first beginning of the unit after a beginning. */
 export function nextStart(unit: ZoneUnit, zone: string, startMs: number): number {
-  if (unit === 'hour' && isSteady(zone, startMs, startMs + HOUR_MS)) return startMs + HOUR_MS;
+  const offsetMs = unit === 'hour' ? steadyOffset(zone, startMs, startMs + HOUR_MS) : null;
+  // By the clock on the wall: where that was put by half an hour, an hour begins in the middle of one.
+  if (offsetMs !== null) return (Math.floor((startMs + offsetMs) / HOUR_MS) + 1) * HOUR_MS - offsetMs;
   const name = nameOf(unit, zone, startMs);
   let within = startMs;
   let after = startMs + LENGTH_MAX_MS[unit];
@@ -64,21 +66,29 @@ function quarterBetween(fromMs: number, toMs: number): number {
 }
 
 /** A stretch of a zone in which the offset does not change; asking for each hour would cost more than the sums. */
-const steady = new Map<string, { fromMs: number; toMs: number }>();
+const steady = new Map<string, { fromMs: number; toMs: number; offsetMs: number }>();
 
-function isSteady(zone: string, fromMs: number, toMs: number): boolean {
+function steadyOffset(zone: string, fromMs: number, toMs: number): number | null {
   const known = steady.get(zone);
-  if (known && known.fromMs <= fromMs && toMs <= known.toMs) return true;
+  if (known && known.fromMs <= fromMs && toMs <= known.toMs) return known.offsetMs;
   const end = fromMs + DAY_MS;
-  if (offsetNameOf(zone, fromMs) !== offsetNameOf(zone, end)) return false;
+  const offsetMs = offsetOf(zone, fromMs);
+  if (offsetMs !== offsetOf(zone, end)) return null;
   if (steady.size >= ZONES_KEPT) steady.clear();
-  steady.set(zone, { fromMs, toMs: end });
-  return true;
+  steady.set(zone, { fromMs, toMs: end, offsetMs });
+  return offsetMs;
 }
 
-function offsetNameOf(zone: string, ms: number): string {
-  const parts = formatOf(zone).formatToParts(ms);
-  return parts.find(({ type }) => type === 'timeZoneName')!.value;
+const OFFSET = /^GMT(?:([+-])(\d\d):(\d\d)(?::(\d\d))?)?$/;
+
+/** East of Greenwich is positive. */
+function offsetOf(zone: string, ms: number): number {
+  const name = formatOf(zone)
+    .formatToParts(ms)
+    .find(({ type }) => type === 'timeZoneName')!.value;
+  const [, sign = '+', hours = 0, minutes = 0, seconds = 0] = OFFSET.exec(name) ?? [];
+  const offsetMs = ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
+  return sign === '-' ? -offsetMs : offsetMs;
 }
 
 /** What a clock on the wall shows of the unit, with the offset for hours: an hour that comes twice is two hours. */
