@@ -1,13 +1,16 @@
 /** Keys on both engines: made once, known by hash, each its own identity, and gone everywhere when they are revoked. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { ENGINES, freshDatabase } from '../../../../test/rig/databases.ts';
+import { PostgresServer } from '../../../../test/rig/postgres-server.ts';
 import { until } from '../../../../test/rig/until.ts';
 import type { Database } from '../domain/config.ts';
 import { GatewayError } from '../domain/errors.ts';
 import { systemClock } from '../lib/clock.ts';
 import { IdSource } from '../lib/ids.ts';
+import { Secret } from '../lib/secret.ts';
 import { openStore } from '../store/open.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
 import { type KeyOrder, Keys } from './keys.ts';
@@ -189,6 +192,34 @@ test('a gateway that cannot read revocations lets nobody in on an old list: call
   await until('the list is old', waits, 2000);
   await assert.rejects(async () => await waiting, StoreUnavailable);
   assert.equal(keys.callerOf('not a key'), null, 'what is no key waits for nothing');
+});
+
+test('a server that restarts makes callers wait; none of them is taken for nobody', async (t) => {
+  const server = await PostgresServer.start();
+  t.after(async () => {
+    await closers.pop()?.();
+    await server.end();
+  });
+  const database = { kind: 'postgres', url: new Secret(await server.createDatabase()) } as const;
+  const keys = await opened(database, { holdMs: 20_000 });
+  const { text, record } = await keys.create(order());
+  let isOver = false;
+  let waited = 0;
+  const asking = (async () => {
+    while (!isOver) {
+      const found = keys.callerOf(text);
+      if (found instanceof Promise) waited++;
+      assert.equal((await found)?.keyId, record.keyId);
+      await sleep(20);
+    }
+  })();
+  // Not a crash: these commits do not wait for the disk.
+  await server.stop('fast');
+  await until('callers wait', () => waited > 0);
+  await server.startAgain();
+  await until('they are let in again', () => !(keys.callerOf(text) instanceof Promise));
+  isOver = true;
+  await asking;
 });
 
 test('keys that somebody deletes from the table are nobody too', async () => {
