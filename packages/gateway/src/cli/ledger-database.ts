@@ -1,5 +1,5 @@
 /** Opens the configured ledger for the verbs that work on it directly: to look at one moment of it, or to write to it. */
-import type { Flags } from '../config/decide.ts';
+import type { Flags } from '../config/inputs.ts';
 import { loadConfig } from '../config/load.ts';
 import { type Database, databaseName, type GatewayConfig } from '../domain/config.ts';
 import { GatewayError } from '../domain/errors.ts';

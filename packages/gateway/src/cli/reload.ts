@@ -5,9 +5,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import type { Flags } from '../config/decide.ts';
 import { readEnvironment } from '../config/environment.ts';
 import { stateDirOf } from '../config/file.ts';
+import type { Flags } from '../config/inputs.ts';
 import { loadConfig } from '../config/load.ts';
 import type { ConfigStanding, ReloadReport } from '../domain/reload.ts';
 import { type RunningRecord, readRunning } from './running.ts';

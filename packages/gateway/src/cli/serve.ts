@@ -4,7 +4,7 @@
  */
 import { WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
 import type { Command } from 'commander';
-import type { Flags } from '../config/decide.ts';
+import type { Flags } from '../config/inputs.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { loadConfig } from '../config/load.ts';
 import { makeStateDir } from '../config/secrets.ts';

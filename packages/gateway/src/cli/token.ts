@@ -3,7 +3,7 @@
  * yet.
  */
 import type { Command } from 'commander';
-import type { Flags } from '../config/decide.ts';
+import type { Flags } from '../config/inputs.ts';
 import { loadConfig } from '../config/load.ts';
 import { EXIT, Failure, type Surroundings } from './surroundings.ts';
 

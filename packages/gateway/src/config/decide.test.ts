@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { databaseName } from '../domain/config.ts';
-import type { Decision, Flags } from './decide.ts';
+import type { Decision } from './decide.ts';
 import { decide } from './decide.ts';
 import { readEnvironment } from './environment.ts';
 import type { Problem } from './findings.ts';
 import { ConfigError } from './findings.ts';
+import type { Flags } from './inputs.ts';
 
 interface Given {
   flags?: Flags;

@@ -2,6 +2,7 @@
  * From what was read (flags, environment, file) to what the program runs on. Pure: the same input gives the same
  * config, and everything that is wrong is thrown at once as a ConfigError. Files and secrets on disk are secrets.ts.
  */
+
 import { join } from 'node:path';
 import type { AuthMode, Database, GatewayConfig } from '../domain/config.ts';
 import type { Provider } from '../domain/provider.ts';
@@ -11,27 +12,13 @@ import type { Environment } from './environment.ts';
 import type { Findings } from './findings.ts';
 import { ConfigError, noFindings, report } from './findings.ts';
 import { type SettingInForce, settingsInForce } from './in-force.ts';
+import type { ConfigFile, Flags } from './inputs.ts';
 import { isLoopbackHost, isOwnListener } from './listener.ts';
 import { OPTIONS } from './options.ts';
 import { decideProviders } from './providers.ts';
 import { checkShape } from './shape.ts';
 import type { FileTree } from './tree.ts';
 import { setting } from './tree.ts';
-
-/** What the command line said; absent is undefined. */
-export interface Flags {
-  config?: string | undefined;
-  stateDir?: string | undefined;
-  port?: string | undefined;
-  host?: string | undefined;
-  bind?: string | undefined;
-  token?: string | undefined;
-}
-
-export interface ConfigFile {
-  path: string;
-  content: unknown;
-}
 
 export interface DecideInput {
   flags: Flags;

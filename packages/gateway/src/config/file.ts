@@ -6,9 +6,9 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ConfigFile, Flags } from './decide.ts';
 import type { Environment } from './environment.ts';
 import { ConfigError } from './findings.ts';
+import type { ConfigFile, Flags } from './inputs.ts';
 
 export const CONFIG_FILE_NAME = 'weighbridge.json5';
 

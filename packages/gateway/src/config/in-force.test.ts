@@ -1,9 +1,9 @@
 /** What is in force and who said so, for every option that is not one provider's or agent's. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Flags } from './decide.ts';
 import { decide } from './decide.ts';
 import { readEnvironment, type Variables } from './environment.ts';
+import type { Flags } from './inputs.ts';
 import { OPTIONS } from './options.ts';
 
 function inForce(content: unknown, variables: Variables = {}, flags: Flags = {}) {

@@ -3,8 +3,9 @@
  * compares. Pure. Options with `*` or `[]` in their path belong to one provider or agent and are not listed; a secret's
  * value is never here, only that there is one.
  */
-import type { Flags } from './decide.ts';
+
 import type { Environment } from './environment.ts';
+import type { Flags } from './inputs.ts';
 import { OPTIONS, type Option, type OptionPath, type Unit } from './options.ts';
 import type { FileTree } from './tree.ts';
 import { fileValue, setting } from './tree.ts';

@@ -4,12 +4,12 @@
  */
 import { networkInterfaces } from 'node:os';
 import type { GatewayConfig, GatewaySecrets } from '../domain/config.ts';
-import type { Flags } from './decide.ts';
 import { decide } from './decide.ts';
 import type { Variables } from './environment.ts';
 import { readEnvironment } from './environment.ts';
 import { readConfigFile, stateDirOf } from './file.ts';
 import type { SettingInForce } from './in-force.ts';
+import type { Flags } from './inputs.ts';
 import type { TokenOrigin } from './secrets.ts';
 import { holdSecrets } from './secrets.ts';
 
