@@ -69,8 +69,7 @@ async function listOfTenant(
   const { limit, filters, scannedMax = SCANNED_MAX } = question;
   const finder = FINDERS.find((name) => filters[name] !== undefined && filters[name] !== 'completed');
   const isFoundByIndex = Object.entries(filters).every(([name, value]) => value === undefined || name === finder);
-  const window = isFoundByIndex ? limit + 1 : Math.max(scannedMax, limit + 1);
-  const candidates = withFilters(
+  const found = withFilters(
     store.queries
       .selectFrom('entries')
       .select('entryId')
@@ -78,10 +77,12 @@ async function listOfTenant(
       // Corrections are entries too, under ids of their own.
       .where('entryId', '>=', 'ent_')
       .where('entryId', '<', upperEnd(question.cursor))
-      .orderBy('entryId', 'desc')
-      .limit(window),
+      .orderBy('entryId', 'desc'),
     finder === undefined ? {} : { [finder]: filters[finder] },
   );
+  // Known before the page is read: calls come and are settled meanwhile, and what is looked at must not move with them.
+  const lastLookedAt = isFoundByIndex ? null : await lastOfWindow(store, found, Math.max(scannedMax, limit + 1));
+  const candidates = isFoundByIndex ? found.limit(limit + 1) : found.where('entryId', '>=', lastLookedAt ?? 'ent_');
   const rows = await store.read<EntryRow>(
     withFilters(
       selectEntries(store.queries, LISTED_COLUMNS)
@@ -93,7 +94,7 @@ async function listOfTenant(
     ).compile(),
   );
   const page = rows.slice(0, limit);
-  const next = rows.length > limit ? page.at(-1)!.entryId : await lastOfFullWindow(store, candidates, window);
+  const next = rows.length > limit ? page.at(-1)!.entryId : lastLookedAt;
   return {
     object: 'list',
     data: page.map(recordOf),
@@ -102,17 +103,19 @@ async function listOfTenant(
   };
 }
 
-/** Where the next page begins when all candidates of this one were looked at and there may be more; else null. */
-async function lastOfFullWindow(
+/** The last of the newest candidates, as many as one page looks at; null where there are fewer. */
+async function lastOfWindow(
   store: Store,
   candidates: SelectQueryBuilder<Tables, 'entries', { entryId: string }>,
   window: number,
 ): Promise<string | null> {
-  const query = store.queries
-    .selectFrom(candidates.as('candidates'))
-    .select([sql<number>`count(*)`.as('n'), sql<string>`min(${sql.ref('entryId')})`.as('last')]);
-  const [row] = await store.read<{ n: number; last: string }>(query.compile());
-  return row!.n < window ? null : row!.last;
+  const [row] = await store.read<{ entryId: string }>(
+    candidates
+      .offset(window - 1)
+      .limit(1)
+      .compile(),
+  );
+  return row?.entryId ?? null;
 }
 
 /** One dispatch by `dsp_…` or `ent_…` (null: whosever it is), with its price lines, the usage as sent, and its corrections. */
