@@ -74,6 +74,23 @@ test('a vendor at its own address is known to accept the question for usage', ()
   assert.equal(openai?.asksUsage, 'yes');
 });
 
+test('a vendor at its own address speaks its other dialects too, with the same key; a mirror does not', () => {
+  const others = (models: object, variables: Record<string, string> = {}) =>
+    Object.values(decided({ models }, { variables }).config.providers.values().next().value?.also ?? {});
+  const [responses, ...none] = others({}, { OPENAI_API_KEY: 'x' });
+  assert.deepEqual([responses?.api, responses?.baseUrl], ['openai-responses', 'https://api.openai.com/v1']);
+  assert.deepEqual([responses?.credential?.reveal(), responses?.asksUsage, none], ['x', 'no', []]);
+  const mine = { api: 'openai-responses', baseUrl: 'https://api.openai.com/v1', pricedAs: 'none' };
+  const [chat] = others({ providers: { mine } });
+  assert.deepEqual([chat?.id, chat?.api, chat?.asksUsage, chat?.vendor], ['mine', 'openai-completions', 'yes', null]);
+  assert.deepEqual(
+    others({}, { DEEPSEEK_API_KEY: 'x' }).map(({ baseUrl }) => baseUrl),
+    ['https://api.deepseek.com/anthropic'],
+  );
+  assert.deepEqual(others({}, { OPENAI_API_KEY: 'x', OPENAI_BASE_URL: 'http://127.0.0.1:9/v1' }), []);
+  assert.deepEqual(others({ providers: { mine: { baseUrl: 'https://api.openai.com/v2' } } }), []);
+});
+
 test('Gemini is found by its own variable names', () => {
   const google = decided(undefined, { variables: { GEMINI_API_KEY: 'g' } }).config.providers.get('google');
   assert.equal(google?.api, 'google-generate');

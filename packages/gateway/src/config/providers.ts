@@ -18,7 +18,7 @@ import { API_NAMES, FOREIGN_APIS } from './options.ts';
 import type { FileTree, ModelTree, ProviderTree } from './tree.ts';
 import { setting } from './tree.ts';
 import type { Vendor } from './vendors.ts';
-import { VENDORS, vendorById, vendorByOrigin, vendorIds } from './vendors.ts';
+import { baseUrlFor, VENDORS, vendorById, vendorByOrigin, vendorIds } from './vendors.ts';
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const NO_VARIABLES: VendorVariables = { key: null, baseUrl: null };
@@ -81,7 +81,7 @@ function fileProvider(
   const api = fileApi(entry, vendor, path, findings);
   const headers = checkHeaders({ ...entry.headers, ...entry.request?.headers }, `${path}.headers`, findings);
   if (baseUrl === null || api === null) return null;
-  const provider: Provider = {
+  const provider = withOtherDialects({
     id,
     api,
     baseUrl,
@@ -93,7 +93,7 @@ function fileProvider(
     ...knownOfOrigin(id, baseUrl, api),
     ...pricedAs(entry, path, findings),
     timeouts: providerTimeouts(defaults, entry.timeoutSeconds),
-  };
+  });
   warnOfFreeVendorModels(provider, path, findings);
   return provider;
 }
@@ -109,7 +109,7 @@ function vendorProvider(
   const baseUrl = address === null ? vendor.baseUrl : checkBaseUrl(address.value, address.variable, findings);
   const credential = usableCredential(key.value, key.variable, findings);
   if (baseUrl === null || credential === null) return null;
-  return {
+  return withOtherDialects({
     id: vendor.id,
     api: vendor.api,
     baseUrl,
@@ -119,7 +119,21 @@ function vendorProvider(
     models: [],
     ...knownOfOrigin(vendor.id, baseUrl, vendor.api),
     timeouts,
-  };
+  });
+}
+
+/** Only at the vendor's own address: what a mirror speaks besides its dialect nobody knows. */
+function withOtherDialects(provider: Provider): Provider {
+  const owner = vendorByOrigin(new URL(provider.baseUrl).origin);
+  if (owner === null || baseUrlFor(owner, provider.api) !== provider.baseUrl) return provider;
+  const also: Partial<Record<Api, Provider>> = {};
+  for (const api of APIS) {
+    const baseUrl = api === provider.api ? null : baseUrlFor(owner, api);
+    if (baseUrl === null) continue;
+    const { asksUsage } = knownOfOrigin(provider.id, baseUrl, api);
+    also[api] = { ...provider, api, baseUrl, asksUsage };
+  }
+  return Object.keys(also).length === 0 ? provider : { ...provider, also };
 }
 
 function checkId(id: string, path: string, findings: Findings): boolean {

@@ -40,6 +40,8 @@ export interface Provider {
   /** Whether the endpoint is known to accept `stream_options.include_usage`. `unknown` is asked, with one retry without. */
   asksUsage: 'yes' | 'no' | 'unknown';
   timeouts: UpstreamTimeouts;
+  /** The same provider in the other dialects that its vendor speaks: another address, the same key. */
+  also?: Readonly<Partial<Record<Api, Provider>>>;
 }
 
 /** Milliseconds; 0 is off. Defaults: connect 10 s, first byte 600 s, idle 300 s, total off. */

@@ -5,7 +5,8 @@ import { makeUsage } from '@weighbridge/protocol';
 import { EVENT_STREAM, json, ScriptedUpstream, stream } from '../../../../test/rig/scripted-upstream.ts';
 import type { Ask } from '../domain/answer.ts';
 import { GatewayError } from '../domain/errors.ts';
-import type { Api } from '../domain/provider.ts';
+import type { Api, Provider } from '../domain/provider.ts';
+import { Secret } from '../lib/secret.ts';
 import { GOLDENS } from '../providers/golden/all.ts';
 import { CallerView, Rig, type RigOptions, wrapped } from './metered.fixture.ts';
 
@@ -154,6 +155,32 @@ describe('the other doors', () => {
       ],
     );
     assert.ok(!('stream_options' in asked().json));
+  });
+
+  test('a provider whose vendor speaks another dialect as well is asked in it, at its address', async () => {
+    const other: Provider = {
+      id: 'up',
+      api: 'anthropic-messages',
+      baseUrl: upstream.baseUrl.replace('/v1', '/anthropic'),
+      kind: 'http',
+      credential: new Secret('sk-upstream'),
+      headers: {},
+      models: [],
+      isVendorOrigin: false,
+      vendor: null,
+      asksUsage: 'no',
+      timeouts: { connectTimeoutMs: 1000, firstByteTimeoutMs: 5000, idleTimeoutMs: 5000, totalTimeoutMs: 0 },
+    };
+    await open('openai-completions', { provider: { also: { 'anthropic-messages': other } } });
+    upstream.answer(stream(MESSAGE.stream));
+    await rig.play({ ask: 'messages', json: { stream: true } });
+    assert.deepEqual([asked().url, asked().headers['x-api-key']], ['/anthropic/v1/messages', 'sk-upstream']);
+    const { provider, api, usage } = await rig.entry();
+    assert.deepEqual([provider, api, usage], ['up', 'anthropic-messages', MESSAGE.expected.usage]);
+    upstream.answer(json(200, {}));
+    await rig.play({ ask: 'chat' });
+    assert.equal(asked().url, '/v1/chat/completions');
+    assert.equal((await rig.play({ ask: 'responses' })).failure?.code, 'unsupported_dialect');
   });
 
   test('a model whose provider speaks another dialect is refused, before anything is sent or recorded', async () => {

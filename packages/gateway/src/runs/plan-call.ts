@@ -22,15 +22,18 @@ export interface CallKnowledge extends ResolveKnowledge {
 /** Throws GatewayError. */
 export function planCall(call: Call, known: CallKnowledge): Plan {
   const { agent, targets, attribution } = resolveCall(call, known);
-  spokenBy(targets[0], call.ask);
+  const first = spoken(targets[0], call.ask) ?? refuseDialect(targets[0], call.ask);
   const scan = scanObject(call.body);
   if (typeof scan === 'string') throw new GatewayError('invalid_json', 'The body is not one JSON object.');
+  const fallbacks = targets.slice(1).flatMap((target) => spoken(target, call.ask) ?? []);
+  const tried = [first, ...fallbacks.filter((fallback) => hasWords(fallback, call, scan))] as const;
+  const dialects = new Map(tried.map(({ target, dialect }) => [target, dialect]));
   return {
     attribution,
-    targets: [targets[0], ...targets.slice(1).filter((target) => canHelp(target, call, scan))],
+    targets: [first.target, ...tried.slice(1).map(({ target }) => target)],
     retriesMax: known.retriesMax,
     prepare: (of, outlet) => {
-      const dialect = spokenBy(of.target, call.ask);
+      const dialect = dialects.get(of.target)!;
       const leading = known.leading.of(agent, dialect);
       // What a key sends to a provider is not for another one that a call falls back to.
       const isFirst = of.target.provider.id === targets[0].provider.id;
@@ -53,10 +56,27 @@ export class Leading {
   }
 }
 
-/** Whether the call can be said to a fallback: in a dialect that is spoken, and that has words for it. */
-function canHelp({ provider, model }: Target, { ask, body, stream }: Call, scan: ObjectScan): boolean {
-  const dialect = dialectOf(ask, provider.api);
-  if (dialect === null || dialect.translation === null) return dialect !== null;
+interface Spoken {
+  target: Target;
+  dialect: Dialect;
+}
+
+/** How a target can be asked that: as its provider is configured, else in another dialect that its vendor speaks. */
+function spoken(target: Target, ask: Ask): Spoken | null {
+  const { provider, model } = target;
+  const own = dialectOf(ask, provider.api);
+  if (own !== null) return { target, dialect: own };
+  for (const other of Object.values(provider.also ?? {})) {
+    const dialect = dialectOf(ask, other.api);
+    if (dialect !== null && dialect.translation === null) return { target: { provider: other, model }, dialect };
+  }
+  return null;
+}
+
+/** Whether a fallback's dialect has words for the call. */
+function hasWords({ target, dialect }: Spoken, { body, stream }: Call, scan: ObjectScan): boolean {
+  if (dialect.translation === null) return true;
+  const { model } = target;
   try {
     dialect.pathTo(model, stream);
     dialect.encode(body, scan, { model, maxTokens: null, askUsage: false, leading: null });
@@ -67,10 +87,7 @@ function canHelp({ provider, model }: Target, { ask, body, stream }: Call, scan:
   }
 }
 
-/** The dialect of a target for that ask; throws `unsupported_dialect`. */
-function spokenBy({ provider }: Target, ask: Ask): Dialect {
-  const dialect = dialectOf(ask, provider.api);
-  if (dialect !== null) return dialect;
+function refuseDialect({ provider }: Target, ask: Ask): never {
   throw new GatewayError(
     'unsupported_dialect',
     `Provider '${provider.id}' speaks ${provider.api}, which this door does not; use a model of a provider that speaks ${apisFor(ask).join(' or ')}.`,
