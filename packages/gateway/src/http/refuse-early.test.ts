@@ -58,7 +58,7 @@ test('each door refuses early in its own vendor’s words', async (t) => {
   t.after(() => app.close());
   const refused = async (path: string) => (await fetch(base + path, { method: 'POST' })).json();
   for (let again = 0; again < 2; again++) {
-    assert.deepEqual(await refused('/theirs'), {
+    assert.deepEqual(await refused('/theirs?beta=true'), {
       type: 'error',
       error: { type: 'overloaded_error', message: 'Too many.' },
     });

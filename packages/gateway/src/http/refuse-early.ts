@@ -51,18 +51,24 @@ export function refuseEarly(app: FastifyInstance, door: DoorDeps): void {
       throw new Error('the framework listens in another way than it did');
     server.removeAllListeners('request');
     server.on('request', (request, response) => {
+      const path = withoutQuery(request.url!);
       const isMeant =
-        (request.method === 'POST' && paths.has(request.url!)) ||
-        prefixes.some((prefix) => request.url!.startsWith(prefix));
+        (request.method === 'POST' && paths.has(path)) || prefixes.some((prefix) => path.startsWith(prefix));
       const refusal = isMeant ? door.atDoor() : null;
       if (refusal === null) framework.call(server, request, response);
-      else answer(response, preparedFor(paths.get(request.url!) ?? null, refusal));
+      else answer(response, preparedFor(paths.get(path) ?? null, refusal));
     });
     done();
   });
 }
 
 type RequestListener = (this: Server, request: unknown, response: ServerResponse) => void;
+
+/** Anthropic's clients ask for `/v1/messages?beta=true`. */
+function withoutQuery(url: string): string {
+  const end = url.indexOf('?');
+  return end < 0 ? url : url.slice(0, end);
+}
 
 function answer(response: ServerResponse, { status, headers, body }: Prepared): void {
   response.writeHead(status, headers).end(body);
