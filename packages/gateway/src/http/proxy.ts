@@ -11,6 +11,7 @@ import { endpointOf } from '../providers/endpoints.ts';
 import { HttpAnswerSink } from './answer-sink.ts';
 import { receivePassBody } from './pass-body.ts';
 import { callerOf } from './policy.ts';
+import { PROXY_ROUTE } from './proxy-route.ts';
 import { PROXY } from './schemas.ts';
 import { vendorBodyOf } from './vendor-errors.ts';
 
@@ -19,8 +20,6 @@ export interface ProxyDeps {
   limits: { bodyBytesMax: number; unreadTimeoutMs: number };
 }
 
-/** What the router is given instead of the URL: it would decode what must pass as it is. */
-export const PROXY_ROUTE = '/proxy/*';
 const PROXY_URL = /^\/proxy\/([^/?#]+)(\/[^#]*)?$/;
 
 /** For the server's `rewriteUrl`. */

@@ -8,7 +8,7 @@ const IDS = { runId: 'run_1', dispatchId: null };
 
 let door: Door;
 before(async () => {
-  door = await new Door().open();
+  door = await new Door().open({ everything: true });
 });
 beforeEach(() => door.renew());
 after(() => door.close());
@@ -36,6 +36,16 @@ test('a refusal has the shape of the vendor whose door it is', async () => {
       [503, { error: { message: 'Too much.', type: 'api_error', code: 'overloaded', param: null } }],
     );
   }
+});
+
+test('passed through, a refusal has the shape of the vendor whose path is called', async () => {
+  const refused = async (path: string) => (await (await post(`/proxy/p${path}`, {})).json()) as Record<string, unknown>;
+  assert.equal((await refused('/v1/messages?beta=true')).type, 'error');
+  assert.deepEqual(
+    ((await refused('/v1beta/models/m:generateContent')).error as Record<string, unknown>).status,
+    'UNAUTHENTICATED',
+  );
+  assert.equal(((await refused('/v1/responses')).error as Record<string, unknown>).code, 'unauthorized');
 });
 
 test('a failure inside a stream is an event that the vendor’s clients know', async () => {

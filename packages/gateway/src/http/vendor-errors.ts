@@ -6,8 +6,10 @@
 import type { FastifyRequest } from 'fastify';
 import type { GatewayError } from '../domain/errors.ts';
 import type { Api } from '../domain/provider.ts';
+import { endpointOf } from '../providers/endpoints.ts';
 import type { AnswerForm } from './answer-sink.ts';
 import { bodyOf } from './errors.ts';
+import { PROXY_ROUTE } from './proxy-route.ts';
 
 const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
   400: 'invalid_request_error',
@@ -71,5 +73,8 @@ declare module 'fastify' {
 
 /** The body of a refusal before any answer has begun. */
 export function refusalBodyOf(error: GatewayError, request: FastifyRequest): object {
-  return vendorBodyOf(error, request.routeOptions.config.speaks ?? null);
+  const { config, url } = request.routeOptions;
+  // Passed through, the path says whose client calls.
+  const passed = url === PROXY_ROUTE ? endpointOf(request.method, request.originalUrl) : null;
+  return vendorBodyOf(error, config.speaks ?? passed?.api ?? null);
 }
