@@ -22,6 +22,7 @@ import {
   needsEntries,
   ROWS_DEFAULT,
   ROWS_MAX,
+  type TenantsQuestion,
   tooMany,
   type UsageQuestion,
 } from './usage-question.ts';
@@ -48,14 +49,15 @@ export async function usageAnswer(store: Store, given: UsageQuestion): Promise<U
   if (buckets === null) throw tooMany(`${ROWS_MAX} buckets`);
   const fromEntries = needsEntries(question);
   const pieces = fromEntries ? wholePieces(buckets) : piecesOf(buckets, ledger.folded);
-  const rows = pieces.length === 0 ? [] : await (fromEntries ? sumsOfEntries : sumsOfRollups)(store, question, pieces);
-  const groups = merged(rows, groupBy.length);
+  const rowsMax = bucket === null ? limit : Math.max(limit, ROWS_MAX) + 1;
+  const found = await (fromEntries ? groupsOfEntries : groupsOfRollups)(store, question, pieces, rowsMax);
+  const { groups, groupCount, totals } = found;
   const wantsLatency = question.latency ?? (bucket === null && !fromEntries);
   const latencies: LatenciesByRow =
     wantsLatency && pieces.length > 0
       ? await (fromEntries ? latenciesOfEntries : latenciesOfRollups)(store, question, pieces)
       : new Map();
-  if (bucket !== null && groups.length > Math.max(limit, ROWS_MAX)) throw tooMany(`${ROWS_MAX} rows`);
+  if (bucket !== null && groups.length >= rowsMax) throw tooMany(`${ROWS_MAX} rows`);
   const ordered = bucket === null ? groups.sort(byCostThenTokens) : groups.sort(byTimeThenCost);
   const shown = bucket === null ? ordered.slice(0, limit) : ordered;
   return {
@@ -67,9 +69,35 @@ export async function usageAnswer(store: Store, given: UsageQuestion): Promise<U
     tz,
     asOfSeq: ledger.lastSeq,
     rows: shown.map((group) => rowOf(group, question, buckets, latencies)),
-    rowsOmitted: ordered.length - shown.length,
-    totals: sumsText(totalOf(groups), latencies.get(null)),
+    rowsOmitted: groupCount - shown.length,
+    totals: sumsText(totals, latencies.get(null)),
   };
+}
+
+/** What an answer is made of: not all of its groups, where they come from entries, but how many there are, and all added up. */
+interface Found {
+  groups: Group[];
+  groupCount: number;
+  totals: Sums;
+}
+
+async function groupsOfRollups(store: Store, question: TenantsQuestion, pieces: readonly Piece[]): Promise<Found> {
+  const groups = merged(await sumsOfRollups(store, question, pieces), question.groupBy.length);
+  return { groups, groupCount: groups.length, totals: totalOf(groups) };
+}
+
+async function groupsOfEntries(
+  store: Store,
+  question: TenantsQuestion,
+  pieces: readonly Piece[],
+  rowsMax: number,
+): Promise<Found> {
+  const rows = pieces.length === 0 ? [] : await sumsOfEntries(store, question, pieces, rowsMax);
+  const groups = merged(rows, question.groupBy.length);
+  const groupCount = rows[0]?.groups ?? 0;
+  if (groupCount === groups.length) return { groups, groupCount, totals: totalOf(groups) };
+  const all = await sumsOfEntries(store, { ...question, groupBy: [] }, pieces, pieces.length);
+  return { groups, groupCount, totals: totalOf(merged(all, 0)) };
 }
 
 /** Read before the sums: the sums then hold at least everything up to its number. */

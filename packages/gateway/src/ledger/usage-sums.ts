@@ -20,6 +20,8 @@ export interface SumsRow extends Row {
 /** Sums beside the rollups' own: dispatches whose outcome makes them count elsewhere. */
 export const SUM_COLUMNS = [...ROLLUP_SUMS, 'uncertain', 'completed'] as const;
 
+const TOKEN_COLUMNS = ['input', 'output', 'cacheRead', 'cacheWrite', 'cacheWrite1h'] as const;
+
 export async function sumsOfRollups(
   store: Store,
   question: TenantsQuestion,
@@ -37,11 +39,21 @@ export async function sumsOfRollups(
   return rows;
 }
 
-export function sumsOfEntries(store: Store, question: TenantsQuestion, pieces: readonly Piece[]): Promise<SumsRow[]> {
-  const query = sql<SumsRow>`with ${buckets(pieces)} select b.bucket, ${selected(question, 'e', ENTRY_EXPRESSIONS)}
+/** The first of them by cost, then tokens: there may be as many sessions as entries, and `groups` says how many there are. */
+export function sumsOfEntries(
+  store: Store,
+  question: TenantsQuestion,
+  pieces: readonly Piece[],
+  limit: number,
+): Promise<(SumsRow & { groups: number })[]> {
+  const sum = (column: (typeof SUM_COLUMNS)[number]) => ENTRY_EXPRESSIONS(column, 'e');
+  const tokens = sql.join(TOKEN_COLUMNS.map(sum), sql` + `);
+  const query = sql<SumsRow & { groups: number }>`with ${buckets(pieces)}
+    select b.bucket, count(*) over () as ${sql.ref('groups')}, ${selected(question, 'e', ENTRY_EXPRESSIONS)}
     from b cross join ${entriesTable(store, question)} where ${settledWithin(question, 'e')} and ${filtered(question, 'e')}
-    group by b.bucket${grouped(question)}`;
-  return store.read<SumsRow>(query.compile(store.queries));
+    group by b.bucket${grouped(question)}
+    order by ${sum('costNanoUsd')} desc, ${tokens} desc limit ${sql.lit(limit)}`;
+  return store.read(query.compile(store.queries));
 }
 
 /**
