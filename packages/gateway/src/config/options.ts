@@ -241,7 +241,12 @@ export const OPTIONS = {
 
   'limits.bodyBytesMax': bytes(20_971_520, GIB, 'Longest request body; 413 beyond. OpenClaw’s figure.'),
   'limits.headTimeoutMs': ms(15_000, HOUR_MS, 'How long a caller may take to send a request’s head; 408 beyond.', 1),
-  'limits.requestTimeoutMs': ms(60_000, HOUR_MS, 'The same for a whole request with its body; 408 beyond.', 1),
+  'limits.requestTimeoutMs': ms(
+    60_000,
+    HOUR_MS,
+    'The same for a whole request with its body; 408 beyond. On `/proxy`, how long an upload may stand still.',
+    1,
+  ),
   'limits.unreadTimeoutMs': ms(
     60_000,
     HOUR_MS,

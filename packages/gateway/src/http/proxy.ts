@@ -78,7 +78,7 @@ export function proxy(app: FastifyInstance, { runs, limits }: ProxyDeps): void {
     // TRACE asks a provider to repeat the request, its credential among it.
     method: app.supportedMethods.filter((method) => method !== 'TRACE'),
     url: PROXY_ROUTE,
-    config: { scope: 'dispatch', startsRuns: true },
+    config: { scope: 'dispatch', startsRuns: true, takesUploads: true },
     schema: PROXY,
     exposeHeadRoute: false,
     handler: receive,

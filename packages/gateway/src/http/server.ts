@@ -24,6 +24,7 @@ import { type ProbeDeps, probes } from './probes.ts';
 import { type ProxyDeps, proxy, routedUrl } from './proxy.ts';
 import { type DoorDeps, refuseEarly } from './refuse-early.ts';
 import { type ReloadDeps, reloading } from './reload.ts';
+import { cutSlowBodies } from './slow-bodies.ts';
 import { refusalBodyOf } from './vendor-errors.ts';
 
 /** How often Node looks for slow senders of heads and bodies; by default it is so seldom that 15 s are 45. */
@@ -76,10 +77,11 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     rewriteUrl: routedUrl,
     loggerInstance: deps.log,
     logController: new LogController({ disableRequestLogging: true }),
-    requestTimeout: requestTimeoutMs,
+    // Slow bodies are cut by routes (slow-bodies.ts).
+    requestTimeout: 0,
     http: {
       maxHeaderSize: HEADER_BYTES_MAX,
-      headersTimeout: Math.min(headTimeoutMs, requestTimeoutMs),
+      headersTimeout: headTimeoutMs,
       connectionsCheckingInterval: Math.min(SLOW_CHECK_MS, headTimeoutMs),
       noDelay: true,
       // Refused in policy.ts, with a body.
@@ -106,6 +108,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   answerErrors(app, methods);
   await openapi(app);
   refuseEarly(app, deps.runs);
+  cutSlowBodies(app, requestTimeoutMs);
   guard(app, { access: deps.access, host: config.host, isOpenToAll: config.auth.mode === 'none' });
 
   probes(app, {
