@@ -97,6 +97,13 @@ test('a provider without a credential is not sent the one that a caller shows to
   }
 });
 
+test('a URL that holds the credential for the gateway goes to no provider', async () => {
+  const told = await exchange(request('GET', `keyed/v1/models?key=${gateway.token}`, LAST));
+  assert.match(told, /^HTTP\/1.1 400/);
+  assert.ok(!told.includes(gateway.token));
+  assert.equal(received, '');
+});
+
 test('TRACE, whose answer is the request with its credential, is not passed', async () => {
   assert.match(await exchange(request('TRACE', 'keyed/v1/models', LAST)), /^HTTP\/1.1 405/);
   assert.equal(received, '');
