@@ -5,7 +5,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { isLongTier } from '../../../../test/quotas.ts';
 import { type Random, seeded } from '../../../../test/rig/random.ts';
+import { withOneHostile } from '../providers/chat/hostile.fixture.ts';
 import { addDetail } from '../providers/chat/reasoning-details.ts';
 import { TRANSLATIONS } from '../providers/chat/translation.ts';
 import { chatUsage } from '../providers/chat/usage.ts';
@@ -17,7 +19,14 @@ import { TranslatedBodyMeter, TranslatedStreamMeter } from './translated-meter.t
 
 const OURS = GOLDENS.filter(({ api }) => TRANSLATIONS[api] !== undefined);
 const WANTED = { id: 'dsp_1', model: 'asked', createdAt: 7, usage: true };
-const KIBIBYTES_8 = 8 * 1024;
+const HOSTILE_GOLDENS = [
+  'reasoning',
+  'a call of the caller’s tool',
+  'sound and pictures',
+  'an error in place of an answer',
+];
+/** Streams that are cut at every one of their bytes; larger ones at some hundred. */
+const CUT_BYTES_MAX = isLongTier ? 64 * 1024 : 2 * 1024;
 
 type Fields = Record<string, unknown>;
 
@@ -174,7 +183,7 @@ test('cut at every byte, a stream becomes the same bytes, and has the same count
     const { passed, held, meter } = streamed(golden);
     const reading = meter.reading();
     assert.deepEqual(reading.usage, golden.expected.usage, golden.name);
-    const cuts = golden.stream.length <= KIBIBYTES_8 ? golden.stream.keys() : randomCuts(golden.stream.length, 300);
+    const cuts = golden.stream.length <= CUT_BYTES_MAX ? golden.stream.keys() : randomCuts(golden.stream.length, 300);
     for (const cut of cuts) {
       const again = streamed(golden, [cut]);
       assert.ok(again.passed.equals(passed), `${golden.name} cut at ${cut}`);
@@ -299,6 +308,30 @@ test('whatever a provider sends, no translation throws, and what goes out is chu
     }),
     { numRuns: 400 },
   );
+});
+
+test('whatever stands in the place of a member, no translation throws', () => {
+  for (const golden of OURS.filter(({ name }) => HOSTILE_GOLDENS.includes(name))) {
+    const translation = TRANSLATIONS[golden.api]!;
+    const data = golden.stream.toString().match(/(?<=^data: ).*(?=\r?$)/gm)!;
+    const frames = data.map((text) => JSON.parse(text) as unknown);
+    for (const [index, frame] of frames.entries()) {
+      for (const hostile of withOneHostile(frame)) {
+        const stream = Buffer.from(
+          data
+            .with(index, hostile)
+            .map((text) => `data: ${text}\n\n`)
+            .join(''),
+        );
+        const { passed, held } = streamed({ api: golden.api, stream });
+        events(Buffer.concat([passed, held ?? Buffer.alloc(0)]));
+        translation.error(500, Buffer.from(hostile));
+      }
+    }
+    for (const hostile of withOneHostile(JSON.parse(golden.body!.toString()))) {
+      translation.body(Buffer.from(hostile), null, WANTED);
+    }
+  }
 });
 
 function randomCuts(length: number, many: number): number[] {

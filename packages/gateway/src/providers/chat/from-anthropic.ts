@@ -18,6 +18,9 @@ const FINISHES: ReadonlyMap<string, FinishReason> = new Map([
 /** Whose reasoning it is: only its maker takes it back. */
 export const REASONING_FORMAT = 'anthropic-claude-v1';
 
+/** Open at once; more are not known again. */
+const BLOCKS_MAX = 64;
+
 interface Block {
   type: string;
   /** Of a call, among the calls. */
@@ -76,8 +79,10 @@ export class MessagePieces {
   }
 
   #start(index: unknown, given: Json): Piece[] {
-    const block: Block = { type: String(given.type), call: -1, hasArguments: false, detail: -1 };
+    const block: Block = { type: textOf(given.type) ?? '', call: -1, hasArguments: false, detail: -1 };
     this.#block = block;
+    // Blocks follow each other: one that never ends is a mistake, and must not be kept for ever.
+    if (this.#blocks.size >= BLOCKS_MAX) this.#blocks.clear();
     this.#blocks.set(index, block);
     switch (given.type) {
       case 'text':
@@ -109,8 +114,8 @@ export class MessagePieces {
     const call: Piece = {
       kind: 'call',
       index,
-      id: String(id ?? `call_${index}`),
-      name: String(name ?? ''),
+      id: textOf(id) ?? `call_${index}`,
+      name: textOf(name) ?? '',
       extra: null,
     };
     // A stream begins with an empty input and brings it in deltas.

@@ -67,7 +67,10 @@ export class ResponsePieces {
     const call = objectIn(part, 'functionCall');
     if (call !== null) return this.#call(call, textOfAny(part.thoughtSignature));
     const image = objectIn(part, 'inlineData');
-    if (image !== null) return [{ kind: 'image', url: `data:${String(image.mimeType)};base64,${String(image.data)}` }];
+    if (image !== null) {
+      const mime = textOf(image.mimeType) ?? 'application/octet-stream';
+      return [{ kind: 'image', url: `data:${mime};base64,${textOfAny(image.data) ?? ''}` }];
+    }
     const text = textOfAny(part.text);
     if (text === null) return [];
     return part.thought === true ? [{ kind: 'reasoning', text, detail: null }] : [{ kind: 'text', text }];
@@ -80,7 +83,7 @@ export class ResponsePieces {
         kind: 'call',
         index,
         id: textOf(id) ?? `call_${this.#id ?? this.#ownId}_${index}`,
-        name: String(name ?? ''),
+        name: textOf(name) ?? '',
         // As Google's own OpenAI endpoint has it.
         extra: signature === null ? null : { google: { thought_signature: signature } },
       },

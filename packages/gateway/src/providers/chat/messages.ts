@@ -3,7 +3,7 @@
  * before all turns, so those of system and developer messages are gathered there, in their order.
  */
 import { isObject, type Json, objectIn, objectsIn } from '../parsed.ts';
-import { parseExact } from './exact-json.ts';
+import { parseExactObject } from './exact-json.ts';
 import { type Part, readParts, type TextPart } from './parts.ts';
 import { addDetail } from './reasoning-details.ts';
 import { refuse, refuseForm } from './refusing.ts';
@@ -88,7 +88,7 @@ function readCall(call: unknown, at: string): ToolCall {
   if (typeof call.id !== 'string' || call.id === '') return refuseForm(`${at}.id`, 'a text');
   if (typeof name !== 'string' || name === '') return refuseForm(`${at}.function.name`, 'a text');
   // Some models say nothing where there are no arguments.
-  const input = typeof text === 'string' ? parseExact(text.trim() === '' ? '{}' : text) : undefined;
-  if (!isObject(input)) return refuseForm(`${at}.function.arguments`, 'the text of a JSON object');
+  const input = typeof text === 'string' ? parseExactObject(text.trim() === '' ? '{}' : text) : null;
+  if (input === null) return refuseForm(`${at}.function.arguments`, 'the text of a JSON object');
   return { id: call.id, name, input, extra: objectIn(call, 'extra_content') };
 }

@@ -11,6 +11,6 @@ export function addDetail(details: Json[], piece: Json): void {
     details.push({ ...piece });
     return;
   }
-  const text = `${last.text ?? ''}${piece.text ?? ''}`;
+  const text = [last.text, piece.text].filter((one) => typeof one === 'string').join('');
   Object.assign(last, piece, text === '' ? {} : { text });
 }

@@ -93,7 +93,8 @@ function refuseUnknown(key: string, value: unknown): void {
   if (value === undefined || value === null || READ.has(key) || PASSED_OVER.has(key)) return;
   if (NEUTRAL[key]?.includes(value)) return;
   const isEmpty = (Array.isArray(value) && value.length === 0) || (isObject(value) && Object.keys(value).length === 0);
-  if (isEmpty || (key === 'modalities' && String(value) === 'text')) return;
+  const isTextOnly = key === 'modalities' && Array.isArray(value) && value.every((one) => one === 'text');
+  if (isEmpty || isTextOnly) return;
   const but = NEUTRAL[key] === undefined ? '' : ` but ${NEUTRAL[key].map((one) => JSON.stringify(one)).join(' or ')}`;
   refuse(key, `cannot be translated for this provider${but}; leave it out.`);
 }

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { CLAUDE, claude, type Fields, GEMINI, gemini, refused, sent } from './requests.fixture.ts';
+import { withOneHostile } from './hostile.fixture.ts';
+import { CLAUDE, claude, type Fields, GEMINI, gemini, LOOP, refused, sent, TOOLS } from './requests.fixture.ts';
 import { CHAT_TO_ANTHROPIC, CHAT_TO_GOOGLE } from './requests.ts';
 
 const words = fc.string({ maxLength: 8 });
@@ -137,4 +138,29 @@ test('any JSON is translated, or refused by the name of a field, and never anoth
     ),
     { numRuns: 1000 },
   );
+});
+
+test('whatever stands in the place of a member, a request is translated or refused by a field’s name', () => {
+  const whole = {
+    messages: LOOP,
+    tools: TOOLS,
+    tool_choice: { type: 'function', function: { name: 'weigh' } },
+    stop: ['a'],
+    modalities: ['text'],
+    response_format: { type: 'json_schema', json_schema: { name: 'n', schema: { type: 'object' } } },
+    reasoning_effort: 'low',
+    stream_options: { include_usage: true },
+  };
+  const outcomes = { translated: 0, refused: 0 };
+  for (const hostile of withOneHostile(whole)) {
+    // The door takes only a list of messages that is not empty.
+    if (!/"messages":\[[^\]]/.test(hostile)) continue;
+    for (const [maker, model] of [
+      [CHAT_TO_ANTHROPIC, CLAUDE],
+      [CHAT_TO_GOOGLE, GEMINI],
+    ] as const) {
+      outcomes[refused(maker, hostile, model) === null ? 'translated' : 'refused']++;
+    }
+  }
+  assert.ok(outcomes.translated > 100 && outcomes.refused > 100, JSON.stringify(outcomes));
 });

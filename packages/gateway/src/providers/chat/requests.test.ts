@@ -4,49 +4,21 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CLAUDE, claude, type Fields, GEMINI, gemini, HELLO, refused, sent } from './requests.fixture.ts';
+import {
+  CLAUDE,
+  claude,
+  type Fields,
+  GEMINI,
+  gemini,
+  HELLO,
+  LOOP,
+  PDF,
+  refused,
+  sent,
+  TOOLS,
+  WEIGH,
+} from './requests.fixture.ts';
 import { CHAT_TO_ANTHROPIC, CHAT_TO_GOOGLE } from './requests.ts';
-
-const PNG = 'data:image/png;base64,iVBORw0KGgo=';
-const PDF = 'data:application/pdf;base64,JVBERi0=';
-const WEIGH = { name: 'weigh', description: 'Weighs.', parameters: { type: 'object', properties: { id: {} } } };
-const TOOLS = [{ type: 'function', function: WEIGH }];
-/** A whole loop: instructions in two places, a picture, two calls, their results, a question. */
-const LOOP = [
-  { role: 'system', content: 'Be exact.' },
-  {
-    role: 'user',
-    content: [
-      { type: 'text', text: 'What is this?', cache_control: { type: 'ephemeral' } },
-      { type: 'image_url', image_url: { url: PNG, detail: 'low' } },
-    ],
-  },
-  {
-    role: 'assistant',
-    content: null,
-    reasoning_content: 'Hm.',
-    reasoning_details: [
-      { type: 'reasoning.text', index: 0, text: 'H', format: 'anthropic-claude-v1' },
-      { type: 'reasoning.text', index: 0, text: 'm.', format: 'anthropic-claude-v1' },
-      { type: 'reasoning.text', index: 0, signature: 'sig', format: 'anthropic-claude-v1' },
-      { type: 'reasoning.encrypted', index: 1, data: 'xyz', format: 'anthropic-claude-v1' },
-      { type: 'reasoning.text', index: 2, text: 'another’s', signature: 'no', format: 'other' },
-    ],
-    tool_calls: [
-      {
-        id: 'c1',
-        type: 'function',
-        function: { name: 'weigh', arguments: '{"id": 1}' },
-        extra_content: { google: { thought_signature: 'tsig' } },
-      },
-      { id: 'c2', type: 'function', function: { name: 'look', arguments: '' } },
-    ],
-  },
-  { role: 'tool', tool_call_id: 'c1', content: '{"kg":12}' },
-  { role: 'tool', tool_call_id: 'c2', content: [{ type: 'text', text: 'nothing' }] },
-  { role: 'developer', content: 'Answer in one word.' },
-  { role: 'user', content: 'So?' },
-];
 
 test('a whole tool loop is Anthropic’s, its own signed reasoning put back and no other', () => {
   assert.deepEqual(claude({ messages: LOOP, tools: TOOLS, stream: true, max_tokens: 50 }), {

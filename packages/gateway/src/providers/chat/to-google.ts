@@ -1,6 +1,6 @@
 /** A chat completion's request in Gemini's words. Throws GatewayError that names what it has no words for. */
-import { isObject, type Json, objectIn } from '../parsed.ts';
-import { parseExact } from './exact-json.ts';
+import { type Json, objectIn } from '../parsed.ts';
+import { parseExactObject } from './exact-json.ts';
 import type { ToolCall, Turn } from './messages.ts';
 import type { Part } from './parts.ts';
 import { refuse } from './refusing.ts';
@@ -102,8 +102,7 @@ function resultOf(parts: readonly Part[]): Json {
       part.kind === 'text' ? part.text : refuse(part.at, 'can only be text in a tool’s result for this provider.'),
     )
     .join('');
-  const parsed = parseExact(text);
-  return isObject(parsed) ? parsed : { output: text };
+  return parseExactObject(text) ?? { output: text };
 }
 
 function partOf(part: Part): Json {
