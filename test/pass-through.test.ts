@@ -317,7 +317,7 @@ test('an agent gateway’s own headers attribute, and pass on', async () => {
   assert.equal(upstream.last.headers.session_id, `${id}:0`);
   assert.equal(upstream.last.headers.traceparent, trace);
   const { sessionKey, sessionId, traceparent, endUserId, model } = await entryOf(passed);
-  assert.deepEqual([sessionKey, sessionId, traceparent], [`agent:proxy:${id}:0`, id, trace]);
+  assert.deepEqual([sessionKey, sessionId, traceparent], [`agent:proxy:${id}`, id, trace]);
   assert.deepEqual([endUserId, model], ['u-7', 'm-1']);
 });
 

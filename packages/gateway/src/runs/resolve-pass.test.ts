@@ -25,7 +25,10 @@ test('a session key belongs to the agent that is named, or to the proxy, unless 
 test('an agent gateway’s own session header attributes, after the explicit ones', () => {
   const id = '2e6d0678-4bf9-42c7-9c28-df418b411e0d';
   const own = attributed({ session_id: `${id}:0`, 'x-session-affinity': `${id}:0` });
-  assert.deepEqual([own.sessionKey, own.sessionId], [`agent:proxy:${id}:0`, id]);
+  assert.deepEqual([own.sessionKey, own.sessionId], [`agent:proxy:${id}`, id]);
+  assert.deepEqual(attributed({ session_id: id }), own);
+  assert.equal(attributed({ 'x-session-affinity': 'chat:42' }).sessionId, 'chat:42');
+  assert.equal(attributed({ 'x-session-id': `${id}:0` }).sessionId, id);
   const both = attributed({ 'x-session-affinity': `${id}:3`, 'x-weighbridge-session-key': 'agent:main:chat' });
   assert.deepEqual([both.sessionKey, both.sessionId, both.agentId], ['agent:main:chat', id, 'main']);
 });

@@ -1,7 +1,8 @@
 /**
  * Whose a passed request is: the attribution headers, and those that an agent gateway sends by itself. Pure.
  *
- * OpenClaw's `session_id` and `x-session-affinity` are `<session id>:<number>`, the same on each of a session's calls.
+ * OpenClaw's `session_id` and `x-session-affinity` (to OpenRouter `x-session-id`) are a session's id, on most calls with `:0`
+ * behind it, on a compaction's without; the session is one.
  */
 import type { Attribution } from '../domain/entry.ts';
 import type { PassCall } from '../domain/pass.ts';
@@ -11,7 +12,8 @@ import { refuseOtherAgent } from './terms.ts';
 
 /** The owner of sessions that name no agent. */
 const NO_AGENT = 'proxy';
-const AFFINITY_HEADERS = ['session_id', 'x-session-affinity'] as const;
+const NUMBERED_ID = /^([\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}):\d+$/i;
+const AFFINITY_HEADERS = ['session_id', 'x-session-affinity', 'x-session-id'] as const;
 
 /** Throws GatewayError where a header cannot be what it says; `user` is the body's own. */
 export function attributePass(
@@ -20,7 +22,7 @@ export function attributePass(
   limits: { tagsMax: number; metadataBytesMax: number },
 ): Attribution {
   const label = agentLabelOf(headers);
-  const affinity = first(headers, AFFINITY_HEADERS);
+  const affinity = first(headers, AFFINITY_HEADERS)?.replace(NUMBERED_ID, '$1') ?? null;
   const given = sessionHeaderOf(headers) ?? affinity;
   const session = given === null ? null : wholeKey(shortEnough(given, 'The session key'), label ?? NO_AGENT);
   const agentId = session === null || session.agentId === NO_AGENT ? label : session.agentId;
@@ -31,7 +33,7 @@ export function attributePass(
     keyId: caller.keyId,
     agentId,
     sessionKey: session?.key ?? null,
-    sessionId: affinity?.replace(/:\d+$/, '') ?? null,
+    sessionId: affinity,
     endUserId,
     endUserSource,
     ...labelsOf(headers, limits),
