@@ -32,6 +32,13 @@ const limit = setTimeout(() => {
   process.exit(2);
 }, TIME_LIMIT_MS);
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    scratch.killAll();
+    process.exit(130);
+  });
+}
+
 try {
   const differences = await tryIt();
   for (const difference of differences) say(`DIFFERENCE: ${difference}`);
@@ -175,9 +182,9 @@ async function step(what: string, run: () => Promise<unknown>): Promise<void> {
 async function reaches(openclaw: Instance, throughGateway: boolean): Promise<void> {
   for (let attempt = 0; attempt < 12; attempt++) {
     const from = provider.journal.length;
-    await openclaw
-      .turn(`[[plain ${100 + attempt}]]`, throughGateway ? 'probe' : 'after')
-      .catch((error: Error) => say(error.message));
+    const session = throughGateway ? 'probe' : 'after';
+    const answer = await openclaw.turn(`[[plain ${100 + attempt}]]`, session).catch((error: Error) => error.message);
+    say(`turn ${attempt + 1} after the change: ${answer.slice(0, 300)}`);
     const last = provider.journal.slice(from).at(-1);
     if (last !== undefined && isOurs(last) === throughGateway) return;
     await sleep(3000);

@@ -14,7 +14,8 @@ import type { Golden } from '../packages/gateway/src/providers/golden/golden.ts'
 import { GatewayProcess, scratchDirectory } from './rig/gateway-process.ts';
 import { LedgerReader } from './rig/ledger-reader.ts';
 import { type Laid, type Received, ReplayingUpstream } from './rig/replaying-upstream.ts';
-import { type Address, SDK_WAYS, type SdkWay, type ShownUsage, SIDE_CALLS } from './rig/sdk-clients.ts';
+import { type Address, SDK_WAYS, type SdkWay, SIDE_CALLS } from './rig/sdk-clients.ts';
+import { lastUsage, readGathered, readStream, readWhole, type Seen, seeing } from './rig/sdk-seen.ts';
 import { until } from './rig/until.ts';
 
 const DRAIN_MS = 1000;
@@ -30,11 +31,15 @@ before(async () => {
   gateway = new GatewayProcess({
     stateDir: join(scratch, 'state'),
     config: {
-      gateway: { auth: { mode: 'token' } },
+      gateway: {
+        auth: { mode: 'token' },
+        http: { endpoints: { chatCompletions: { enabled: true }, responses: { enabled: true } } },
+      },
       metering: { drain: { timeoutMs: DRAIN_MS } },
       models: {
         providers: {
           openai: provider('openai-completions', '/v1'),
+          responses: provider('openai-responses', '/v1'),
           anthropic: provider('anthropic-messages', ''),
           google: provider('google-generate', '/v1beta'),
         },
@@ -57,43 +62,6 @@ const through = (way: { basePath: string; provider: string }, token = gateway.to
   key: token,
 });
 const ownBase = ({ basePath }: { basePath: string }) => (basePath === '/v1beta' ? '' : basePath);
-
-/** What a program sees: everything the client gave, and its error if there was one. Where it came from is no part of it. */
-interface Seen {
-  shown: unknown[];
-  error: { class: string; status: unknown; type: unknown; message: string } | null;
-}
-
-async function seeing(see: (shown: unknown[]) => Promise<void>): Promise<Seen> {
-  const shown: unknown[] = [];
-  let error: Seen['error'] = null;
-  try {
-    await see(shown);
-  } catch (thrown) {
-    const { status, type, message } = thrown as Error & { status?: unknown; type?: unknown };
-    error = { class: (thrown as Error).constructor.name, status, type, message };
-  }
-  return { shown: shown.map(plain), error };
-}
-
-/** Without the answer's head, which names the dispatch. */
-function plain(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value, (key, inner) => (key === 'sdkHttpResponse' ? undefined : inner)) ?? 'null');
-}
-
-async function readWhole(way: SdkWay, at: Address): Promise<Seen> {
-  return seeing(async (shown) => void shown.push(await way.whole(at)));
-}
-
-async function readStream(way: SdkWay, at: Address): Promise<Seen> {
-  return seeing(async (shown) => {
-    for await (const event of await way.stream(at)) shown.push(event);
-  });
-}
-
-async function readGathered(way: SdkWay, at: Address): Promise<Seen> {
-  return seeing(async (shown) => void shown.push(await way.gathered!(at)));
-}
 
 /** Past the gateway and through it; the same bodies must have been sent. */
 async function bothWays(
@@ -139,18 +107,6 @@ const SHOWN_OTHERWISE: Readonly<Record<string, string>> = {
   'google-generate: a usage that goes down': 'the client takes the later number',
   'google-generate: an older total with the tools’ share inside the prompt': 'two versions of one field',
 };
-
-/** The last number of each kind: a stream's later events leave out what has not changed. */
-function lastUsage(way: SdkWay, shown: readonly unknown[]): ShownUsage | null {
-  let last: ShownUsage | null = null;
-  for (const one of shown) {
-    const usage = way.usageOf(one);
-    if (usage === null) continue;
-    last ??= usage;
-    for (const name of Object.keys(usage) as (keyof ShownUsage)[]) last[name] = usage[name] || last[name];
-  }
-  return last;
-}
 
 function assertCounted(way: SdkWay, golden: Golden, { shown }: Seen, entry: DispatchDetail, what: string): void {
   assert.deepEqual([entry.source, entry.api, entry.httpStatus], ['proxy', way.api, 200], what);
@@ -236,7 +192,7 @@ for (const way of SDK_WAYS) {
     assert.deepEqual([stranger.class, stranger.status], [(way.errorClasses[401] ?? way.errorClass).name, 401]);
     const nowhere = (await readWhole(way, through({ ...way, provider: 'nobody' }))).error!;
     assert.deepEqual([nowhere.class, nowhere.status], [(way.errorClasses[404] ?? way.errorClass).name, 404]);
-    assert.match(nowhere.message, /no provider 'nobody' to pass to; there are openai, anthropic, google/);
+    assert.match(nowhere.message, /no provider 'nobody' to pass to; there are openai, responses, anthropic, google/);
     assert.equal(upstream.received.length, before);
   });
 
@@ -345,6 +301,45 @@ test('a call that is aborted before its answer begins is counted', async () => {
 
 function openClass({ errorClass, errorClasses }: SdkWay, status: number) {
   return (status >= 500 ? errorClasses[500] : undefined) ?? errorClass;
+}
+
+/** The same clients at the doors, which take `<provider>/<model>`. */
+const DOORS: Readonly<Partial<Record<SdkWay['api'], { provider: string; path: string }>>> = {
+  'openai-completions': { provider: 'openai', path: '/v1' },
+  'openai-responses': { provider: 'responses', path: '/v1' },
+  'anthropic-messages': { provider: 'anthropic', path: '' },
+};
+
+for (const way of SDK_WAYS) {
+  const door = DOORS[way.api];
+  if (door === undefined) continue;
+  const at = (): Address => ({
+    url: gateway.url + door.path,
+    key: gateway.token,
+    model: `${door.provider}/golden-1`,
+  });
+  test(`${way.name}: at the door, whole, streamed and with tools, the same is shown and counted`, async () => {
+    const goldens = GOLDENS.filter(({ api, expected }) => api === way.api && expected.errorKind === null);
+    for (const golden of goldens) {
+      for (const isStreamed of [false, true]) {
+        if (!isStreamed && golden.body === null) continue;
+        upstream.lay(isStreamed ? laidStream(golden) : laidWhole(golden));
+        const read = isStreamed ? readStream : readWhole;
+        const what = `${golden.name}, ${isStreamed ? 'streamed' : 'whole'}`;
+        const expected = await read(way, direct(way));
+        assert.deepEqual(await read(way, at()), expected, what);
+        const { source, usage } = await entryOf(upstream.last);
+        assert.equal(source, 'gateway', what);
+        if (golden.expected.isWhole) assert.deepEqual(usage, golden.expected.usage, what);
+      }
+    }
+    const turn = goldens.find(({ name }) => name === 'a call of the caller’s tool')!;
+    const last = goldens.find(({ name }) => name === 'a cache hit')!;
+    let asks = 0;
+    upstream.lay(() => laidStream(asks++ === 0 ? turn : last));
+    await way.toolLoop(at(), true);
+    assert.equal(asks, 2);
+  });
 }
 
 test('what a client shows otherwise than the vendor defines is only what is listed here', () => {

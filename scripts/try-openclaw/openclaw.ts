@@ -73,8 +73,15 @@ export class Scratch {
   }
 
   async startGateway(command: string): Promise<void> {
-    this.#start('weighbridge', `exec ${command.trim()}`);
-    await answers(`http://127.0.0.1:${this.gatewayPort}/readyz`);
+    const { stdout } = this.#start('weighbridge', `exec ${command.trim()}`);
+    // Its own word: on the usual port another's gateway may answer.
+    for await (const text of stdout.setEncoding('utf8')) {
+      const said = /^weighbridge listening on (\S+)$/m.exec(String(text));
+      if (said === null) continue;
+      if (!said[1]!.endsWith(`:${this.gatewayPort}`)) throw new Error(`the gateway listens on ${said[1]}`);
+      return;
+    }
+    throw new Error('the gateway did not start; see weighbridge.log');
   }
 
   async startOpenclaw(): Promise<Instance> {
@@ -132,7 +139,7 @@ export class Scratch {
     this.#children = [];
   }
 
-  #start(name: string, command: string): void {
+  #start(name: string, command: string) {
     const child = spawn('sh', ['-c', command], {
       env: this.#environment,
       cwd: this.#folder,
@@ -143,6 +150,7 @@ export class Scratch {
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });
     this.#children.push(child);
+    return child;
   }
 }
 

@@ -11,6 +11,8 @@ export interface Address {
   /** The client's base URL, as its own setting takes it. */
   url: string;
   key: string;
+  /** Where it is asked for by another name. */
+  model?: string;
 }
 
 export interface Asking {
@@ -63,6 +65,7 @@ function openai({ url, key }: Address, { retries = 0 }: Asking = {}): OpenAI {
   return new OpenAI({ apiKey: key, baseURL: url, maxRetries: retries });
 }
 
+const named = ({ model = MODEL }: Address) => ({ model });
 const asked = ({ signal }: Asking) => (signal === undefined ? {} : { signal });
 
 async function all<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
@@ -98,12 +101,12 @@ const COMPLETIONS: SdkWay = {
   provider: 'openai',
   basePath: '/v1',
   path: '/chat/completions',
-  whole: (at, asking = {}) => openai(at, asking).chat.completions.create(chat, asked(asking)),
+  whole: (at, asking = {}) => openai(at, asking).chat.completions.create({ ...chat, ...named(at) }, asked(asking)),
   stream: (at, asking = {}) =>
-    openai(at, asking).chat.completions.create({ ...chat, ...counting, stream: true }, asked(asking)),
+    openai(at, asking).chat.completions.create({ ...chat, ...named(at), ...counting, stream: true }, asked(asking)),
   gathered: (at) =>
     openai(at)
-      .chat.completions.stream({ ...chat, ...counting })
+      .chat.completions.stream({ ...chat, ...named(at), ...counting })
       .finalChatCompletion(),
   async toolLoop(at, isStreamed) {
     const weigh = {
@@ -112,8 +115,8 @@ const COMPLETIONS: SdkWay = {
     };
     const { completions } = openai(at).chat;
     const runner = isStreamed
-      ? completions.runTools({ ...chat, ...counting, tools: [weigh], stream: true })
-      : completions.runTools({ ...chat, tools: [weigh] });
+      ? completions.runTools({ ...chat, ...named(at), ...counting, tools: [weigh], stream: true })
+      : completions.runTools({ ...chat, ...named(at), tools: [weigh] });
     await runner.done();
     return [runner.messages, await runner.finalContent()];
   },
@@ -137,9 +140,13 @@ const RESPONSES: SdkWay = {
   provider: 'openai',
   basePath: '/v1',
   path: '/responses',
-  whole: (at, asking = {}) => openai(at, asking).responses.create(response, asked(asking)),
-  stream: (at, asking = {}) => openai(at, asking).responses.create({ ...response, stream: true }, asked(asking)),
-  gathered: (at) => openai(at).responses.stream(response).finalResponse(),
+  whole: (at, asking = {}) => openai(at, asking).responses.create({ ...response, ...named(at) }, asked(asking)),
+  stream: (at, asking = {}) =>
+    openai(at, asking).responses.create({ ...response, ...named(at), stream: true }, asked(asking)),
+  gathered: (at) =>
+    openai(at)
+      .responses.stream({ ...response, ...named(at) })
+      .finalResponse(),
   async toolLoop(at, isStreamed) {
     const { responses } = openai(at);
     const ask = async (
@@ -148,6 +155,7 @@ const RESPONSES: SdkWay = {
     ): Promise<OpenAI.Responses.Response> => {
       const params = {
         ...response,
+        ...named(at),
         input: input!,
         ...(previous === undefined ? {} : { previous_response_id: previous }),
       };
@@ -192,12 +200,16 @@ const MESSAGES: SdkWay = {
   provider: 'anthropic',
   basePath: '',
   path: '/messages',
-  whole: (at, asking = {}) => anthropic(at, asking).messages.create(message, asked(asking)),
-  stream: (at, asking = {}) => anthropic(at, asking).messages.create({ ...message, stream: true }, asked(asking)),
-  gathered: (at) => anthropic(at).messages.stream(message).finalMessage(),
+  whole: (at, asking = {}) => anthropic(at, asking).messages.create({ ...message, ...named(at) }, asked(asking)),
+  stream: (at, asking = {}) =>
+    anthropic(at, asking).messages.create({ ...message, ...named(at), stream: true }, asked(asking)),
+  gathered: (at) =>
+    anthropic(at)
+      .messages.stream({ ...message, ...named(at) })
+      .finalMessage(),
   async toolLoop(at, isStreamed) {
     const weigh = { ...messageTool, run: () => WEIGHT, parse: (input: unknown) => input };
-    const params = { ...message, tools: [weigh] };
+    const params = { ...message, ...named(at), tools: [weigh] };
     const runner = anthropic(at).beta.messages;
     if (!isStreamed) return runner.toolRunner(params).runUntilDone();
     return runner.toolRunner({ ...params, stream: true }).runUntilDone();

@@ -37,7 +37,9 @@ and Ctrl-C drain for at most \`limits.shutdownDrainMs\`; a second one ends at on
     examples: ['weighbridge serve', 'weighbridge serve --config ./openclaw.json --port 0'],
   },
   init: {
-    text: 'Writes `STATE_DIR/weighbridge.json5`, readable by its owner only. It never overwrites, and never touches the file it reads.',
+    text: `Writes \`STATE_DIR/weighbridge.json5\`, readable by its owner only. It never overwrites, and never touches the file it reads: with
+\`--from\` it prints the \`openclaw config set\` commands that put OpenClaw behind Weighbridge, and those that take them back
+([openclaw.md](openclaw.md)).`,
     examples: ['weighbridge init --from ~/.openclaw/openclaw.json'],
   },
   doctor: {
