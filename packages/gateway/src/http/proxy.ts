@@ -52,6 +52,10 @@ export function proxy(app: FastifyInstance, { runs, limits }: ProxyDeps): void {
     reply.raw.once('close', () => {
       if (!reply.raw.writableFinished) callerGone.abort();
     });
+    // A request that breaks off closes before its response does, and its upload with it: that is no fault of the exchange.
+    request.raw.once('close', () => {
+      if (!request.raw.complete) callerGone.abort();
+    });
     receivePassBody(request.raw, limits.bodyBytesMax, (body) => {
       const call: PassCall = {
         caller,
