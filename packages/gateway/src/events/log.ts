@@ -6,6 +6,7 @@
 import { EventEmitter, once } from 'node:events';
 import type { EventEnvelope } from '@weighbridge/protocol';
 import type { Store } from '../store/store.ts';
+import type { Fact, Place } from './append.ts';
 
 /** Events read at once by a follower. */
 const PAGE = 200;
@@ -60,6 +61,13 @@ export class EventLog {
   wake(): void {
     this.#missed += 1;
     this.#wakes.emit('appended');
+  }
+
+  /** Appends a fact of its own, beside no other row. Rejects when the database takes no writes. */
+  async append(fact: Fact): Promise<Place> {
+    const place = await this.#deps.store.write<Place>('appendEvents', fact);
+    this.announce(place.seq);
+    return place;
   }
 
   async lastSeq(): Promise<number> {

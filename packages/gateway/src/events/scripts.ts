@@ -1,6 +1,9 @@
 /** The event room's own transactions: who runs a follower, and how far it got. Loaded by the store's writer thread. */
 import { ask, each, type Steps } from '../store/steps.ts';
 
+/** For whoever has nothing else to write. */
+export { appendFacts as appendEvents } from './append.ts';
+
 export interface FollowerName {
   tenantId: string;
   name: string;

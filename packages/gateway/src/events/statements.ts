@@ -1,8 +1,15 @@
-/** The statements of the event log's tables. `events.append` is used by any room's script, inside its own transaction. */
+/** The statements of the event log's tables. Those of `append.ts` are used by any room's
+ * script, inside its own transaction. */
 import { sql } from 'kysely';
 import { asked, databaseNow, insertRows, type StatementShape, updateRows } from '../store/statement.ts';
 
 export const EVENT_STATEMENTS: Readonly<Record<string, StatementShape>> = {
+  // Locks the counter row for the rest of the transaction, so that seq is given in commit order.
+  'events.lockCounters': asked((db, engine) => {
+    const counters = db.selectFrom('ledger').select(['lastSeq', 'lastSettledAt']).where('one', '=', 1);
+    return engine === 'sqlite' ? counters : counters.forUpdate();
+  }),
+  'events.advanceCounters': updateRows('ledger', ['lastSeq', 'lastSettledAt'], ['one']),
   'events.append': insertRows('events', ['seq', 'tenantId', 'id', 'type', 'at', 'subject', 'payload']),
   'events.addFollower': insertRows('followers', ['tenantId', 'name', 'seq', 'updatedAt', 'fence'], {
     keep: ['tenantId', 'name'],

@@ -2,9 +2,10 @@
  * The ledger's transactions, run in the store's writer thread. Each receives every input that waits, so a batch of
  * settlements locks the counters once and touches each rollup once. They decide nothing but what one transaction must.
  */
+import { appending, type Counters, eventRow, lockCounters, type Place, placeAt } from '../events/append.ts';
 import { encode, mergeInto } from '../lib/histogram.ts';
 import { siblingId } from '../lib/ids.ts';
-import { type Answer, ask, each, type Steps, telling, together } from '../store/steps.ts';
+import { type Answer, ask, each, type Steps, together } from '../store/steps.ts';
 import type { Row, Value } from '../store/store.ts';
 import {
   CORRECTION_COLUMNS,
@@ -91,8 +92,8 @@ export function* settleEntries(inputs: readonly SettleInput[]): Steps<Settled[]>
   const events: Value[][] = [];
   const settled: Settled[] = inputs.map((input, i) => {
     if (changed![i] === null) return 'settled';
-    const place = { seq: counters.seq + 1 + i, settledAt: counters.settledAt };
-    events.push(eventRow(place, input.identity.tenantId, input.eventId, 'model.usage', input.entryId));
+    const place = placeAt(counters, i);
+    events.push(entryEvent(place, input.identity.tenantId, input.eventId, 'model.usage', input.entryId));
     fold.add(sources[i]!);
     return place;
   });
@@ -114,9 +115,9 @@ export function* correctEntries(inputs: readonly CorrectInput[]): Steps<Settled[
     // Who comes twice in one batch is one row, and where a statement takes all rows at once both are told of it.
     if (changed![i] === null || written.has(correctionKey(input))) return 'settled';
     written.add(correctionKey(input));
-    const place = { seq: counters.seq + 1 + i, settledAt: counters.settledAt };
+    const place = placeAt(counters, i);
     const [tenantId, entryId] = [intentOf(input, 'tenantId') as string, intentOf(input, 'entryId') as string];
-    events.push(eventRow(place, tenantId, input.eventId, 'model.usage.corrected', entryId));
+    events.push(entryEvent(place, tenantId, input.eventId, 'model.usage.corrected', entryId));
     fold.add(sources[i]!);
     return place;
   });
@@ -159,7 +160,7 @@ function uncertain(row: Row, now: number): SettleInput {
 /** Throws the kept rollups away and folds them again from the entries, in one transaction. */
 export function* rebuildRollups(inputs: readonly null[]): Steps<number[]> {
   // The counters' lock keeps other gateways from settling meanwhile.
-  yield* ask('ledger.lockCounters', [1]);
+  yield* ask('events.lockCounters', [1]);
   yield* ask('ledger.clearRollups');
   const fold = new RollupFold();
   let after: Value[] = ['', ''];
@@ -202,31 +203,14 @@ export function* beat(inputs: readonly { instanceId: string; leaseMs: number }[]
   return inputs.map(() => null);
 }
 
-interface Counters {
-  /** The last number given. */
-  seq: number;
-  /** The commit's time; it never goes back, whatever the clock does. */
-  settledAt: number;
-}
-
-function* lockCounters(inputs: readonly { now: number }[]): Steps<Counters> {
-  const [row] = yield* ask('ledger.lockCounters', [1]);
-  let settledAt = Number(row!.lastSettledAt);
-  for (const { now } of inputs) if (now > settledAt) settledAt = now;
-  return { seq: Number(row!.lastSeq), settledAt };
-}
-
 /** The rest of every transaction that gives numbers: events, rollups, counters, and word to the followers. */
 function* append(counters: Counters, events: Value[][], fold: RollupFold, kept: Answer): Steps<void> {
-  const lastSeq = events.at(-1)?.[0];
-  if (lastSeq === undefined) return;
+  if (events.length === 0) return;
   for (const row of kept) if (row !== null) mergeKept(fold, row);
-  yield* together(
-    { name: 'events.append', rows: events },
-    { name: 'ledger.addToRollup', rows: [...fold.rollups.values()].map(rollupRow) },
-    { name: 'ledger.advanceCounters', rows: [[lastSeq, counters.settledAt, 1]] },
-    telling(String(lastSeq)),
-  );
+  yield* together(...appending(events, counters), {
+    name: 'ledger.addToRollup',
+    rows: [...fold.rollups.values()].map(rollupRow),
+  });
 }
 
 /** An entry that could not be settled is looked at: who settled it, or is it lost with a server's last moments? */
@@ -261,14 +245,9 @@ function intentOf({ intent }: CorrectInput, column: (typeof INTENT_COLUMNS)[numb
   return intent[intentAt(column)]!;
 }
 
-function eventRow(
-  { seq, settledAt }: { seq: number; settledAt: number },
-  tenantId: string,
-  id: string,
-  type: string,
-  subject: string,
-): Value[] {
-  return [seq, tenantId, id, type, settledAt, subject, null];
+/** An event whose data is the entry. */
+function entryEvent(place: Place, tenantId: string, id: string, type: string, entryId: string): Value[] {
+  return eventRow(place, { tenantId, id, type, subject: entryId, payload: null });
 }
 
 /** Each rollup that these entries touch, once. */

@@ -50,8 +50,8 @@ class Gateway {
 
   static async open(database: Database, over: { statements?: Record<string, StatementShape>; holdMs?: number } = {}) {
     const rooms: RoomWrites[] = [
-      EVENT_WRITES,
-      { ...LEDGER_WRITES, statements: { ...LEDGER_WRITES.statements, ...over.statements } },
+      { ...EVENT_WRITES, statements: { ...EVENT_WRITES.statements, ...over.statements } },
+      LEDGER_WRITES,
       { statements: SLOW_STATEMENTS, scripts: new URL('./slow-settle.fixture.ts', import.meta.url) },
     ];
     const intents = [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS];
@@ -186,10 +186,10 @@ describe('several gateways on one PostgreSQL', () => {
 
   test('control: without the commit-order lock the follower misses the slow one', async () => {
     const seen = await slowCommitterAndFollower({
-      'ledger.lockCounters': asked((db) =>
+      'events.lockCounters': asked((db) =>
         db.selectNoFrom([sql`nextval('numbers') * 10 + ${0} * 0`.as('lastSeq'), sql`0`.as('lastSettledAt')]),
       ),
-      'ledger.advanceCounters': asked((db) =>
+      'events.advanceCounters': asked((db) =>
         db.selectNoFrom(sql`${0}::bigint + ${0}::bigint + ${0}::bigint`.as('advanced')),
       ),
     });

@@ -70,12 +70,6 @@ export const LEDGER_STATEMENTS: Readonly<Record<string, StatementShape>> = {
       )
       .limit(500),
   ),
-  // Locks the counter row for the rest of the transaction, so that seq is given in commit order.
-  'ledger.lockCounters': asked((db, engine) => {
-    const counters = db.selectFrom('ledger').select(['lastSeq', 'lastSettledAt']).where('one', '=', 1);
-    return engine === 'sqlite' ? counters : counters.forUpdate();
-  }),
-  'ledger.advanceCounters': updateRows('ledger', ['lastSeq', 'lastSettledAt'], ['one']),
   'ledger.readRollup': findRows('rollups', ROLLUP_KEY, [...ROLLUP_KEY, 'latencies', 'firstTokens']),
   'ledger.addToRollup': insertRows(
     'rollups',
