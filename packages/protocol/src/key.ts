@@ -16,6 +16,8 @@ export interface KeyInfo {
   agentId: string | null;
   /** Names of the headers it forces; values are not told. */
   headers: string[];
+  /** Its calls may set no outbound headers. */
+  noOutboundHeaders: boolean;
   /** ISO 8601. */
   createdAt: string;
   /** The key that made it; null: the operator. */
@@ -40,4 +42,6 @@ export interface KeyRequest {
   expiresAt?: string | number | undefined;
   /** Forced on each of its calls. */
   headers?: Readonly<Record<string, string>> | undefined;
+  /** True: its calls may set no outbound headers. */
+  noOutboundHeaders?: boolean | undefined;
 }

@@ -16,6 +16,7 @@ export function keyInfo(record: KeyRecord, nowMs: number): KeyInfo {
     scopes: [...scopes],
     agentId,
     headers: [...new Set([...Object.keys(forced.attribution), ...Object.keys(forced.outbound)])],
+    noOutboundHeaders: record.noOutboundHeaders ?? false,
     createdAt: new Date(createdAt).toISOString(),
     createdBy,
     expiresAt: momentText(expiresAt),

@@ -40,6 +40,15 @@ test('a key is made as it was asked for', () => {
   );
 });
 
+test('a key that may set no outbound headers makes only such keys, and is kept and told as one', () => {
+  assert.ok(!('noOutboundHeaders' in keyOrder({ ...ASKED, noOutboundHeaders: false }, OPERATOR, NOW)));
+  const own = keyOrder({ ...ASKED, noOutboundHeaders: true }, OPERATOR, NOW);
+  assert.equal(own.noOutboundHeaders, true);
+  const terms = { ...own, ended: new AbortController().signal };
+  const maker: Caller = { tenantId: 'acme', keyId: 'key_maker', scopes: new Set(own.scopes), terms };
+  assert.equal(keyOrder({ ...ASKED, noOutboundHeaders: false }, maker, NOW).noOutboundHeaders, true);
+});
+
 test('what a key cannot be is refused with the property that is wrong', () => {
   for (const [asked, message] of [
     [null, /JSON object/],
@@ -60,6 +69,7 @@ test('what a key cannot be is refused with the property that is wrong', () => {
     [{ ...ASKED, expiresAt: NOW }, /over already/],
     [{ ...ASKED, expiresAt: 'soon' }, /`expiresAt`/],
     [{ ...ASKED, expiresAt: 1e300 }, /`expiresAt`/],
+    [{ ...ASKED, noOutboundHeaders: 'yes' }, /`noOutboundHeaders`/],
     [{ ...ASKED, headers: { a: 1 } }, /`headers`/],
     [{ ...ASKED, headers: ['a'] }, /`headers`/],
   ] as const) {

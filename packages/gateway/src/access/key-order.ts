@@ -11,7 +11,7 @@ import type { KeyOrder } from './keys.ts';
 
 const TENANT = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const NAME_CHARS_MAX = 100;
-const PROPERTIES = ['tenantId', 'scopes', 'name', 'agentId', 'expiresAt', 'headers'];
+const PROPERTIES = ['tenantId', 'scopes', 'name', 'agentId', 'expiresAt', 'headers', 'noOutboundHeaders'];
 
 /** `asked` is what somebody sent: JSON of any shape. Throws GatewayError. */
 export function keyOrder(asked: unknown, maker: Caller, nowMs: number): KeyOrder {
@@ -27,6 +27,7 @@ export function keyOrder(asked: unknown, maker: Caller, nowMs: number): KeyOrder
     agentId: agentOf(asked.agentId ?? null),
     expiresAt: expiryOf(asked.expiresAt ?? null, nowMs),
     forced: forcedHeaders(headersOf(asked.headers ?? {})),
+    ...(isDenied(asked.noOutboundHeaders ?? false) && { noOutboundHeaders: true as const }),
     createdBy: maker.keyId,
   };
   return isOperator(maker) ? order : narrowed(order, maker);
@@ -52,6 +53,11 @@ function scopesOf(asked: unknown): Scope[] {
     return SCOPES.filter((scope) => asked.includes(scope));
   }
   throw refused(`\`scopes\` must be a list of some of ${SCOPES.join(', ')}.`, 'scopes');
+}
+
+function isDenied(asked: unknown): boolean {
+  if (typeof asked === 'boolean') return asked;
+  throw refused('`noOutboundHeaders` must be true or false.', 'noOutboundHeaders');
 }
 
 function agentOf(asked: unknown): string | null {
@@ -100,6 +106,7 @@ function narrowed(order: KeyOrder, maker: Caller): KeyOrder {
     agentId: terms.agentId ?? order.agentId,
     expiresAt: earlier(order.expiresAt, terms.expiresAt),
     forced: overruled(order.forced, terms.forced),
+    ...(terms.noOutboundHeaders && { noOutboundHeaders: true as const }),
   };
 }
 

@@ -14,6 +14,7 @@ export interface KeyRecord {
   scopes: readonly Scope[];
   agentId: string | null;
   forced: ForcedHeaders;
+  noOutboundHeaders?: true;
   createdAt: number;
   createdBy: string | null;
   expiresAt: number | null;
@@ -110,6 +111,8 @@ export function isOver({ revokedAt, expiresAt }: KeyRecord, nowMs: number): bool
   return revokedAt !== null || (expiresAt !== null && expiresAt <= nowMs);
 }
 
-function callerOf({ tenantId, keyId, scopes, agentId, forced, expiresAt }: KeyRecord, ended: AbortSignal): Caller {
-  return { tenantId, keyId, scopes: new Set(scopes), terms: { agentId, forced, expiresAt, ended } };
+function callerOf(record: KeyRecord, ended: AbortSignal): Caller {
+  const { tenantId, keyId, scopes, agentId, forced, expiresAt, noOutboundHeaders } = record;
+  const terms = { agentId, forced, expiresAt, ended, ...(noOutboundHeaders && { noOutboundHeaders }) };
+  return { tenantId, keyId, scopes: new Set(scopes), terms };
 }

@@ -67,7 +67,9 @@ for (const engine of ENGINES) {
       const database = await freshDatabase(engine);
       const first = await openStore({ database, durability: 'process', rooms: [ACCESS_WRITES], intents: KEY_SCRIPTS });
       const deps = { store: first, clock: systemClock, ids, keysMax: () => 100, holdMs: 1000 };
-      const { text } = await (await Keys.begin(deps, false)).create(order({ agentId: 'main', expiresAt: 2 ** 43 }));
+      const { text } = await (await Keys.begin(deps, false)).create(
+        order({ agentId: 'main', expiresAt: 2 ** 43, noOutboundHeaders: true }),
+      );
       await first.close();
       const caller = await (await opened(database)).callerOf(text);
       assert.equal(caller?.tenantId, 'acme');
@@ -75,6 +77,7 @@ for (const engine of ENGINES) {
       assert.equal(caller.terms?.agentId, 'main');
       assert.equal(caller.terms.expiresAt, 2 ** 43);
       assert.deepEqual(caller.terms.forced, order().forced);
+      assert.equal(caller.terms.noOutboundHeaders, true);
     });
 
     test('neither the key nor its secret part is in the database', async () => {

@@ -31,6 +31,9 @@ export interface KeysDeps {
   holdMs: number;
 }
 
+/** All that a key decides about headers is one column. */
+type StoredHeaders = KeyRecord['forced'] & Pick<KeyRecord, 'noOutboundHeaders'>;
+
 /** A key to be made. */
 export type KeyOrder = Omit<KeyRecord, 'keyId' | 'createdAt' | 'revokedAt'>;
 
@@ -179,7 +182,7 @@ function valuesOf(record: KeyRecord, hash: Buffer): Value[] {
     hash.toString('hex'),
     record.scopes.join(','),
     record.agentId,
-    JSON.stringify(record.forced),
+    JSON.stringify(record.noOutboundHeaders ? { ...record.forced, noOutboundHeaders: true } : record.forced),
     record.createdAt,
     record.createdBy,
     record.expiresAt,
@@ -189,12 +192,14 @@ function valuesOf(record: KeyRecord, hash: Buffer): Value[] {
 
 function keptOf(row: Row): { record: KeyRecord; hash: Buffer } {
   const { hash, scopes, forcedHeaders, createdAt, expiresAt, revokedAt, ...same } = row;
+  const { noOutboundHeaders, ...forced } = JSON.parse(String(forcedHeaders)) as StoredHeaders;
   return {
     hash: Buffer.from(String(hash), 'hex'),
     record: {
       ...(same as Pick<KeyRecord, 'tenantId' | 'keyId' | 'name' | 'agentId' | 'createdBy'>),
       scopes: String(scopes).split(',') as KeyRecord['scopes'],
-      forced: JSON.parse(String(forcedHeaders)) as KeyRecord['forced'],
+      forced,
+      ...(noOutboundHeaders && { noOutboundHeaders }),
       createdAt: Number(createdAt),
       expiresAt: expiresAt === null ? null : Number(expiresAt),
       revokedAt: revokedAt === null ? null : Number(revokedAt),

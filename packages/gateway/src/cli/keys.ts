@@ -19,6 +19,8 @@ type CreateFlags = Flags & {
   expires?: string;
   header?: Record<string, string>;
   name?: string;
+  /** Commander's spelling of `--no-outbound-headers`: false where it was given. */
+  outboundHeaders?: boolean;
 };
 
 const ID = /^key_[0-9A-Z]{26}$/;
@@ -43,6 +45,7 @@ export function define(command: Command, surroundings: Surroundings, finish: (ex
     .option('--agent <id>', 'the only agent it may use; its calls are that agent’s')
     .option('--expires <time>', 'when it ends: ISO 8601, or from now (12h, 90d); never unless told')
     .option('--header <name=value>', 'force a header on each of its calls; may be repeated', addHeader)
+    .option('--no-outbound-headers', 'its calls may set none themselves')
     .option('--name <text>', 'for people')
     .action(async (flags: CreateFlags) => {
       await create(flags, surroundings);
@@ -83,7 +86,7 @@ async function create(flags: CreateFlags, surroundings: Surroundings): Promise<v
   surroundings.stdout(`${made.key}\n`);
 }
 
-function requestOf({ tenant, scopes, agent, expires, header, name }: CreateFlags): KeyRequest {
+function requestOf({ tenant, scopes, agent, expires, header, name, outboundHeaders }: CreateFlags): KeyRequest {
   const expiresAt = expires === undefined ? undefined : futureMs(expires, Date.now());
   if (expiresAt === null) {
     throw new Failure(`--expires must be ISO 8601 or a time from now like 90d, not "${expires}".`, EXIT.usage);
@@ -93,6 +96,7 @@ function requestOf({ tenant, scopes, agent, expires, header, name }: CreateFlags
     // What is no scope is refused where keys are made, with the list of them.
     scopes: scopes.split(',').map((scope) => scope.trim()) as KeyScope[],
     ...(header === undefined ? {} : { headers: header }),
+    ...(outboundHeaders === false ? { noOutboundHeaders: true } : {}),
     ...(name === undefined ? {} : { name }),
     ...(agent === undefined ? {} : { agentId: agent }),
     ...(expiresAt === undefined ? {} : { expiresAt }),

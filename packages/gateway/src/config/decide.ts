@@ -11,6 +11,7 @@ import { decideAgents } from './agents.ts';
 import type { Environment } from './environment.ts';
 import type { Findings } from './findings.ts';
 import { ConfigError, noFindings, report } from './findings.ts';
+import { checkAllowList } from './headers.ts';
 import { type SettingInForce, settingsInForce } from './in-force.ts';
 import type { ConfigFile, Flags } from './inputs.ts';
 import { isLoopbackHost, isOwnListener } from './listener.ts';
@@ -53,6 +54,7 @@ export function decide(input: DecideInput): Decision {
   const database = decideDatabase(input, findings);
   const providers = decideProviders(tree, input.environment, findings);
   refuseOurselves(providers, host, port, input, findings);
+  const outboundHeaders = decideOutboundHeaders(tree, providers, findings);
   const agents = decideAgents(tree, providers, findings);
   if (findings.problems.length > 0) throw new ConfigError(findings.problems, input.file?.path ?? null);
   const endpoints = decideEndpoints(tree);
@@ -71,6 +73,7 @@ export function decide(input: DecideInput): Decision {
       },
     },
     endpoints,
+    outboundHeaders,
     providers,
     agents,
     ledger: {
@@ -213,6 +216,17 @@ function refuseOurselves(
       'Give the provider’s own address.',
     );
   }
+}
+
+function decideOutboundHeaders(
+  tree: FileTree | null,
+  providers: ReadonlyMap<string, Provider>,
+  findings: Findings,
+): GatewayConfig['outboundHeaders'] {
+  const path = 'gateway.outboundHeaders.allow';
+  const allow = checkAllowList(setting(tree, path), path, findings);
+  const own = [...providers.values()].flatMap(({ outboundAllow }) => outboundAllow ?? []);
+  return { allow, settable: [...new Set([...allow, ...own])] };
 }
 
 function decideEndpoints(tree: FileTree | null): GatewayConfig['endpoints'] {

@@ -142,6 +142,8 @@ function kindText(option: Option): string {
       return `number, ${option.unit}`;
     case 'texts':
       return 'names and texts';
+    case 'names':
+      return 'list of texts';
     case 'model':
       return 'text or object';
     default:
@@ -154,7 +156,7 @@ function defaultText(option: Option): string {
   if (option.kind === 'boolean' && option.default !== option.defaultWithoutFile) {
     return `\`${option.default}\` (without a file \`${option.defaultWithoutFile}\`)`;
   }
-  return `\`${option.default}\``;
+  return option.kind === 'names' ? `\`${JSON.stringify(option.default)}\`` : `\`${option.default}\``;
 }
 
 function reasonText({ reason, needsRestart }: Option): string {

@@ -1,4 +1,5 @@
 /** A provider's static headers, checked and lower-cased. Framing, connection and our own headers are not theirs to set. */
+import { allowEntry, type HeaderAllowList } from '../domain/outbound-headers.ts';
 import type { Findings } from './findings.ts';
 import { report } from './findings.ts';
 
@@ -14,6 +15,16 @@ const OURS: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ]);
+
+/** An operator's list of what callers may have sent, without the entries that are problems. */
+export function checkAllowList(given: readonly string[], path: string, findings: Findings): HeaderAllowList {
+  return given.flatMap((text, index) => {
+    const checked = allowEntry(text);
+    if ('entry' in checked) return [checked.entry];
+    report(findings, `${path}[${index}]`, checked.problem);
+    return [];
+  });
+}
 
 /** The headers that may be sent; the others are problems that show the name, never the value. */
 export function checkHeaders(

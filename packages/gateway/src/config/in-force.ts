@@ -40,7 +40,7 @@ export function settingsInForce(given: GivenSettings): SettingInForce[] {
       path,
       ...givenBy(path, option, given),
       unit: option.unit,
-      default: option.default,
+      default: shown(option, option.default) as SettingInForce['default'],
       needsRestart: option.needsRestart,
       reason: option.reason,
     }));
@@ -73,5 +73,7 @@ function variableOf(path: OptionPath, environment: Environment): { value: unknow
 function shown({ kind }: Option, value: unknown): SettingInForce['value'] {
   if (value === null || value === undefined) return null;
   if (kind === 'secret') return 'set';
+  // One text, so that a reload sees whether it changed.
+  if (kind === 'names') return (value as readonly string[]).join(' ');
   return kind === 'integer' ? Number(value) : (value as string | boolean);
 }

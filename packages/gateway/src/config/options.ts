@@ -35,12 +35,17 @@ export interface ChoiceOption<Choice extends string = string> extends Common {
   default: Choice | null;
   of: readonly Choice[];
 }
+/** Names of headers, or beginnings of names that end in `-*`. */
+export interface NamesOption extends Common {
+  kind: 'names';
+  default: readonly string[] | null;
+}
 /** `text`: any string. `secret`: a string that is never shown. `rate`: a price. `texts`: names to strings. */
 export interface OtherOption extends Common {
   kind: 'text' | 'secret' | 'rate' | 'texts' | 'model';
   default: null;
 }
-export type Option = IntegerOption | BooleanOption | ChoiceOption | OtherOption;
+export type Option = IntegerOption | BooleanOption | ChoiceOption | NamesOption | OtherOption;
 
 type Extra = Partial<Pick<Common, 'unit' | 'environment' | 'flag' | 'needsRestart'>>;
 
@@ -67,6 +72,10 @@ function choice<const Choice extends string>(
   extra?: Extra,
 ) {
   return { kind: 'choice' as const, default: value, of, reason, ...NONE, ...extra };
+}
+
+function names<Default extends readonly string[] | null>(value: Default, reason: string) {
+  return { kind: 'names' as const, default: value, reason, ...NONE };
 }
 
 function other(kind: OtherOption['kind'], reason: string, extra?: Extra): OtherOption {
@@ -149,6 +158,10 @@ export const OPTIONS = {
   ),
   'gateway.http.endpoints.messages.enabled': boolean(true, '`/v1/messages`.', true, RESTART),
   'gateway.http.endpoints.proxy.enabled': boolean(true, 'The byte-exact pass-through under `/proxy/`.', true, RESTART),
+  'gateway.outboundHeaders.allow': names(
+    ['x-*'],
+    'Which headers callers may have sent to providers: names, or beginnings that end in `-*`. Credentials, framing and routing are never among them ([headers.md](headers.md)).',
+  ),
 
   'models.mode': choice(
     'merge',
@@ -170,6 +183,10 @@ export const OPTIONS = {
   'models.providers.*.headers': other(
     'texts',
     'Static headers for every request to it, the lowest in the merge order.',
+  ),
+  'models.providers.*.outboundHeaders.allow': names(
+    null,
+    'The same for this provider alone, instead of the gateway’s list. Only with it does it get callers’ headers when it is a fallback.',
   ),
   'models.providers.*.request.headers': other('texts', 'The same under OpenClaw’s other name; wins over `headers`.'),
   'models.providers.*.timeoutSeconds': integer(
@@ -310,6 +327,8 @@ type ValueOf<O> = O extends { kind: 'integer'; default: infer D }
     ? boolean
     : O extends { kind: 'choice'; of: readonly (infer C)[]; default: infer D }
       ? C | (null extends D ? null : never)
-      : string | null;
+      : O extends { kind: 'names'; default: infer D }
+        ? readonly string[] | (null extends D ? null : never)
+        : string | null;
 
 export type OptionValue<Path extends OptionPath> = ValueOf<(typeof OPTIONS)[Path]>;

@@ -12,7 +12,7 @@ import { priceOf } from './cost.ts';
 import type { Environment, VendorVariables } from './environment.ts';
 import type { Findings } from './findings.ts';
 import { report } from './findings.ts';
-import { checkHeaders } from './headers.ts';
+import { checkAllowList, checkHeaders } from './headers.ts';
 import { nearest } from './nearest.ts';
 import { API_NAMES, FOREIGN_APIS } from './options.ts';
 import type { FileTree, ModelTree, ProviderTree } from './tree.ts';
@@ -89,6 +89,7 @@ function fileProvider(
     credential: fileCredential(entry, vendor, variables, path, findings),
     ...(entry.credential === 'caller' ? { takesCallersCredential: true as const } : {}),
     headers,
+    ...ownAllowList(entry, path, findings),
     models: fileModels(entry.models ?? [], `${path}.models`, findings),
     ...knownOfOrigin(id, baseUrl, api),
     ...pricedAs(entry, path, findings),
@@ -120,6 +121,16 @@ function vendorProvider(
     ...knownOfOrigin(vendor.id, baseUrl, vendor.api),
     timeouts,
   });
+}
+
+function ownAllowList(
+  { outboundHeaders }: ProviderTree,
+  path: string,
+  findings: Findings,
+): Pick<Provider, 'outboundAllow'> {
+  const given = outboundHeaders?.allow;
+  if (given === undefined) return {};
+  return { outboundAllow: checkAllowList(given, `${path}.outboundHeaders.allow`, findings) };
 }
 
 /** Only at the vendor's own address: what a mirror speaks besides its dialect nobody knows. */

@@ -128,6 +128,8 @@ function checkLeaf(raw: unknown, option: Option, path: string, walk: Walk): unkn
       return wrong(walk, path, 'a text that is not empty', value);
     case 'secret':
       return checkSecret(value, path, walk);
+    case 'names':
+      return checkNames(value, path, walk);
     case 'texts':
       return checkTexts(value, path, walk);
     case 'model':
@@ -161,6 +163,11 @@ function checkTexts(value: unknown, path: string, walk: Walk): Record<string, st
     else report(walk.findings, place, `must be a text, not ${kindOf(raw)}.`);
   }
   return Object.fromEntries(entries);
+}
+
+function checkNames(value: unknown, path: string, walk: Walk): string[] | undefined {
+  if (Array.isArray(value) && value.every((name) => typeof name === 'string')) return value;
+  return wrong(walk, path, 'a list of texts', value);
 }
 
 function checkModel(value: unknown, path: string, walk: Walk): ModelChoice | undefined {

@@ -30,6 +30,7 @@ export interface ProviderTree {
   credential?: string;
   pricedAs?: string;
   headers?: Record<string, string>;
+  outboundHeaders?: { allow?: readonly string[] };
   request?: { headers?: Record<string, string> };
   timeoutSeconds?: number;
   models?: ModelTree[];

@@ -21,6 +21,8 @@ export interface KeyTerms {
   /** The only agent it may run, and to whom its calls are attributed; null: any. */
   agentId: string | null;
   forced: ForcedHeaders;
+  /** Its calls may set no outbound headers of their own; what it forces is sent all the same. */
+  noOutboundHeaders?: true;
   /** Milliseconds since the epoch; null: never. */
   expiresAt: number | null;
   /** Fires when the key is revoked or runs out: what lives longer than a request must end with it. */

@@ -22,6 +22,12 @@ export interface GatewayConfig {
     rateLimit: { maxAttempts: number; windowMs: number; lockoutMs: number; sourcesMax: number };
   };
   endpoints: { chatCompletions: boolean; responses: boolean; messages: boolean; proxy: boolean };
+  outboundHeaders: {
+    /** Which headers callers may have sent to a provider without a list of its own. */
+    allow: readonly string[];
+    /** Which may be set at all: that list and those of the providers. */
+    settable: readonly string[];
+  };
   /** By provider id; `demo` only while no other is configured. */
   providers: ReadonlyMap<string, Provider>;
   agents: { byId: ReadonlyMap<string, Agent>; defaultId: string | null };

@@ -31,6 +31,8 @@ export interface Provider {
   takesCallersCredential?: true;
   /** Static headers, lowest in the merge order. Names lower-cased. */
   headers: Readonly<Record<string, string>>;
+  /** Which of a caller's outbound headers go to it; absent: those of the gateway's list, and none when it is a fallback. */
+  outboundAllow?: readonly string[];
   /** Configured models; any other model of the provider may be dispatched too. */
   models: readonly ProviderModel[];
   /** The origin is the known vendor's own: such upstreams get no hop header. */

@@ -258,7 +258,7 @@ export const KEYS = {
 export const CREATE_KEY = {
   summary: 'Make a key',
   description:
-    'A JSON object: `tenantId`, `scopes`, and optionally `name`, `agentId`, `expiresAt`, `headers`. The answer is the only one that holds the key itself. A key makes keys of its own tenant that can do no more than it can.',
+    'A JSON object: `tenantId`, `scopes`, and optionally `name`, `agentId`, `expiresAt`, `headers`, `noOutboundHeaders`. The answer is the only one that holds the key itself. A key makes keys of its own tenant that can do no more than it can.',
   tags: ['keys'],
   security: operatorToken,
   response: answers(described('The key’s facts, and `key`: its text.')),
