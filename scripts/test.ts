@@ -1,5 +1,6 @@
 /**
- * The test command: unit tests in one process, each test of the whole program in its own, then one plain last line
+ * The test command: unit tests in as many processes as run at once, each test of the whole program in its own, then one
+ * plain last line
  * `N passed, N failed`. `--long` runs the full figures (test/quotas.ts); other arguments are parts of file names to
  * run alone. With `CI=true` a skipped test counts as failed, so that nothing is lost in silence.
  */
@@ -25,7 +26,7 @@ const startedAt = performance.now();
 
 const results: TestCounts[] = [];
 try {
-  if (unitFiles.length > 0) results.push(await runTests('units', unitFiles, ['--test-isolation=none']));
+  if (unitFiles.length > 0) results.push(...(await runUnits()));
   if (programFiles.length > 0) {
     results.push(await runTests('program', programFiles, [`--test-concurrency=${FILES_AT_ONCE}`]));
   }
@@ -39,7 +40,28 @@ function discover(pattern: string): string[] {
   return wanted.length === 0 ? files : files.filter((file) => wanted.some((part) => file.includes(part)));
 }
 
-async function runTests(name: string, files: string[], flags: string[]): Promise<TestCounts> {
+/** Side by side. One share is seen as it runs; what another says is shown after it, or lines of both would mix. */
+async function runUnits(): Promise<TestCounts[]> {
+  const shares = Array.from({ length: FILES_AT_ONCE }, (_, share) =>
+    unitFiles.filter((_file, place) => place % FILES_AT_ONCE === share),
+  ).filter((files) => files.length > 0);
+  const said: string[] = [];
+  const counts = await Promise.all(
+    shares.map((files, share) =>
+      runTests(`units-${share + 1}`, files, ['--test-isolation=none'], share === 0 ? null : (text) => said.push(text)),
+    ),
+  );
+  for (const text of said) process.stdout.write(text);
+  return counts;
+}
+
+/** `say` null: what the tests print goes out as it comes. */
+async function runTests(
+  name: string,
+  files: string[],
+  flags: string[],
+  say: ((text: string) => void) | null = null,
+): Promise<TestCounts> {
   const countsFile = join(scratch, `${name}.json`);
   const child = spawn(
     process.execPath,
@@ -52,8 +74,9 @@ async function runTests(name: string, files: string[], flags: string[]): Promise
       `--test-reporter-destination=${countsFile}`,
       ...files,
     ],
-    { cwd: root, stdio: 'inherit', env: testEnvironment() },
+    { cwd: root, stdio: ['inherit', say === null ? 'inherit' : 'pipe', 'inherit'], env: testEnvironment() },
   );
+  if (say !== null) child.stdout?.setEncoding('utf8').on('data', say);
   const code = await new Promise<number>((resolve) => child.on('close', (value) => resolve(value ?? 1)));
   const counts = readCounts(countsFile);
   // The runner failed without naming a test (a file that does not load, an error after the last test): still a failure.
