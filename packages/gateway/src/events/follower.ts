@@ -8,7 +8,7 @@ import type { EventEnvelope } from '@weighbridge/protocol';
 import type { Clock } from '../lib/clock.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
 import type { EventLog } from './log.ts';
-import type { Claim, ClaimInput, CursorInput } from './scripts.ts';
+import type { Claim, ClaimInput, CursorInput, FollowerName } from './scripts.ts';
 
 /** How long a holder that vanished keeps a follower from the others. */
 const LEASE_MS = 10_000;
@@ -35,12 +35,43 @@ export interface FollowerOptions {
 }
 
 /** Follows until the signal, from where the cursor stands, whenever the lease is ours. A database that is away is waited for. */
-export async function runFollower(deps: FollowerDeps, options: FollowerOptions): Promise<void> {
+export function runFollower(deps: FollowerDeps, options: FollowerOptions): Promise<void> {
+  const { tenantId, name, types } = options;
+  return holdFollower(deps, options, async ({ seq, fence, signal }) => {
+    for await (const event of deps.log.follow({ afterSeq: seq, tenantId, types, signal })) {
+      await options.receive(event);
+      const move: CursorInput = { tenantId, name, fence, seq: event.seq, now: deps.clock.now() };
+      if (!(await deps.store.write<boolean>('moveCursors', move))) return;
+    }
+  });
+}
+
+/** The right to run a follower, as long as the signal has not fired. */
+export interface Hold {
+  /** Where its cursor stands. */
+  seq: number;
+  /** Proves the lease wherever the cursor moves. */
+  fence: number;
+  /** Fires when the lease is lost, and when following ends. */
+  signal: AbortSignal;
+}
+
+export interface HoldOptions extends FollowerName {
+  signal: AbortSignal;
+  leaseMs?: number;
+}
+
+/** Works whenever the lease is ours, until the signal; for a follower that has a way of its own to receive. */
+export async function holdFollower(
+  deps: Pick<FollowerDeps, 'store' | 'holder'>,
+  options: HoldOptions,
+  work: (hold: Hold) => Promise<void>,
+): Promise<void> {
   const { signal, leaseMs = LEASE_MS } = options;
   while (!signal.aborted) {
     try {
       const claim = await claimFollower(deps, options);
-      if (claim) await followWhileHeld(deps, options, claim);
+      if (claim) await workWhileHeld(deps, options, claim, work);
       else await pause(leaseMs / 3, signal);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
@@ -49,15 +80,23 @@ export async function runFollower(deps: FollowerDeps, options: FollowerOptions):
   }
 }
 
-function claimFollower({ store, holder }: FollowerDeps, options: FollowerOptions): Promise<Claim> {
+function claimFollower(
+  { store, holder }: Pick<FollowerDeps, 'store' | 'holder'>,
+  options: HoldOptions,
+): Promise<Claim> {
   const { tenantId, name, leaseMs = LEASE_MS } = options;
   return store.write<Claim>('claimFollowers', { tenantId, name, holder, leaseMs } satisfies ClaimInput);
 }
 
-/** Returns when the signal fires or the lease is lost; gives the lease back in the first case. */
-async function followWhileHeld(deps: FollowerDeps, options: FollowerOptions, claim: NonNullable<Claim>): Promise<void> {
-  const { tenantId, name, types, leaseMs = LEASE_MS } = options;
-  const { fence } = claim;
+/** Returns when the work does: the signal fired or the lease is lost. Gives the lease back in the first case. */
+async function workWhileHeld(
+  deps: Pick<FollowerDeps, 'store' | 'holder'>,
+  options: HoldOptions,
+  claim: NonNullable<Claim>,
+  work: (hold: Hold) => Promise<void>,
+): Promise<void> {
+  const { tenantId, name, leaseMs = LEASE_MS } = options;
+  const { seq, fence } = claim;
   const lost = new AbortController();
   const renewal = setInterval(() => {
     claimFollower(deps, options).then(
@@ -65,13 +104,8 @@ async function followWhileHeld(deps: FollowerDeps, options: FollowerOptions, cla
       () => lost.abort(),
     );
   }, leaseMs / 3);
-  const signal = AbortSignal.any([options.signal, lost.signal]);
   try {
-    for await (const event of deps.log.follow({ afterSeq: claim.seq, tenantId, types, signal })) {
-      await options.receive(event);
-      const move: CursorInput = { tenantId, name, fence, seq: event.seq, now: deps.clock.now() };
-      if (!(await deps.store.write<boolean>('moveCursors', move))) return;
-    }
+    await work({ seq, fence, signal: AbortSignal.any([options.signal, lost.signal]) });
   } finally {
     clearInterval(renewal);
     if (!lost.signal.aborted) await deps.store.write('releaseFollowers', { tenantId, name, fence }).catch(() => {});

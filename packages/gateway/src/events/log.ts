@@ -63,6 +63,12 @@ export class EventLog {
     this.#wakes.emit('appended');
   }
 
+  /** Calls whenever something may have been appended; gives the way to stop it. */
+  watch(listener: () => void): () => void {
+    this.#wakes.on('appended', listener);
+    return () => this.#wakes.off('appended', listener);
+  }
+
   /** Appends a fact of its own, beside no other row. Rejects when the database takes no writes. */
   async append(fact: Fact): Promise<Place> {
     const place = await this.#deps.store.write<Place>('appendEvents', fact);
@@ -100,13 +106,7 @@ export class EventLog {
     question: Pick<FollowQuestion, 'tenantId' | 'types'>,
     cursor: number,
   ): Promise<{ events: EventEnvelope[]; scannedTo: number }> {
-    const query = this.#deps.store.queries
-      .selectFrom('events')
-      .select(['seq', 'tenantId', 'id', 'type', 'at', 'subject', 'payload'])
-      .where('seq', '>', cursor)
-      .orderBy('seq')
-      .limit(PAGE)
-      .compile();
+    const query = this.#rows().where('seq', '>', cursor).orderBy('seq').limit(PAGE).compile();
     const rows = await this.#deps.store.read<EventRow>(query);
     const wanted = rows.filter(
       (row) =>
@@ -114,6 +114,19 @@ export class EventLog {
         (question.types === null || question.types.includes(row.type)),
     );
     return { events: await this.#render(wanted), scannedTo: rows.at(-1)?.seq ?? cursor };
+  }
+
+  /** The events with these numbers, in their order. */
+  async at(seqs: readonly number[]): Promise<EventEnvelope[]> {
+    if (seqs.length === 0) return [];
+    const query = this.#rows().where('seq', 'in', seqs).orderBy('seq').compile();
+    return this.#render(await this.#deps.store.read<EventRow>(query));
+  }
+
+  #rows() {
+    return this.#deps.store.queries
+      .selectFrom('events')
+      .select(['seq', 'tenantId', 'id', 'type', 'at', 'subject', 'payload']);
   }
 
   async #render(rows: readonly EventRow[]): Promise<EventEnvelope[]> {
