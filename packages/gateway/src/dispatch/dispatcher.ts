@@ -58,7 +58,7 @@ export interface DispatchOrder {
   dialect: Dialect;
   /** The agent's instructions as the dialect spells them. */
   leading: Buffer | null;
-  /** Headers that the caller's key sends to this provider, lower-cased. */
+  /** What the session and the caller's key send to this provider, lower-cased. */
   outbound: Readonly<Record<string, string>> | undefined;
   /** The provider has just refused what may have been our usage question: this time it is left out. */
   withoutUsageQuestion: boolean;
@@ -75,6 +75,8 @@ export interface PassOrder {
   endpoint: Endpoint | null;
   attribution: Attribution;
   target: Target;
+  /** What the session and the caller's key send to this provider, lower-cased. */
+  outbound: Readonly<Record<string, string>> | undefined;
   withoutUsageQuestion: boolean;
 }
 
@@ -174,7 +176,7 @@ export class Dispatcher {
           received: call.rawHeaders,
           presented: presentedBy(call),
           wantsIdentity: askUsage,
-          outbound: call.caller.terms?.forced.outbound ?? {},
+          outbound: order.outbound ?? {},
           withheld: spellingsOf(call.caller.terms?.forced.attribution ?? {}),
           length: isUpload(body) ? (call.headers['content-length'] ?? null) : null,
         }),

@@ -75,8 +75,8 @@ export function fixedHeaders(provider: Provider, ledgerId: string): readonly str
 }
 
 /**
- * A key's own headers take the place of the provider's configured ones. What the gateway owns no key can name: that was
- * refused when it was made.
+ * A session's and a key's own headers take the place of the provider's configured ones. What the gateway owns neither can
+ * name: domain/header-rules.ts.
  */
 export function withOutbound(
   fixed: readonly string[],

@@ -16,7 +16,7 @@ export interface PassedHeaders {
   hops: string;
   /** As received: alternating names and values. */
   received: readonly string[];
-  /** Headers that the caller's key sends to this provider, lower-cased. */
+  /** What the session and the caller's key send to this provider, lower-cased. */
   outbound: Readonly<Record<string, string>>;
   /** What the key forces, in every spelling: a provider that reads another than we do must not be told otherwise. */
   withheld: ReadonlySet<string>;

@@ -5,6 +5,7 @@
 
 import type { Caller } from './caller.ts';
 import type { GatewayError } from './errors.ts';
+import type { OutboundHeaders } from './outbound-headers.ts';
 
 /** What a door asks of a model, each in the words of the vendor who defined it. */
 export type Ask = 'chat' | 'embeddings' | 'responses' | 'messages' | 'countTokens';
@@ -24,6 +25,8 @@ export interface Call {
   user: string | null;
   /** Lower-cased request headers; several values are joined as HTTP says. */
   headers: Readonly<Record<string, string>>;
+  /** Its session's outbound headers, where the door has taken them with the rest of the session; else the run takes them. */
+  outbound?: OutboundHeaders;
 }
 
 export interface AnswerHead {

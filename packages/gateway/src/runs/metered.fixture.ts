@@ -199,7 +199,7 @@ export function callOf({ json, ...over }: Partial<Call> & { json?: object }): Ca
 function configOf(
   baseUrl: string,
   options: RigOptions,
-): Pick<GatewayConfig, 'agents' | 'auth' | 'limits' | 'metering' | 'providers'> {
+): Pick<GatewayConfig, 'agents' | 'auth' | 'limits' | 'metering' | 'outboundHeaders' | 'providers'> {
   const first: Provider = {
     id: 'up',
     api: 'openai-completions',
@@ -223,6 +223,7 @@ function configOf(
       byId: new Map(agents.map((agent) => [agent.id, agent])),
       defaultId: agents.length === 1 ? agents[0]!.id : null,
     },
+    outboundHeaders: { allow: ['x-*'], settable: ['x-*'] },
     metering: options.metering ?? {
       onCallerGone: 'drain',
       drain: { timeoutMs: 2000, tokensMax: 500, concurrentMax: 32 },

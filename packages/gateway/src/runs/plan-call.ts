@@ -10,12 +10,14 @@ import type { Target } from '../domain/provider.ts';
 import { type ObjectScan, scanObject } from '../lib/json-splice.ts';
 import type { Dialect } from '../providers/dialect.ts';
 import { apisFor, dialectOf } from '../providers/dialects.ts';
+import { outboundTo } from './outbound.ts';
 import { type ResolveKnowledge, resolveCall } from './resolve.ts';
 import type { Plan } from './run.ts';
 
 export interface CallKnowledge extends ResolveKnowledge {
   dispatcher: Pick<Dispatcher, 'prepare'>;
   retriesMax: number;
+  outboundHeaders: { allow: readonly string[] };
   leading: Leading;
 }
 
@@ -35,9 +37,10 @@ export function planCall(call: Call, known: CallKnowledge): Plan {
     prepare: (of, outlet) => {
       const dialect = dialects.get(of.target)!;
       const leading = known.leading.of(agent, dialect);
-      // What a key sends to a provider is not for another one that a call falls back to.
-      const isFirst = of.target.provider.id === targets[0].provider.id;
-      const outbound = isFirst ? call.caller.terms?.forced.outbound : undefined;
+      const { provider } = of.target;
+      const isFallback = provider.id !== targets[0].provider.id;
+      const { allow } = known.outboundHeaders;
+      const outbound = outboundTo({ provider, isFallback, caller: call.caller, snapshot: of.outbound, allow });
       return known.dispatcher.prepare({ ...of, call, scan, attribution, dialect, leading, outbound }, outlet);
     },
   };

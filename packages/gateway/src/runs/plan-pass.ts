@@ -8,6 +8,7 @@ import type { Provider, Target } from '../domain/provider.ts';
 import { endpointOf } from '../providers/endpoints.ts';
 import { readPassedRequest, readPassingRequest } from '../providers/passed-request.ts';
 import { shown } from './attribution.ts';
+import { outboundTo } from './outbound.ts';
 import { attributePass } from './resolve-pass.ts';
 import type { Plan } from './run.ts';
 
@@ -16,6 +17,7 @@ export interface PassKnowledge {
   /** Without a credential of ours to show, a caller's own is enough. */
   isOpenToAll: boolean;
   catalogue: { find(ref: string): Target | null };
+  outboundHeaders: { allow: readonly string[] };
   limits: { tagsMax: number; metadataBytesMax: number };
   dispatcher: Pick<Dispatcher, 'preparePass'>;
 }
@@ -39,7 +41,11 @@ export function planPass(call: PassCall, known: PassKnowledge): Plan {
     targets: [target],
     // A caller that passes through decides itself what is sent twice.
     retriesMax: 0,
-    prepare: (of, outlet) => known.dispatcher.preparePass({ ...of, call, about, endpoint, attribution }, outlet),
+    prepare: (of, outlet) => {
+      const { allow } = known.outboundHeaders;
+      const outbound = outboundTo({ provider, isFallback: false, caller: call.caller, snapshot: of.outbound, allow });
+      return known.dispatcher.preparePass({ ...of, call, about, endpoint, attribution, outbound }, outlet);
+    },
   };
 }
 

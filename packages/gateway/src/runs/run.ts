@@ -10,6 +10,7 @@ import { nextStep } from '../dispatch/fallback.ts';
 import { refusalOf } from '../dispatch/outcome.ts';
 import type { Outlet } from '../dispatch/outlet.ts';
 import type { Attribution } from '../domain/entry.ts';
+import type { OutboundHeaders } from '../domain/outbound-headers.ts';
 import type { Target } from '../domain/provider.ts';
 
 /** One try as the run wants it. */
@@ -20,6 +21,8 @@ export interface Try {
   target: Target;
   /** The provider has just refused what may have been our usage question: this time it is left out. */
   withoutUsageQuestion: boolean;
+  /** The run's outbound headers: the same for each try. */
+  outbound: OutboundHeaders;
 }
 
 /** What was asked for, ready to be tried. */
@@ -40,6 +43,7 @@ export interface RunTools {
 export class Run {
   readonly #runId: string;
   readonly #plan: Plan;
+  readonly #outbound: OutboundHeaders;
   readonly #tools: RunTools;
   readonly #outlet: Outlet;
   readonly #startedAt: number;
@@ -51,9 +55,11 @@ export class Run {
   #stopped: 'stopped' | 'shutdown' | null = null;
   #wake: (() => void) | null = null;
 
-  constructor(runId: string, plan: Plan, outlet: Outlet, tools: RunTools) {
+  /** `outbound`: what its session had to send when it was admitted. */
+  constructor(runId: string, plan: Plan, outbound: OutboundHeaders, outlet: Outlet, tools: RunTools) {
     this.#runId = runId;
     this.#plan = plan;
+    this.#outbound = outbound;
     this.#outlet = outlet;
     this.#tools = tools;
     this.#startedAt = tools.now();
@@ -126,6 +132,7 @@ export class Run {
       attempt: this.#attempt,
       target: this.#target,
       withoutUsageQuestion: this.#withoutUsageQuestion,
+      outbound: this.#outbound,
     };
     this.#current = this.#plan.prepare(of, this.#outlet);
     try {

@@ -15,6 +15,7 @@ import type { Target } from '../domain/provider.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { IdSource } from '../lib/ids.ts';
 import { Admission } from './admission.ts';
+import { type SessionHeaders, snapshotFor } from './outbound.ts';
 import { type CallKnowledge, Leading, planCall } from './plan-call.ts';
 import { type PassKnowledge, planPass } from './plan-pass.ts';
 import type { Pressure } from './pressure.ts';
@@ -28,7 +29,9 @@ export interface RunsDeps {
   catalogue: { find(ref: string): Target | null; providerIds(): string[] };
   clock: Clock;
   ids: IdSource;
-  config: Pick<GatewayConfig, 'agents' | 'limits' | 'providers' | 'auth'>;
+  config: Pick<GatewayConfig, 'agents' | 'limits' | 'providers' | 'auth' | 'outboundHeaders'>;
+  /** Null or absent: nothing is remembered from call to call. */
+  sessions?: SessionHeaders | null;
   /** Null or absent: no database file of this machine. */
   disk?: { readonly belowFloor: boolean } | null;
   /** Null or absent: only numbers limit what comes in. */
@@ -44,6 +47,8 @@ export class Runs {
   readonly #running = new Map<string, Run>();
   readonly #leading = new Leading();
   readonly #admission: Admission;
+  /** What is in flight is ended, and so is what is only on its way. */
+  #isStopping = false;
   #onIdle: (() => void) | null = null;
 
   constructor(deps: RunsDeps) {
@@ -67,36 +72,56 @@ export class Runs {
     const { config, catalogue, dispatcher } = this.#deps;
     const { retriesMax } = config.limits;
     const known = { ...config, catalogue, dispatcher, retriesMax, leading: this.#leading };
-    return this.#run(call.headers, () => planCall(underTerms(call), known), sink, callerGone);
+    return this.#run(call, (under) => planCall(under, known), sink, callerGone);
   }
 
   /** The same for a request of the pass-through. */
   pass(call: PassCall, sink: AnswerSink, callerGone: AbortSignal): Promise<void> {
     const { config, catalogue, dispatcher } = this.#deps;
-    const { providers, limits, auth } = config;
-    const known = { providers, limits, catalogue, dispatcher, isOpenToAll: auth.mode === 'none' };
-    return this.#run(call.headers, () => planPass(underTerms(call), known), sink, callerGone);
+    const { providers, limits, auth, outboundHeaders } = config;
+    const known = { providers, limits, outboundHeaders, catalogue, dispatcher, isOpenToAll: auth.mode === 'none' };
+    return this.#run(call, (under) => planPass(under, known), sink, callerGone);
   }
 
-  async #run(headers: Call['headers'], plan: () => Plan, sink: AnswerSink, callerGone: AbortSignal): Promise<void> {
+  async #run<C extends Call | PassCall>(
+    call: C,
+    plan: (call: C) => Plan,
+    sink: AnswerSink,
+    callerGone: AbortSignal,
+  ): Promise<void> {
     const runId = this.#deps.ids.next('run');
     const outlet = new Outlet(sink);
-    const run = this.#admit(runId, headers, plan, outlet);
-    if (run === null) return;
-    const onGone = (): void => run.callerGone();
-    this.#running.set(runId, run);
-    this.#admission.entered();
-    callerGone.addEventListener('abort', onGone, { once: true });
-    if (callerGone.aborted) onGone();
+    let hasEntered = false;
     try {
-      await run.play();
+      this.#refuseUnlessOpen(call.headers);
+      const under = underTerms(call);
+      const planned = plan(under);
+      this.#admission.entered();
+      hasEntered = true;
+      const { sessions = null, config } = this.#deps;
+      const snapshot = snapshotFor(under, planned.attribution, config.outboundHeaders, sessions);
+      // Not awaited where it is known: what comes in one turn of the loop goes to the ledger in one batch.
+      const outbound = snapshot instanceof Promise ? await snapshot : snapshot;
+      await this.#play(new Run(runId, planned, outbound, outlet, this.#tools), runId, callerGone);
     } catch (error) {
       this.#refuse(error, runId, outlet);
     } finally {
+      if (hasEntered) this.#admission.left();
+      if (this.#admission.runs === 0) this.#onIdle?.();
+    }
+  }
+
+  async #play(run: Run, runId: string, callerGone: AbortSignal): Promise<void> {
+    const onGone = (): void => run.callerGone();
+    this.#running.set(runId, run);
+    callerGone.addEventListener('abort', onGone, { once: true });
+    if (callerGone.aborted) onGone();
+    if (this.#isStopping) run.stop('shutdown');
+    try {
+      await run.play();
+    } finally {
       callerGone.removeEventListener('abort', onGone);
       this.#running.delete(runId);
-      this.#admission.left();
-      if (this.#running.size === 0) this.#onIdle?.();
     }
   }
 
@@ -114,24 +139,15 @@ export class Runs {
   /** Accepts no more, waits for what is in flight, then ends the rest. Resolves when all are settled. */
   async drain(timeoutMs: number): Promise<void> {
     this.#admission.drain();
-    if (this.#running.size === 0) return;
+    if (this.#admission.runs === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onIdle = resolve;
     const timer = setTimeout(() => {
+      this.#isStopping = true;
       for (const run of this.#running.values()) run.stop('shutdown');
     }, timeoutMs);
     await promise;
     clearTimeout(timer);
-  }
-
-  #admit(runId: string, headers: Call['headers'], plan: () => Plan, outlet: Outlet): Run | null {
-    try {
-      this.#refuseUnlessOpen(headers);
-      return new Run(runId, plan(), outlet, this.#tools);
-    } catch (error) {
-      this.#refuse(error, runId, outlet);
-      return null;
-    }
   }
 
   #refuseUnlessOpen(headers: Call['headers']): void {
