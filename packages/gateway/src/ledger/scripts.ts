@@ -70,6 +70,8 @@ export interface BeginInput {
 
 /** Entries of the dead settled in one round. */
 const RECOVERED_AT_ONCE = 500;
+/** Rollups written in one statement of a rebuild. */
+const ROLLUPS_AT_ONCE = 2_000;
 
 const at = positions([...SETTLEMENT_COLUMNS]);
 const intentAt = positions([...INTENT_COLUMNS]);
@@ -171,9 +173,21 @@ export function* rebuildRollups(inputs: readonly null[]): Steps<number[]> {
     if (!last) break;
     after = [last.tenantId!, last.entryId!];
   }
-  yield* each('ledger.addToRollup', [...fold.rollups.values()].map(rollupRow));
+  yield* inPortions('ledger.addToRollup', fold.rollups.values());
   yield* foldAgain();
   return inputs.map(() => fold.rollups.size);
+}
+
+/** A server ends a session that is silent while hundreds of thousands of rows are made into one statement. */
+function* inPortions(statement: string, rollups: Iterable<Rollup>): Steps<void> {
+  let rows: Value[][] = [];
+  for (const rollup of rollups) {
+    rows.push(rollupRow(rollup));
+    if (rows.length < ROLLUPS_AT_ONCE) continue;
+    yield* each(statement, rows);
+    rows = [];
+  }
+  yield* each(statement, rows);
 }
 
 /** Names the ledger if it has no name yet and enters this process among its instances. */
