@@ -184,6 +184,15 @@ export const OPTIONS = {
     'texts',
     'Static headers for every request to it, the lowest in the merge order.',
   ),
+  'models.providers.*.contextHeaders': other(
+    'texts',
+    'Headers made for each request to it: names to texts in which `{sessionKey}`, `{endUserId}` and others stand for what is known of the dispatch ([headers.md](headers.md)).',
+  ),
+  'models.providers.*.kind': choice(
+    null,
+    ['litellm'],
+    'What stands at its address: a `litellm` proxy is sent the call’s id, session, end user, tags and metadata under the names that it reads.',
+  ),
   'models.providers.*.outboundHeaders.allow': names(
     null,
     'The same for this provider alone, instead of the gateway’s list. Only with it does it get callers’ headers when it is a fallback.',

@@ -3,6 +3,7 @@
  * none at all, the demo. Pure; every refusal goes to the findings.
  */
 import { RESERVED_NAMES } from '../domain/agent.ts';
+import { LITELLM_HEADERS } from '../domain/context-headers.ts';
 import { pin } from '../domain/price.ts';
 import type { Api, Provider, ProviderModel, UpstreamTimeouts } from '../domain/provider.ts';
 import { APIS } from '../domain/provider.ts';
@@ -12,7 +13,7 @@ import { priceOf } from './cost.ts';
 import type { Environment, VendorVariables } from './environment.ts';
 import type { Findings } from './findings.ts';
 import { report } from './findings.ts';
-import { checkAllowList, checkHeaders } from './headers.ts';
+import { checkAllowList, checkContextHeaders, checkHeaders } from './headers.ts';
 import { nearest } from './nearest.ts';
 import { API_NAMES, FOREIGN_APIS } from './options.ts';
 import type { FileTree, ModelTree, ProviderTree } from './tree.ts';
@@ -90,6 +91,7 @@ function fileProvider(
     ...(entry.credential === 'caller' ? { takesCallersCredential: true as const } : {}),
     headers,
     ...ownAllowList(entry, path, findings),
+    ...ownContext(entry, path, findings),
     models: fileModels(entry.models ?? [], `${path}.models`, findings),
     ...knownOfOrigin(id, baseUrl, api),
     ...pricedAs(entry, path, findings),
@@ -131,6 +133,12 @@ function ownAllowList(
   const given = outboundHeaders?.allow;
   if (given === undefined) return {};
   return { outboundAllow: checkAllowList(given, `${path}.outboundHeaders.allow`, findings) };
+}
+
+function ownContext(entry: ProviderTree, path: string, findings: Findings): Pick<Provider, 'contextHeaders'> {
+  const presets = entry.kind === 'litellm' ? LITELLM_HEADERS : [];
+  const contextHeaders = checkContextHeaders(entry.contextHeaders ?? {}, presets, `${path}.contextHeaders`, findings);
+  return contextHeaders.length === 0 ? {} : { contextHeaders };
 }
 
 /** Only at the vendor's own address: what a mirror speaks besides its dialect nobody knows. */

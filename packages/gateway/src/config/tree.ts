@@ -30,6 +30,8 @@ export interface ProviderTree {
   credential?: string;
   pricedAs?: string;
   headers?: Record<string, string>;
+  contextHeaders?: Record<string, string>;
+  kind?: string;
   outboundHeaders?: { allow?: readonly string[] };
   request?: { headers?: Record<string, string> };
   timeoutSeconds?: number;

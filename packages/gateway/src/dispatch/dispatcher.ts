@@ -23,6 +23,7 @@ import { askForUsage } from '../providers/openai-request.ts';
 import type { PassedRequest } from '../providers/passed-request.ts';
 import { readerOf } from '../providers/readers.ts';
 import type { Transport } from '../providers/transport.ts';
+import { withContext } from './context-headers.ts';
 import { Dispatch } from './dispatch.ts';
 import { DOOR } from './door-manner.ts';
 import { type DrainPolicy, Drains } from './drain.ts';
@@ -44,6 +45,8 @@ export interface DispatcherDeps {
   onAnomaly?: (dispatchId: string, anomaly: Anomaly) => void;
 }
 
+/** OpenClaw's clients say here which messenger they serve. */
+const CHANNEL_HEADER = 'x-openclaw-message-channel';
 const UNASKABLE_MAX = 1000;
 
 /** One dispatch as the run wants it. */
@@ -105,12 +108,13 @@ export class Dispatcher {
   }
 
   prepare(order: DispatchOrder, outlet: Outlet): Dispatch {
-    const { call, scan, target, dialect, leading, attribution, outbound } = order;
+    const { call, scan, target, dialect, leading, attribution } = order;
     const dispatchId = this.#ids.next('dsp');
     const { provider, model } = target;
     const { reader, refusesUsageQuestion } = dialect;
     const isAskable = refusesUsageQuestion !== null && call.stream && !call.asksUsage;
     const askUsage = isAskable && !order.withoutUsageQuestion && this.#mayAskUsage(target);
+    const outbound = withContext(provider, knownOf(order, dispatchId, call.runKind ?? call.ask), order.outbound);
     const body = dialect.encode(call.body, scan, { model, maxTokens: maxTokensOf(target), askUsage, leading });
     const plan = {
       runId: order.runId,
@@ -153,6 +157,7 @@ export class Dispatcher {
     const askUsage = isAskable && !order.withoutUsageQuestion && this.#mayAskUsage(target);
     const body = askUsage ? askForUsage(call.body as Buffer, about.scan!) : call.body;
     const reader = endpoint && readerOf(endpoint.api);
+    const outbound = withContext(provider, knownOf(order, dispatchId, 'proxy'), order.outbound) ?? {};
     const credential = provider.takesCallersCredential ? null : provider.credential;
     const plan: DispatchPlan = {
       runId: order.runId,
@@ -176,8 +181,9 @@ export class Dispatcher {
           received: call.rawHeaders,
           presented: presentedBy(call),
           wantsIdentity: askUsage,
-          outbound: order.outbound ?? {},
-          withheld: spellingsOf(call.caller.terms?.forced.attribution ?? {}),
+          outbound,
+          // A provider that reads another spelling than we do must not be told otherwise.
+          withheld: spellingsOf({ ...call.caller.terms?.forced.attribution, ...outbound }),
           length: isUpload(body) ? (call.headers['content-length'] ?? null) : null,
         }),
         body: isUpload(body) ? body.stream : body,
@@ -216,6 +222,14 @@ export class Dispatcher {
     this.#fixed.set(provider, made);
     return made;
   }
+}
+
+function knownOf(
+  { runId, attempt, attribution, call }: DispatchOrder | PassOrder,
+  dispatchId: string,
+  runKind: string,
+) {
+  return { runId, dispatchId, attempt, attribution, runKind, channel: call.headers[CHANNEL_HEADER] || null };
 }
 
 /** Of a caller's credentials the one that is ours; where everybody may call, it may have come in any header. */

@@ -4,6 +4,7 @@
  * Pure; the part that never changes is made once for each provider.
  */
 import { WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
+import { spellingsOf } from '../domain/attribution-headers.ts';
 import type { Provider } from '../domain/provider.ts';
 import { credentialHeader, VERSION_HEADERS } from '../providers/credentials.ts';
 import type { UpstreamHeaders } from '../providers/transport.ts';
@@ -85,7 +86,8 @@ export function withOutbound(
   if (outbound === undefined) return fixed;
   const own = Object.entries(outbound);
   if (own.length === 0) return fixed;
-  const kept = fixed.filter((_, at) => !Object.hasOwn(outbound, fixed[at - (at % 2)]!));
+  const said = spellingsOf(outbound);
+  const kept = fixed.filter((_, at) => !said.has(fixed[at - (at % 2)]!));
   return [...kept, ...own.flat()];
 }
 

@@ -18,7 +18,7 @@ export interface PassedHeaders {
   received: readonly string[];
   /** What the session and the caller's key send to this provider, lower-cased. */
   outbound: Readonly<Record<string, string>>;
-  /** What the key forces, in every spelling: a provider that reads another than we do must not be told otherwise. */
+  /** What is said in the caller's place, in every spelling: a provider that reads another must not be told otherwise. */
   withheld: ReadonlySet<string>;
   /** Our own credential, so that it is not sent on where the caller's passes. */
   presented: string | null;

@@ -25,6 +25,8 @@ export interface Call {
   user: string | null;
   /** Lower-cased request headers; several values are joined as HTTP says. */
   headers: Readonly<Record<string, string>>;
+  /** What kind of run it is, where the door is none of HTTP's; for context headers. */
+  runKind?: string;
   /** Its session's outbound headers, where the door has taken them with the rest of the session; else the run takes them. */
   outbound?: OutboundHeaders;
 }

@@ -3,6 +3,7 @@
  * and a model there. All of it is immutable once decided by config.
  */
 import type { Secret } from '../lib/secret.ts';
+import type { ContextHeader } from './context-headers.ts';
 import type { PricePin } from './price.ts';
 
 export const APIS = ['openai-completions', 'openai-responses', 'anthropic-messages', 'google-generate'] as const;
@@ -33,6 +34,8 @@ export interface Provider {
   headers: Readonly<Record<string, string>>;
   /** Which of a caller's outbound headers go to it; absent: those of the gateway's list, and none when it is a fallback. */
   outboundAllow?: readonly string[];
+  /** Made anew for each dispatch; above `headers`, below what a session sends. */
+  contextHeaders?: readonly ContextHeader[];
   /** Configured models; any other model of the provider may be dispatched too. */
   models: readonly ProviderModel[];
   /** The origin is the known vendor's own: such upstreams get no hop header. */

@@ -13,6 +13,7 @@ test('a cost in the usage counts to the nano-USD, and before the header', () => 
 
 test('LiteLLM says it in a header; what is no amount is nothing, not 0', () => {
   assert.deepEqual(providerCost(null, header('2.5e-05')), { nanoUsd: 25_000n, source: 'x-litellm-response-cost' });
+  assert.equal(providerCost(null, header('0.0')), null, 'before a stream is over it does not know, and writes 0');
   for (const value of ['None', '', '-1', '1e99', '1,5', 'NaN']) assert.equal(providerCost(null, header(value)), null);
   assert.equal(providerCost(null, none), null);
 });

@@ -12,7 +12,9 @@ const NANO_USD_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** `reportedUsd`: what the usage says, as decimal text. */
 export function providerCost(reportedUsd: string | null, header: (name: string) => string | null): ProviderCost | null {
-  return costOf(reportedUsd, 'usage') ?? costOf(header(LITELLM_HEADER), LITELLM_HEADER);
+  const said = costOf(reportedUsd, 'usage') ?? costOf(header(LITELLM_HEADER), LITELLM_HEADER);
+  // It writes its header before a stream is over, and then 0 means that it does not know.
+  return said?.source === LITELLM_HEADER && said.nanoUsd === 0n ? null : said;
 }
 
 function costOf(usd: string | null, source: string): ProviderCost | null {

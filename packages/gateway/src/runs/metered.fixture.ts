@@ -162,6 +162,10 @@ export class Rig {
     return page.data.reverse();
   }
 
+  async detail(dispatchId: string): Promise<DispatchDetail> {
+    return (await findDispatch(this.#store, 'default', dispatchId))!;
+  }
+
   /** The only entry there is. */
   async entry(): Promise<DispatchDetail> {
     const entries = await this.entries();

@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { json, ScriptedUpstream } from '../../../../test/rig/scripted-upstream.ts';
 import type { Caller, KeyTerms } from '../domain/caller.ts';
+import { LITELLM_HEADERS } from '../domain/context-headers.ts';
 import { COMPLETION, Rig } from './metered.fixture.ts';
 import { OUTBOUND_HEADER } from './outbound.ts';
 
@@ -29,7 +30,11 @@ describe('outbound headers of one call', () => {
   beforeEach(async () => {
     rig = await Rig.open(upstream.baseUrl, {
       provider: { headers: { 'x-team': 'everybody' } },
-      others: [{ id: 'second' }, { id: 'listed', outboundAllow: ['x-litellm-*'] }],
+      others: [
+        { id: 'second' },
+        { id: 'litellm', contextHeaders: LITELLM_HEADERS },
+        { id: 'listed', outboundAllow: ['x-litellm-*'] },
+      ],
       agents: [{ id: 'main', model: 'up/m', fallbacks: ['second/m', 'listed/m'], instructions: null }],
     });
   });
@@ -100,6 +105,31 @@ describe('outbound headers of one call', () => {
     assert.deepEqual([upstream.received, await rig.entries()], [[], []]);
     await rig.play({ headers: { [OUTBOUND_HEADER]: ' null ' } });
     assert.equal(upstream.received.length, 1);
+  });
+
+  test('a LiteLLM proxy is told whose each dispatch is, and its own cost is recorded beside ours', async () => {
+    upstream.answer(json(503, {}), json(200, COMPLETION, { 'x-litellm-response-cost': '2.5e-05' }));
+    await rig.play({
+      json: { model: 'litellm/m' },
+      user: 'u-1',
+      headers: { 'x-weighbridge-tags': 'a,b', 'x-openclaw-session-key': 's-1' },
+    });
+    const [first, second] = await rig.entries();
+    const names = ['call-id', 'session-id', 'end-user-id', 'tags'].map((name) => `x-litellm-${name}`);
+    assert.deepEqual(sent(...names), [
+      [first!.dispatchId, 'direct:s-1', 'u-1', 'a,b'],
+      [second!.dispatchId, 'direct:s-1', 'u-1', 'a,b'],
+    ]);
+    const [metadata] = sent('x-litellm-spend-logs-metadata')[1]!;
+    assert.deepEqual(JSON.parse(metadata!), {
+      runId: second!.runId,
+      dispatchId: second!.dispatchId,
+      attempt: 2,
+      tenantId: 'default',
+      sessionKey: 'direct:s-1',
+      endUserId: 'u-1',
+    });
+    assert.equal((await rig.detail(second!.dispatchId)).providerCost?.nanoUsd, '25000');
   });
 
   test('the credential, the framing and the trace stay the gateway’s', async () => {
