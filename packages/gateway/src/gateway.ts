@@ -28,6 +28,8 @@ import { recordsByEntryId } from './ledger/questions.ts';
 import { INTENT_SCRIPTS, LEDGER_WRITES } from './ledger/room.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import { IdSource } from './lib/ids.ts';
+import { Plugins, type PluginsDeps } from './plugins/plugins.ts';
+import { PLUGIN_SCRIPTS, PLUGIN_WRITES } from './plugins/room.ts';
 import { entryPricing, IMPORTED_PRICES, Prices, pricesHash } from './prices/prices.ts';
 import { Catalogue } from './providers/catalogue.ts';
 import { Pressure } from './runs/pressure.ts';
@@ -78,8 +80,8 @@ export async function startGateway(
     database: config.database,
     holdMs: config.ledger.holdMs,
     durability: config.ledger.durability,
-    rooms: [ACCESS_WRITES, EVENT_WRITES, LEDGER_WRITES],
-    intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS, ...KEY_SCRIPTS],
+    rooms: [ACCESS_WRITES, EVENT_WRITES, LEDGER_WRITES, PLUGIN_WRITES],
+    intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS, ...KEY_SCRIPTS, ...PLUGIN_SCRIPTS],
   });
   try {
     return await startOn(store, config, secrets, { ...overrides, clock, ids, log });
@@ -154,6 +156,7 @@ async function startOn(
     ids,
     report: (error) => log.error({ err: error }, 'a run ended with a bug of ours'),
   });
+  const plugins = new Plugins(pluginsDeps(config, { store, clock, ids, log, ledger, events }));
   const closing = new AbortController();
   let url = '';
   const reloads = new Reloads({
@@ -189,7 +192,14 @@ async function startOn(
     disk,
     reloads,
   });
-  url = await listen(server, config);
+  await plugins.load();
+  try {
+    url = await listen(server, config);
+  } catch (error) {
+    await plugins.close();
+    throw error;
+  }
+  plugins.started(url);
   // The books are read now, beside the first calls, not in the middle of settling one.
   if ([...config.providers.values()].some(({ vendor }) => vendor !== null)) setImmediate(() => prices.books());
   return {
@@ -202,6 +212,7 @@ async function startOn(
       closing.abort();
       await server.close();
       await upstream.close();
+      await plugins.close();
       keys.close();
       await folding.stop();
       await heartbeat?.stop();
@@ -213,6 +224,33 @@ async function startOn(
 
 function connectionLimits({ limits }: GatewayConfig): ConnectionLimits {
   return { connectionsMax: limits.upstreamConnectionsMax, waitMs: limits.upstreamWaitMs };
+}
+
+interface PluginSurroundings extends Pick<Begun, 'ledger' | 'events'> {
+  store: Store;
+  clock: Clock;
+  ids: IdSource;
+  log: Logger;
+}
+
+function pluginsDeps(config: GatewayConfig, around: PluginSurroundings): PluginsDeps {
+  const { store, clock, ids, log, ledger, events } = around;
+  return {
+    settings: config.plugins,
+    store,
+    log: events,
+    clock,
+    holder: ids.next('ins'),
+    stateDir: config.stateDir,
+    ledgerId: ledger.ledgerId,
+    say: {
+      line: (plugin, level, text) => log.info({ plugin, as: level, text }, 'a plugin says'),
+      notLoaded: (path, plugin, reason) => log.warn({ path, plugin, reason }, 'a plugin is not loaded'),
+      died: (plugin, reason) => log.warn({ plugin, reason }, 'a plugin’s thread ended; it is started anew'),
+      setAside: (plugin, seq, reason) => log.warn({ plugin, seq, reason }, 'an event was set aside for a plugin'),
+      bug: (error) => log.error({ err: error }, 'a plugin is not followed for any more'),
+    },
+  };
 }
 
 function watchPressure(config: () => GatewayConfig, log: Logger): Pressure {

@@ -16,6 +16,7 @@ import { type SettingInForce, settingsInForce } from './in-force.ts';
 import type { ConfigFile, Flags } from './inputs.ts';
 import { isLoopbackHost, isOwnListener } from './listener.ts';
 import { OPTIONS } from './options.ts';
+import { decidePlugins } from './plugins.ts';
 import { decideProviders } from './providers.ts';
 import { checkShape } from './shape.ts';
 import type { FileTree } from './tree.ts';
@@ -90,6 +91,7 @@ export function decide(input: DecideInput): Decision {
       },
     },
     limits: decideLimits(tree, database),
+    plugins: decidePlugins(tree, input.file),
     warnings: [...findings.warnings, ...generalWarnings(tree, endpoints, findings)],
   };
   return { config, given, settings: settingsInForce({ ...input, tree }) };

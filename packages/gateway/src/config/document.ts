@@ -26,7 +26,7 @@ commented one, \`weighbridge init --from openclaw.json\` starts from an OpenClaw
 configuration. The state directory is \`--state-dir\`, else \`WEIGHBRIDGE_STATE_DIR\`, else \`~/.weighbridge\`; it holds the ledger
 (\`weighbridge.sqlite\`), the token (\`token\`) and, while a gateway runs, its address (\`gateway.json\`).
 
-**Its shape** is OpenClaw's for what both know (\`gateway\`, \`models\`, \`agents\`), so an \`openclaw.json\` can be read as it is
+**Its shape** is OpenClaw's for what both know (\`gateway\`, \`models\`, \`agents\`, \`plugins\`), so an \`openclaw.json\` can be read as it is
 with \`--config\`. It is JSON5. \`"\${NAME}"\` in a text is replaced by that environment variable, which must be set; \`"$\${NAME}"\`
 stays as \`"\${NAME}"\`. The file is never written by the gateway.
 
@@ -76,6 +76,11 @@ holds a user or password.
     text: `An agent is a model with fallbacks and instructions, called as \`openclaw/<id>\`. \`agents.list\` and \`agents.entries\` are both
 read. \`openclaw/default\` is the one with \`default: true\`, or the only one. Without any agent there is \`main\`, from
 \`agents.defaults.model\` or from the only model that is configured. Reserved ids: ${REFUSED_NAMES.map((name) => `\`${name}\``).join(', ')}.`,
+  },
+  {
+    title: 'Plugins',
+    prefixes: ['plugins.'],
+    text: 'Code of yours that follows the ledger, or decides before a dispatch: [plugins.md](plugins.md). How far one may go is under Limits.',
   },
   { title: 'Ledger', prefixes: ['ledger.'], text: 'How much must survive what.' },
   { title: 'Metering', prefixes: ['metering.'], text: 'What happens to the count when a caller hangs up.' },

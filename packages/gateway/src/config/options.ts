@@ -40,9 +40,9 @@ export interface NamesOption extends Common {
   kind: 'names';
   default: readonly string[] | null;
 }
-/** `text`: any string. `secret`: a string that is never shown. `rate`: a price. `texts`: names to strings. */
+/** `text`: any string. `secret`: a string that is never shown. `rate`: a price. `texts`: names to strings. `object`: any. */
 export interface OtherOption extends Common {
-  kind: 'text' | 'secret' | 'rate' | 'texts' | 'model';
+  kind: 'text' | 'secret' | 'rate' | 'texts' | 'model' | 'object';
   default: null;
 }
 export type Option = IntegerOption | BooleanOption | ChoiceOption | NamesOption | OtherOption;
@@ -234,6 +234,31 @@ export const OPTIONS = {
   'agents.entries.*.model': other('model', 'As in `agents.list`.'),
   'agents.entries.*.instructions': other('text', 'As in `agents.list`.'),
 
+  'plugins.enabled': boolean(true, 'Whether any plugin is loaded.', true, RESTART),
+  'plugins.load.paths[]': other(
+    'text',
+    'Folders, each one plugin whose `package.json` names its entry in `main`; relative to the config file.',
+    RESTART,
+  ),
+  'plugins.entries.*.enabled': boolean(true, 'Whether the plugin of this id is loaded.', true, RESTART),
+  'plugins.entries.*.config': other(
+    'object',
+    'What the plugin gets as its `config`, and all it gets of the configuration.',
+    RESTART,
+  ),
+  'plugins.entries.*.intercept.timeoutMs': integer(
+    null,
+    [1, 60_000],
+    'How long a call waits for its `beforeModelDispatch`; unless told, what the plugin says, else 500.',
+    { unit: 'ms', ...RESTART },
+  ),
+  'plugins.entries.*.intercept.onFailure': choice(
+    null,
+    ['failOpen', 'failClosed'],
+    'A call without a verdict (it threw, was late, does not run): `failOpen` lets it go on, `failClosed` refuses it with 503; unless told, what the plugin says, else `failOpen`.',
+    RESTART,
+  ),
+
   'ledger.durability': choice(
     'power',
     ['strict', 'power', 'process'],
@@ -316,6 +341,40 @@ export const OPTIONS = {
   'limits.metadataBytesMax': bytes(8_192, 1_048_576, 'Longest metadata of one call as JSON; 400 beyond.'),
   'limits.feedsMax': count(64, 100_000, 'Live event feeds at once; 503 beyond.', 0),
   'limits.keysMax': count(10_000, 100_000, 'Keys in force at once: each gateway has all of them in memory.', 0),
+
+  'limits.plugins.heapBytesMax': bytes(
+    134_217_728,
+    16 * GIB,
+    'Memory of one plugin, its buffers included; it is ended and started anew beyond.',
+    16_777_216,
+    RESTART,
+  ),
+  'limits.plugins.loadTimeoutMs': ms(10_000, HOUR_MS, 'How long a plugin may take to load.', 1, RESTART),
+  'limits.plugins.handlerTimeoutMs': ms(
+    5_000,
+    HOUR_MS,
+    'How long a plugin may take over one event, and be deaf before it is ended and started anew.',
+    1,
+    RESTART,
+  ),
+  'limits.plugins.failuresMax': integer(
+    5,
+    [1, 1_000],
+    'Failures of a plugin on one event before the event is set aside and it goes on with the next.',
+    RESTART,
+  ),
+  'limits.plugins.concurrentMax': integer(
+    8,
+    [1, 1_000],
+    'Events that one plugin is given at once, each of another session.',
+    RESTART,
+  ),
+  'limits.plugins.logLinesMax': integer(
+    120,
+    [0, 1_000_000],
+    'Lines of a plugin’s console that the log takes in a minute; the rest is counted.',
+    RESTART,
+  ),
 
   'upstream.connectTimeoutMs': ms(10_000, HOUR_MS, 'Longest wait for a connection to a provider; 0 is off.'),
   'upstream.firstByteTimeoutMs': ms(600_000, DAY_MS, 'Longest wait for the first byte of an answer; 0 is off.'),

@@ -48,6 +48,7 @@ export function withoutRestart(next: GatewayConfig, before: GatewayConfig): Gate
     auth: { ...next.auth, mode: before.auth.mode },
     endpoints: before.endpoints,
     ledger: before.ledger,
+    plugins: before.plugins,
     limits: { ...next.limits, headTimeoutMs, requestTimeoutMs },
   };
 }

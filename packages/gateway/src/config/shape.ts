@@ -28,6 +28,9 @@ interface Walk {
   own: boolean;
 }
 
+/** Deepest nesting of an object that is not ours to know. */
+const OBJECT_DEPTH_MAX = 32;
+
 type Plain = Record<string, unknown>;
 
 const ROOT = knownTree();
@@ -134,6 +137,9 @@ function checkLeaf(raw: unknown, option: Option, path: string, walk: Walk): unkn
       return checkTexts(value, path, walk);
     case 'model':
       return checkModel(value, path, walk);
+    case 'object':
+      if (isObject(value)) return substituted(value, path, walk, 0);
+      return wrong(walk, path, 'an object', value);
   }
 }
 
@@ -180,6 +186,19 @@ function checkModel(value: unknown, path: string, walk: Walk): ModelChoice | und
     return wrong(walk, `${path}.fallbacks`, 'a list of "provider/model"', fallbacks);
   }
   return { primary, fallbacks };
+}
+
+/** What nobody here knows the shape of: every text in it may name variables. */
+function substituted(value: unknown, path: string, walk: Walk, depth: number): unknown {
+  if (typeof value === 'string') return substitute(value, walk.variables, path, walk.findings) ?? '';
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth === OBJECT_DEPTH_MAX) return wrong(walk, path, `nested at most ${OBJECT_DEPTH_MAX} deep`, value);
+  if (Array.isArray(value)) {
+    return value.map((element, index) => substituted(element, `${path}[${index}]`, walk, depth + 1));
+  }
+  return Object.fromEntries(
+    Object.entries(value).map(([key, child]) => [key, substituted(child, `${path}.${key}`, walk, depth + 1)]),
+  );
 }
 
 function wrong(walk: Walk, path: string, wanted: string, value: unknown): undefined {

@@ -46,6 +46,12 @@ export interface AgentTree {
   instructions?: string;
 }
 
+export interface PluginTree {
+  enabled?: boolean;
+  config?: Record<string, unknown>;
+  intercept?: { timeoutMs?: number; onFailure?: 'failOpen' | 'failClosed' };
+}
+
 export interface FileTree {
   gateway?: {
     host?: string;
@@ -55,6 +61,7 @@ export interface FileTree {
   };
   models?: { mode?: string; providers?: Record<string, ProviderTree> };
   agents?: { defaults?: { model?: ModelChoice }; list?: AgentTree[]; entries?: Record<string, AgentTree> };
+  plugins?: { load?: { paths?: string[] }; entries?: Record<string, PluginTree> };
 }
 
 /** The value at a path without wildcards: the file's, else the table's default. */

@@ -4,6 +4,7 @@
  */
 import type { Secret } from '../lib/secret.ts';
 import type { Agent } from './agent.ts';
+import type { PluginSettings } from './plugin.ts';
 import type { Provider } from './provider.ts';
 
 export type Durability = 'strict' | 'power' | 'process';
@@ -71,6 +72,7 @@ export interface GatewayConfig {
     /** Keys in force at once. */
     keysMax: number;
   };
+  plugins: PluginSettings;
   /** Said once at start: what is off, what was not understood. */
   warnings: readonly string[];
 }

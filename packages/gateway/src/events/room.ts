@@ -7,4 +7,4 @@ export const EVENT_WRITES: RoomWrites = {
   scripts: new URL('./scripts.ts', import.meta.url),
 };
 
-export const CURSOR_SCRIPTS = ['claimFollowers', 'moveCursors', 'releaseFollowers'] as const;
+export const CURSOR_SCRIPTS = ['addFollowers', 'claimFollowers', 'moveCursors', 'releaseFollowers', 'rewindFollowers'] as const;

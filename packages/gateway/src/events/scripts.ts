@@ -37,6 +37,28 @@ export function* claimFollowers(inputs: readonly ClaimInput[]): Steps<Claim[]> {
   return claims;
 }
 
+/** A follower that nobody has made yet begins at `seq`; one that is there stays where it is. */
+export function* addFollowers(inputs: readonly (FollowerName & { seq: number; now: number })[]): Steps<null[]> {
+  yield* each(
+    'events.addFollower',
+    inputs.map(({ tenantId, name, seq, now }) => [tenantId, name, seq, now, 0]),
+  );
+  return inputs.map(() => null);
+}
+
+/**
+ * Puts a cursor elsewhere, or (`seq` null) only takes it from its holder, who claims it again and begins anew. False:
+ * there is no such follower.
+ */
+export function* rewindFollowers(inputs: readonly (FollowerName & { seq: number | null })[]): Steps<boolean[]> {
+  const found: boolean[] = [];
+  for (const { tenantId, name, seq } of inputs) {
+    const rows = yield* ask('events.rewindFollower', [seq, tenantId, name]);
+    found.push(rows.length > 0);
+  }
+  return found;
+}
+
 /** False: the lease went to another, and the cursor stays where that one puts it. */
 export function* moveCursors(inputs: readonly CursorInput[]): Steps<boolean[]> {
   // Of several moves of one cursor in a batch only the furthest counts: one statement must not change a row twice.

@@ -34,6 +34,20 @@ export const EVENT_STATEMENTS: Readonly<Record<string, StatementShape>> = {
       .where((eb) => eb.or([eb('leaseUntil', 'is', null), eb('leaseUntil', '<', now), eb('holder', '=', '')]))
       .returning(['seq', 'fence']);
   }),
+  // With a new fence the present holder can move it no more, and with no holder it may be claimed at once.
+  'events.rewindFollower': asked((db) =>
+    db
+      .updateTable('followers')
+      .set((eb) => ({
+        seq: eb.fn.coalesce(sql<number>`cast(${0} as bigint)`, eb.ref('seq')),
+        fence: eb('fence', '+', 1),
+        holder: null,
+        leaseUntil: null,
+      }))
+      .where('tenantId', '=', '')
+      .where('name', '=', '')
+      .returning('name'),
+  ),
   'events.moveCursor': updateRows('followers', ['seq', 'updatedAt'], ['tenantId', 'name', 'fence']),
   'events.releaseFollower': updateRows('followers', ['leaseUntil'], ['tenantId', 'name', 'fence']),
 };

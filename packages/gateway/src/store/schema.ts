@@ -174,6 +174,22 @@ export interface KeysTable {
   revokedAt: number | null;
 }
 
+/** Owner: plugins. Events that a plugin failed on too often; what is replayed well is deleted. */
+export interface PluginEventsAsideTable {
+  /** The event's. */
+  tenantId: string;
+  pluginId: string;
+  seq: number;
+  eventId: string;
+  type: string;
+  failures: number;
+  /** What the plugin said, cut; never looked into. */
+  reason: string;
+  setAsideAt: number;
+  /** 1: to be replayed. */
+  waiting: number;
+}
+
 /** Owner: store. What the store writes to learn whether it can write again after a failure. */
 export interface ProbeTable {
   one: Generated<number>;
@@ -189,5 +205,6 @@ export interface Tables {
   events: EventsTable;
   followers: FollowersTable;
   keys: KeysTable;
+  pluginEventsAside: PluginEventsAsideTable;
   probe: ProbeTable;
 }

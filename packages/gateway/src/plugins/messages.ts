@@ -1,0 +1,45 @@
+/** What crosses the border between the gateway and a plugin's thread. Copies; the other side is never trusted to keep to it. */
+import type { EventEnvelope } from '@weighbridge/protocol';
+import type { GatewayStartEvent, GatewayStopEvent, PlannedDispatch } from './definition.ts';
+
+export type Task =
+  | { kind: 'event'; event: EventEnvelope; delivery: number }
+  | { kind: 'start'; event: GatewayStartEvent }
+  | { kind: 'stop'; event: GatewayStopEvent }
+  | { kind: 'intercept'; dispatch: PlannedDispatch };
+
+export type ToThread =
+  | { kind: 'begin'; config: string }
+  | { kind: 'ping'; n: number }
+  | { kind: 'task'; n: number; task: Task };
+
+/** What a plugin says of itself. */
+export interface Defined {
+  id: string;
+  hooks: string[];
+  intercept: { timeoutMs: number | null; onFailure: string | null };
+  /** Written for OpenClaw. */
+  isOpenClaw: boolean;
+}
+
+export type FromThread =
+  | { kind: 'defined'; defined: Defined }
+  | { kind: 'ready'; hooks: string[] }
+  | { kind: 'unloadable'; reason: string }
+  | { kind: 'pong'; n: number }
+  /** `error` null: done. `answer`: an interceptor's, not looked at yet. */
+  | { kind: 'done'; n: number; error: string | null; answer: unknown }
+  | { kind: 'line'; level: 'info' | 'warn' | 'error'; text: string }
+  | { kind: 'lines-dropped'; count: number }
+  /** Something threw where no handler waits for it. */
+  | { kind: 'stray'; error: string };
+
+export interface ThreadStart {
+  port: import('node:worker_threads').MessagePort;
+  entry: string;
+  folder: string;
+  /** Where its manifest says so; else the definition does. */
+  id: string | null;
+  stateDir: string;
+  logLinesMax: number;
+}

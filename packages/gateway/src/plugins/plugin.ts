@@ -1,0 +1,209 @@
+/**
+ * One plugin over all the lives of its thread: loaded, started anew when it dies (later and later while it keeps dying),
+ * ended. Counts what goes wrong with it. What it observes is delivered by delivery.ts, what it decides asked by interceptors.ts.
+ */
+import type { InterceptFailure, PluginEntry, PluginLimits } from '../domain/plugin.ts';
+import { INTERCEPT_FAILURES } from '../domain/plugin.ts';
+import { PLUGIN_ID, type PluginFolder } from './folder.ts';
+import { INTERCEPT_HOOK } from './hooks.ts';
+import type { Defined, Task } from './messages.ts';
+import { PluginThread, type TaskEnd } from './thread.ts';
+
+const RESTART_MIN_MS = 250;
+const RESTART_MAX_MS = 30_000;
+/** Alive for that long, a thread counts as well. */
+const WELL_MS = 60_000;
+const INTERCEPT_TIMEOUT_MS = 500;
+
+export type PluginStatus = 'loading' | 'running' | 'restarting' | 'disabled' | 'failed' | 'ended';
+
+/** Never fewer: a fault that was counted stays counted while the gateway runs. */
+export interface PluginFaults {
+  /** A handler threw or rejected. */
+  threw: number;
+  /** A handler took longer than it may. */
+  late: number;
+  /** Its thread died: of itself, spinning, out of memory. */
+  died: number;
+  /** Something threw outside of any handler. */
+  stray: number;
+  /** Lines of its console that were not logged. */
+  linesDropped: number;
+  /** Answers of its interceptor that make no sense. */
+  badVerdicts: number;
+}
+
+export interface PluginDeps {
+  folder: PluginFolder;
+  stateDir: string;
+  limits: PluginLimits;
+  entryOf: (id: string) => PluginEntry | null;
+  /** Whether no other plugin has taken this id. */
+  claimId: (id: string) => boolean;
+  onLine: (id: string, level: 'info' | 'warn' | 'error', text: string) => void;
+  onDied: (id: string, reason: string) => void;
+  /** Each time that a thread can work; `restart`: how often before. */
+  onStarted: (plugin: Plugin, restart: number) => void;
+}
+
+export class Plugin {
+  readonly folder: PluginFolder;
+  readonly faults: PluginFaults = { threw: 0, late: 0, died: 0, stray: 0, linesDropped: 0, badVerdicts: 0 };
+  id: string;
+  status: PluginStatus = 'loading';
+  /** Why it does not run; null while it does. */
+  reason: string | null = null;
+  hooks: readonly string[] = [];
+  isOpenClaw = false;
+  restarts = 0;
+  /** Events that were handled. */
+  delivered = 0;
+  intercept: { timeoutMs: number; onFailure: InterceptFailure } = {
+    timeoutMs: INTERCEPT_TIMEOUT_MS,
+    onFailure: 'failOpen',
+  };
+  readonly #deps: PluginDeps;
+  #thread: PluginThread | null = null;
+  #running = Promise.withResolvers<void>();
+  #restartTimer: NodeJS.Timeout | null = null;
+  #restartMs = RESTART_MIN_MS;
+  #startedAt = 0;
+
+  constructor(deps: PluginDeps) {
+    this.#deps = deps;
+    this.folder = deps.folder;
+    this.id = deps.folder.name;
+  }
+
+  /** The first load. Resolves when it runs, or never will. */
+  async load(): Promise<void> {
+    if (this.#deps.entryOf(this.id)?.enabled === false) return this.#leave('disabled', 'it is disabled');
+    try {
+      await this.#begin(await this.#newThread(), true);
+    } catch (error) {
+      const thread = this.#thread;
+      this.#thread = null;
+      if (this.status === 'loading') this.#leave('failed', error instanceof Error ? error.message : String(error));
+      await thread?.end();
+    }
+  }
+
+  get intercepts(): boolean {
+    return this.hooks.includes(INTERCEPT_HOOK);
+  }
+
+  get isRunning(): boolean {
+    return this.status === 'running';
+  }
+
+  /** Resolves when it runs; never where it has left. */
+  whenRunning(): Promise<void> {
+    return this.#running.promise;
+  }
+
+  /** Never rejects; `died` while there is no thread. */
+  async perform(task: Task, timeoutMs: number = this.#deps.limits.handlerTimeoutMs): Promise<TaskEnd> {
+    const thread = this.#thread;
+    if (thread === null || !this.isRunning) {
+      return { end: 'died', text: this.reason ?? 'it does not run', alone: false };
+    }
+    const end = await thread.perform(task, timeoutMs);
+    if (end.end === 'threw') this.faults.threw++;
+    if (end.end === 'late') this.faults.late++;
+    return end;
+  }
+
+  async end(): Promise<void> {
+    if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
+    if (this.status !== 'failed' && this.status !== 'disabled') this.#leave('ended', 'the gateway is closing');
+    const thread = this.#thread;
+    this.#thread = null;
+    await thread?.end();
+  }
+
+  async #newThread(): Promise<PluginThread> {
+    const { folder, stateDir, limits, onLine } = this.#deps;
+    const thread: PluginThread = new PluginThread({
+      folder,
+      stateDir,
+      limits,
+      onLine: (level, text) => onLine(this.id, level, text),
+      onLinesDropped: (count) => {
+        this.faults.linesDropped += count;
+      },
+      onStray: (text) => {
+        this.faults.stray++;
+        onLine(this.id, 'error', `outside of any handler: ${text}`);
+      },
+      onDeath: (reason) => this.#died(thread, reason),
+    });
+    this.#thread = thread;
+    return thread;
+  }
+
+  async #begin(thread: PluginThread, isFirst: boolean): Promise<void> {
+    const defined = await thread.defined;
+    if (isFirst) this.#learn(defined);
+    const entry = this.#deps.entryOf(this.id);
+    if (entry?.enabled === false) {
+      this.#leave('disabled', 'it is disabled');
+      throw new Error('it is disabled');
+    }
+    this.hooks = [...(await thread.begin(entry?.config.reveal() ?? '{}'))].map(String);
+    if (this.hooks.length === 0) throw new Error('it has none of the hooks that there are');
+    this.status = 'running';
+    this.reason = null;
+    this.#startedAt = performance.now();
+    this.#running.resolve();
+    this.#deps.onStarted(this, this.restarts);
+  }
+
+  /** What it says of itself, once: a thread that comes later cannot become another plugin. */
+  #learn({ id, isOpenClaw, intercept }: Defined): void {
+    if (typeof id !== 'string' || !PLUGIN_ID.test(id)) {
+      throw new Error('its id is none: up to 64 letters, digits, dots, dashes and underscores');
+    }
+    if (!this.#deps.claimId(id)) throw new Error(`there is another plugin "${id}"`);
+    this.id = id;
+    this.isOpenClaw = isOpenClaw === true;
+    const told = this.#deps.entryOf(id)?.intercept;
+    const own = INTERCEPT_FAILURES.find((word) => word === intercept?.onFailure);
+    const ownMs = Number(intercept?.timeoutMs);
+    this.intercept = {
+      timeoutMs: told?.timeoutMs ?? (ownMs >= 1 && ownMs <= 60_000 ? ownMs : INTERCEPT_TIMEOUT_MS),
+      onFailure: told?.onFailure ?? own ?? 'failOpen',
+    };
+  }
+
+  #died(thread: PluginThread, reason: string): void {
+    // Of a thread that was put aside nobody hears any more.
+    if (thread !== this.#thread || this.status === 'loading') return;
+    if (this.status === 'running') {
+      this.#running = Promise.withResolvers<void>();
+      if (performance.now() - this.#startedAt > WELL_MS) this.#restartMs = RESTART_MIN_MS;
+    }
+    this.#thread = null;
+    this.faults.died++;
+    this.status = 'restarting';
+    this.reason = reason;
+    this.#deps.onDied(this.id, reason);
+    this.#restartTimer = setTimeout(() => void this.#restart(), this.#restartMs);
+    this.#restartMs = Math.min(RESTART_MAX_MS, this.#restartMs * 2);
+  }
+
+  async #restart(): Promise<void> {
+    this.restarts++;
+    try {
+      await this.#begin(await this.#newThread(), false);
+    } catch (error) {
+      // A thread that died has said so; one that lives but will not begin is ended, and that says it.
+      this.reason = error instanceof Error ? error.message : String(error);
+      await this.#thread?.end();
+    }
+  }
+
+  #leave(status: PluginStatus, reason: string): void {
+    this.status = status;
+    this.reason = reason;
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * All plugins of this gateway: loaded before the first call comes in, followed for, ended. A plugin that cannot be loaded
+ * is said once and stays listed; it keeps no other from running and no call from being made, unless the operator wants
+ * calls refused without it.
+ */
+import type { PluginSettings } from '../domain/plugin.ts';
+import type { EventLog } from '../events/log.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Store } from '../store/store.ts';
+import { EventsAside } from './aside.ts';
+import { readFolder } from './folder.ts';
+import { follow, followerOf } from './following.ts';
+import { LIFE_HOOKS, typesFor } from './hooks.ts';
+import { Plugin } from './plugin.ts';
+
+/** How long the gateway's end waits for what a plugin has in hand. */
+const END_WAIT_MS = 2_000;
+
+export interface PluginsDeps {
+  settings: PluginSettings;
+  store: Store;
+  log: EventLog;
+  clock: Clock;
+  holder: string;
+  stateDir: string;
+  ledgerId: string;
+  say: PluginsVoice;
+  retryMs?: number;
+}
+
+/** What people are told, each in a sentence of the log. */
+export interface PluginsVoice {
+  line: (plugin: string, level: 'info' | 'warn' | 'error', text: string) => void;
+  notLoaded: (path: string, plugin: string, reason: string) => void;
+  died: (plugin: string, reason: string) => void;
+  setAside: (plugin: string, seq: number, reason: string) => void;
+  bug: (error: unknown) => void;
+}
+
+/** A folder that is no plugin. */
+export interface BrokenFolder {
+  path: string;
+  reason: string;
+}
+
+export class Plugins {
+  readonly aside: EventsAside;
+  readonly broken: BrokenFolder[] = [];
+  readonly #deps: PluginsDeps;
+  readonly #plugins: Plugin[] = [];
+  readonly #ids = new Set<string>();
+  readonly #ending = new AbortController();
+  readonly #following: Promise<void>[] = [];
+  #url: string | null = null;
+
+  constructor(deps: PluginsDeps) {
+    this.#deps = deps;
+    this.aside = new EventsAside(deps.store, deps.clock);
+  }
+
+  get all(): readonly Plugin[] {
+    return this.#plugins;
+  }
+
+  /** Loads each, one after the other: of two with one id the first is the one. Then their cursors are there. */
+  async load(): Promise<void> {
+    const { settings, say } = this.#deps;
+    for (const path of settings.folders) {
+      const folder = readFolder(path);
+      if (typeof folder === 'string') {
+        this.broken.push({ path, reason: folder });
+        say.notLoaded(path, path, folder);
+        continue;
+      }
+      const plugin = this.#plugin(folder);
+      this.#plugins.push(plugin);
+      await plugin.load();
+      if (plugin.status === 'failed') say.notLoaded(path, plugin.id, plugin.reason ?? '');
+    }
+    await this.#addFollowers();
+  }
+
+  /** The gateway listens: plugins are told so, and what they follow begins. */
+  started(url: string): void {
+    this.#url = url;
+    for (const plugin of this.#running()) {
+      this.#tellStart(plugin, 0);
+      if (typesFor(plugin.hooks).length === 0) continue;
+      const following = follow(plugin, this.#followingDeps(), this.#ending.signal);
+      this.#following.push(following.catch((error: unknown) => this.#deps.say.bug(error)));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#ending.abort();
+    await inTime(Promise.all(this.#following), END_WAIT_MS);
+    await Promise.all(
+      this.#running()
+        .filter(({ hooks }) => hooks.includes(LIFE_HOOKS[1]))
+        .map((plugin) => plugin.perform({ kind: 'stop', event: { reason: 'shutdown' } })),
+    );
+    await Promise.all(this.#plugins.map((plugin) => plugin.end()));
+    await Promise.all(this.#following);
+  }
+
+  #plugin(folder: Exclude<ReturnType<typeof readFolder>, string>): Plugin {
+    const { settings, stateDir, say } = this.#deps;
+    return new Plugin({
+      folder,
+      stateDir,
+      limits: settings.limits,
+      entryOf: (id) => settings.entries.get(id) ?? null,
+      claimId: (id) => !this.#ids.has(id) && this.#ids.add(id) !== null,
+      onLine: say.line,
+      onDied: say.died,
+      onStarted: (plugin, restart) => {
+        if (this.#url !== null) this.#tellStart(plugin, restart);
+      },
+    });
+  }
+
+  #tellStart(plugin: Plugin, restart: number): void {
+    if (this.#url === null || !plugin.hooks.includes(LIFE_HOOKS[0])) return;
+    const event = { url: this.#url, ledgerId: this.#deps.ledgerId, restart };
+    void plugin.perform({ kind: 'start', event }).then((end) => {
+      if (end.end === 'done') return;
+      this.#deps.say.line(plugin.id, 'error', `${LIFE_HOOKS[0]}: ${end.text}`);
+    });
+  }
+
+  /** A plugin that is new here begins with what comes now; what was before is a replay. */
+  async #addFollowers(): Promise<void> {
+    const { store, log, clock } = this.#deps;
+    const observing = this.#running().filter(({ hooks }) => typesFor(hooks).length > 0);
+    if (observing.length === 0) return;
+    const seq = await log.lastSeq();
+    const now = clock.now();
+    await Promise.all(observing.map(({ id }) => store.write('addFollowers', { ...followerOf(id), seq, now })));
+  }
+
+  #running(): Plugin[] {
+    return this.#plugins.filter(({ status }) => status === 'running' || status === 'restarting');
+  }
+
+  #followingDeps(): Parameters<typeof follow>[1] {
+    const { store, log, clock, holder, settings, say, retryMs } = this.#deps;
+    return {
+      store,
+      log,
+      clock,
+      holder,
+      aside: this.aside,
+      limits: settings.limits,
+      onSetAside: say.setAside,
+      ...(retryMs === undefined ? {} : { retryMs }),
+    };
+  }
+}
+
+async function inTime(work: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
+}
