@@ -5,92 +5,24 @@
  * It holds no code that decides anything.
  */
 
-export type Unit = 'ms' | 's' | 'bytes' | 'tokens' | 'USD per 1M tokens';
+import type { Option } from './option.ts';
+import {
+  boolean,
+  bytes,
+  choice,
+  count,
+  DAY_MS,
+  GIB,
+  HOUR_MS,
+  integer,
+  ms,
+  names,
+  other,
+  RESTART,
+  rate,
+} from './option.ts';
 
-interface Common {
-  /** One sentence: what it does, and why one would change it. */
-  reason: string;
-  unit: Unit | null;
-  /** The environment variable and the flag that win over the file. */
-  environment: string | null;
-  flag: string | null;
-  /** A reload cannot change it: it holds until the next start. */
-  needsRestart: boolean;
-}
-
-export interface IntegerOption extends Common {
-  kind: 'integer';
-  default: number | null;
-  min: number;
-  max: number;
-}
-export interface BooleanOption extends Common {
-  kind: 'boolean';
-  default: boolean;
-  /** The default while no config file is used, where it differs. */
-  defaultWithoutFile: boolean;
-}
-export interface ChoiceOption<Choice extends string = string> extends Common {
-  kind: 'choice';
-  default: Choice | null;
-  of: readonly Choice[];
-}
-/** Names of headers, or beginnings of names that end in `-*`. */
-export interface NamesOption extends Common {
-  kind: 'names';
-  default: readonly string[] | null;
-}
-/** `text`: any string. `secret`: a string that is never shown. `rate`: a price. `texts`: names to strings. `object`: any. */
-export interface OtherOption extends Common {
-  kind: 'text' | 'secret' | 'rate' | 'texts' | 'model' | 'object';
-  default: null;
-}
-export type Option = IntegerOption | BooleanOption | ChoiceOption | NamesOption | OtherOption;
-
-type Extra = Partial<Pick<Common, 'unit' | 'environment' | 'flag' | 'needsRestart'>>;
-
-const NONE = { unit: null, environment: null, flag: null, needsRestart: false };
-const RESTART = { needsRestart: true };
-
-function integer<Default extends number | null>(
-  value: Default,
-  range: [number, number],
-  reason: string,
-  extra?: Extra,
-) {
-  return { kind: 'integer' as const, default: value, min: range[0], max: range[1], reason, ...NONE, ...extra };
-}
-
-function boolean(value: boolean, reason: string, defaultWithoutFile = value, extra?: Extra): BooleanOption {
-  return { kind: 'boolean', default: value, defaultWithoutFile, reason, ...NONE, ...extra };
-}
-
-function choice<const Choice extends string>(
-  value: Choice | null,
-  of: readonly Choice[],
-  reason: string,
-  extra?: Extra,
-) {
-  return { kind: 'choice' as const, default: value, of, reason, ...NONE, ...extra };
-}
-
-function names<Default extends readonly string[] | null>(value: Default, reason: string) {
-  return { kind: 'names' as const, default: value, reason, ...NONE };
-}
-
-function other(kind: OtherOption['kind'], reason: string, extra?: Extra): OtherOption {
-  return { kind, default: null, reason, ...NONE, ...extra };
-}
-
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
-const GIB = 1_073_741_824;
-const ms = (value: number, max: number, reason: string, min = 0, extra?: Extra) =>
-  integer(value, [min, max], reason, { unit: 'ms', ...extra });
-const count = (value: number, max: number, reason: string, min = 1) => integer(value, [min, max], reason);
-const bytes = (value: number, max: number, reason: string, min = 1, extra?: Extra) =>
-  integer(value, [min, max], reason, { unit: 'bytes', ...extra });
-const rate = (reason: string) => other('rate', reason, { unit: 'USD per 1M tokens' });
+export type { Option, Unit } from './option.ts';
 
 /** The dialects by the names a config file may use; the second is OpenClaw's name for the first. */
 export const API_NAMES = {
