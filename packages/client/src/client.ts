@@ -89,12 +89,23 @@ export interface ListedModel {
   owned_by: string;
 }
 
+export interface SignInLink {
+  object: 'sign_in_link';
+  url: string;
+  /** ISO 8601. */
+  expiresAt: string;
+}
+
 /** Filters are exact matches on the events' data. */
 export interface EventsQuery extends Filters {
   types?: readonly string[] | undefined;
   /** Resume after this `seq`; absent: from now on. */
   afterSeq?: number | undefined;
   signal?: AbortSignal | undefined;
+  /** Told when the feed is open, and when it broke; a broken one is asked again until `signal` aborts. */
+  onConnection?: ((isOpen: boolean) => void) | undefined;
+  /** A feed that sends nothing for so long, not even a sign of life (each 15 s), is taken as broken; absent: it is waited for. */
+  silenceMs?: number | undefined;
 }
 
 interface AskOptions {
@@ -175,6 +186,11 @@ export class WeighbridgeClient {
     return this.#ask(`/api/v1/keys/${encodeURIComponent(keyId)}/revoke`, { method: 'POST' });
   }
 
+  /** A link that signs in to the page once, as whoever asks, at that gateway. */
+  createSignInLink(): Promise<SignInLink> {
+    return this.#ask('/api/v1/sign-in-links', { method: 'POST' });
+  }
+
   /** What may be named as `model`: agents and the configured models of providers. */
   models(): Promise<{ object: 'list'; data: ListedModel[] }> {
     return this.#ask('/v1/models');
@@ -190,7 +206,7 @@ export class WeighbridgeClient {
    * breaks are repaired: the feed is asked again from the last event that was handed out.
    */
   async *events(query: EventsQuery = {}): AsyncGenerator<ModelUsageEvent | EventEnvelope> {
-    const { afterSeq, signal = new AbortController().signal, types, ...filters } = query;
+    const { afterSeq, signal = new AbortController().signal, types, onConnection, silenceMs = 0, ...filters } = query;
     const path = `/api/v1/events${search({ ...filters, types: types?.join(',') })}`;
     let lastEventId = afterSeq === undefined ? '' : String(afterSeq);
     let firstRetryMs = RETRY_FIRST_MS;
@@ -200,7 +216,8 @@ export class WeighbridgeClient {
       try {
         const body = await this.#openFeed(path, lastEventId, signal);
         connected = true;
-        for await (const message of serverSentEvents(body)) {
+        onConnection?.(true);
+        for await (const message of serverSentEvents(silenceMs === 0 ? body : unsilent(body, silenceMs))) {
           lastEventId = message.lastEventId || lastEventId;
           firstRetryMs = message.retryMs ?? firstRetryMs;
           retryMs = firstRetryMs;
@@ -212,6 +229,7 @@ export class WeighbridgeClient {
         if (!connected || !canPass(error)) throw error;
         retryMs = Math.max(retryMs, retryAfterMs(error));
       }
+      if (!signal.aborted) onConnection?.(false);
       await pause(retryMs, signal);
       retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
     }
@@ -263,6 +281,23 @@ async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8
     }
   } finally {
     await reader.cancel().catch(() => {});
+  }
+}
+
+/** The same chunks; throws when none comes for too long, which a connection that is gone may not say by itself. */
+async function* unsilent(chunks: AsyncIterable<Uint8Array>, silenceMs: number): AsyncGenerator<Uint8Array> {
+  const source = chunks[Symbol.asyncIterator]();
+  try {
+    while (true) {
+      const { promise, reject } = Promise.withResolvers<never>();
+      const timer = setTimeout(() => reject(new Error(`the feed was silent for ${silenceMs} ms`)), silenceMs);
+      const next = await Promise.race([source.next(), promise]).finally(() => clearTimeout(timer));
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    // Not awaited: a read that never ends would hold this too.
+    void source.return?.();
   }
 }
 

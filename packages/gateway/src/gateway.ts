@@ -173,7 +173,12 @@ async function startOn(
   });
   const server = await buildServer({
     config: { ...config, limits: section(() => setup.config.limits), agents: section(() => setup.config.agents) },
-    access: { authenticate: (headers, address) => setup.access.authenticate(headers, address) },
+    access: {
+      authenticate: (headers, address) => setup.access.authenticate(headers, address),
+      get signIns() {
+        return setup.access.signIns;
+      },
+    },
     keys,
     runs,
     ledger,

@@ -52,7 +52,7 @@ test('the first credential decides: a wrong one is not made good by another', ()
 test('without authentication a key is still its tenant’s, and one that is over is nobody’s', () => {
   const alive = newKeyText('key_01KAJ0000000000000000000AB');
   const caller: Caller = { tenantId: 'acme', keyId: 'key_01KAJ0000000000000000000AB', scopes: new Set() };
-  const keys = { callerOf: (text: string) => (text === alive ? caller : null) };
+  const keys = { callerOf: (text: string) => (text === alive ? caller : null), callerOfId: () => null };
   const access = createAccess({ mode: 'none', rateLimit }, secrets, clock, keys);
   assert.equal(access.authenticate({ authorization: `Bearer ${alive}` }, '::1'), caller);
   assert.equal((access.authenticate({ authorization: 'Bearer sk-anything' }, '::1') as Caller).keyId, null);

@@ -11,6 +11,7 @@ import type { Clock } from '../lib/clock.ts';
 import { keyIdIn } from './key-text.ts';
 import type { Keys } from './keys.ts';
 import { FailureLimiter, type LimiterOptions } from './limiter.ts';
+import { SignIns, signInCookie } from './sign-in.ts';
 
 /**
  * Headers that may carry our credential; the first that is there decides. None of them is ever forwarded to a provider,
@@ -30,24 +31,32 @@ export interface Access {
    * shared with other gateways and their revocations could not be read lately.
    */
   authenticate(headers: IncomingHttpHeaders, remoteAddress: string): Caller | Promise<Caller>;
+  /** Cookies and links of the page. */
+  readonly signIns: SignIns;
 }
 
 const OPERATOR: Caller = { tenantId: DEFAULT_TENANT, keyId: null, scopes: new Set(SCOPES) };
-const NO_KEYS: Pick<Keys, 'callerOf'> = { callerOf: () => null };
+const NO_KEYS: Pick<Keys, 'callerOf' | 'callerOfId'> = { callerOf: () => null, callerOfId: () => null };
 
 export function createAccess(
   auth: { mode: AuthMode; rateLimit: LimiterOptions },
   secrets: GatewaySecrets,
   clock: Clock,
-  keys: Pick<Keys, 'callerOf'> = NO_KEYS,
+  keys: Pick<Keys, 'callerOf' | 'callerOfId'> = NO_KEYS,
   /** Of the access before a reload: who has guessed too often has done so still. */
   limiter = new FailureLimiter(auth.rateLimit, clock),
 ): Access {
   const isOperators = operatorsCredential(auth.mode, secrets);
+  const secret = auth.mode === 'none' ? null : secrets[auth.mode];
+  const signIns = new SignIns({ operator: OPERATOR, secret, keys, clock });
   return {
+    signIns,
     authenticate(headers, remoteAddress) {
       const presented = presentedCredential(headers);
       if (isOperators(presented)) return OPERATOR;
+      const cookie = presented === null ? signInCookie(headers) : null;
+      // Not counted as a failure: it cannot be guessed, and a page left open over night must not lock its machine out.
+      if (cookie !== null) return signIns.callerOf(cookie).then(orSignedOut);
       const known = (caller: Caller | null): Caller => {
         if (caller !== null) return caller;
         throw refusal(limiter.fail(remoteAddress));
@@ -56,6 +65,11 @@ export function createAccess(
       return found instanceof Promise ? found.then(known) : known(found);
     },
   };
+}
+
+function orSignedOut(caller: Caller | null): Caller {
+  if (caller !== null) return caller;
+  throw refusal(0);
 }
 
 /** Without authentication everybody is the operator but who presents a key: its calls are for its tenant or for nobody. */

@@ -45,6 +45,11 @@ export class KeyRing {
     return held !== undefined && isSame && !isOver(held.record, nowMs) ? held.caller : null;
   }
 
+  callerOfId(keyId: string, nowMs: number): Caller | null {
+    const held = this.#held.get(keyId);
+    return held !== undefined && !isOver(held.record, nowMs) ? held.caller : null;
+  }
+
   get(keyId: string): KeyRecord | null {
     return this.#held.get(keyId)?.record ?? null;
   }

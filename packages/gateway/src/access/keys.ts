@@ -67,7 +67,15 @@ export class Keys {
   /** Who presents this text; null: nobody now. A promise only where the table was not looked at for too long. */
   callerOf(text: string): Caller | null | Promise<Caller | null> {
     if (keyIdIn(text) === null) return null;
-    const found = (): Caller | null => this.#ring.find(text, this.#deps.clock.now());
+    return this.#whenFresh(() => this.#ring.find(text, this.#deps.clock.now()));
+  }
+
+  /** Whose key this is while it is in force; for whoever has proved before that it is theirs (sign-in.ts). */
+  callerOfId(keyId: string): Caller | null | Promise<Caller | null> {
+    return this.#whenFresh(() => this.#ring.callerOfId(keyId, this.#deps.clock.now()));
+  }
+
+  #whenFresh(found: () => Caller | null): Caller | null | Promise<Caller | null> {
     if (this.#isFresh()) return found();
     this.#waiting ??= this.#becomeFresh().finally(() => {
       this.#waiting = null;

@@ -57,6 +57,10 @@ SIGHUP. Exit code 2 when the file is refused: then the gateway goes on with what
     text: 'Prints nothing else, so it can stand in `$(…)`.',
     examples: ['curl -H "Authorization: Bearer $(weighbridge token)" http://127.0.0.1:18760/v1/models'],
   },
+  open: {
+    text: 'Prints the link and opens nothing. It is good for two minutes, once, at that gateway; its code stands behind `#`, which no server sees.',
+    examples: ['weighbridge open'],
+  },
   models: {
     text: 'Every configured model and every other that was used, with counts since the ledger began.',
     examples: ['weighbridge models --watch'],

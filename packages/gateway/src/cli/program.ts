@@ -18,6 +18,7 @@ const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<Verb
   doctor: { summary: 'check the installation and say what is on and off', load: () => import('./doctor.ts') },
   reload: { summary: 'make the running gateway read its configuration again', load: () => import('./reload.ts') },
   token: { summary: 'print the callers’ token', load: () => import('./token.ts') },
+  open: { summary: 'print a link that signs in to the page once', load: () => import('./open.ts') },
   models: { summary: 'the configured models and what they were used for', load: () => import('./models.ts') },
   usage: { summary: 'sums of usage and cost, by model, agent, …', load: () => import('./usage.ts') },
   runs: { summary: 'what is in flight now; `runs stop ID`', load: () => import('./runs.ts') },

@@ -14,6 +14,8 @@ interface Row {
   /** As somebody asks, where the route's own path cannot be asked. */
   path?: string;
   body?: string;
+  /** Taken from our own page only: asked as it asks. */
+  fromPage?: boolean;
 }
 
 const ID = '0'.repeat(26);
@@ -21,6 +23,11 @@ const CHAT = JSON.stringify({ model: 'p/m', messages: [{ role: 'user', content: 
 
 const ROUTES: Readonly<Record<string, Row>> = {
   'GET /': { scope: 'open' },
+  'GET /models': { scope: 'open' },
+  'GET /models/assets/:name': { scope: 'open', path: '/models/assets/none.js' },
+  'POST /models/sign-in': { scope: 'open', fromPage: true },
+  'POST /models/sign-out': { scope: 'open', fromPage: true },
+  'POST /api/v1/sign-in-links': { scope: 'read' },
   'GET /health': { scope: 'open' },
   'GET /healthz': { scope: 'open' },
   'GET /startup': { scope: 'open' },
@@ -81,6 +88,12 @@ before(async () => {
     credentials.set(`a key of ${scopes.join('+')}`, { headers: { authorization: `Bearer ${text}` }, scopes });
   }
   const everything = await key(SCOPES);
+  // A cookie is its credential, but that it calls no model.
+  for (const [name, credential] of [['the operator’s', TOKEN] as const, ['a key’s', everything] as const]) {
+    const headers = { cookie: await door.cookieOf(credential), origin: door.base };
+    const scopes = SCOPES.filter((scope) => scope !== 'dispatch');
+    credentials.set(`${name} cookie`, { headers, scopes, isOperators: credential === TOKEN });
+  }
   for (const [name, headers] of Object.entries(everyHeader(everything))) {
     credentials.set(`a key of everything as ${name}`, { headers, scopes: SCOPES });
   }
@@ -100,6 +113,14 @@ before(async () => {
   nobody('a key as basic authentication', { authorization: `Basic ${btoa(`:${everything}`)}` });
   nobody('a key in a cookie', { cookie: `key=${everything}` });
   nobody('a key in the query', {}, `key=${everything}`);
+  const cookie = await door.cookieOf(TOKEN);
+  const fromPage = { origin: door.base };
+  nobody('a cookie but for its last character', {
+    cookie: cookie.replace(/.$/, (last) => (last === 'A' ? 'E' : 'A')),
+    ...fromPage,
+  });
+  nobody('a cookie of another gateway', { cookie: cookie.replace(/^weighbridge-\d+/, 'weighbridge-1') });
+  nobody('a cookie of a revoked key', { cookie: await cookieOfRevoked(), ...fromPage });
   nobody('scopes that the caller claims', { 'x-weighbridge-scopes': SCOPES.join(), 'x-openclaw-scopes': 'admin' });
 });
 after(() => door.close());
@@ -119,6 +140,13 @@ function order(scopes: readonly Scope[], expiresAt: number | null = null) {
   return { tenantId: 'acme', name: '', scopes, agentId: null, forced, createdBy: null, expiresAt };
 }
 
+async function cookieOfRevoked(): Promise<string> {
+  const { text, record } = await door.keys.create(order(SCOPES));
+  const cookie = await door.cookieOf(text);
+  await door.keys.revoke(null, record.keyId);
+  return cookie;
+}
+
 async function key(scopes: readonly Scope[], expiresAt: number | null = null): Promise<string> {
   return (await door.keys.create(order(scopes, expiresAt))).text;
 }
@@ -136,9 +164,16 @@ function expected({ scope, operatorOnly = false }: Row, { scopes, isOperators = 
   return scopes.includes(scope) && (isOperators || !operatorOnly) ? 'in' : 403;
 }
 
-async function outcome(method: string, path: string, { body }: Row, { headers, query }: Credential) {
+async function outcome(method: string, path: string, { body, fromPage }: Row, credential: Credential) {
+  const { query } = credential;
+  const headers = { ...credential.headers, ...(fromPage ? { origin: door.base } : {}) };
   const url = door.base + path + (query === undefined ? '' : `${path.includes('?') ? '&' : '?'}${query}`);
-  const answer = await fetch(url, { method, headers, ...(body === undefined || method === 'HEAD' ? {} : { body }) });
+  const answer = await fetch(url, {
+    method,
+    headers,
+    redirect: 'manual',
+    ...(body === undefined || method === 'HEAD' ? {} : { body }),
+  });
   await answer.arrayBuffer();
   return answer.status === 401 || answer.status === 403 ? answer.status : 'in';
 }

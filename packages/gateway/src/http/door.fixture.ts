@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -103,6 +103,7 @@ export class Door {
         reload: async () => ({ object: 'reload', file: null, changed: [], needsRestart: [], warnings: [] }),
       },
       disk: null,
+      pageFolder: join(folder, 'page'),
       runs: {
         start: async (call, sink, gone) => {
           this.starts += 1;
@@ -123,6 +124,7 @@ export class Door {
       log: pino({ level: 'silent' }),
       closing: new AbortController().signal,
     };
+    await buildPage(usual.pageFolder);
     this.#app = await buildServer(everything ? { ...usual, keys: keyRoutes, prices } : usual);
     this.base = await this.#app.listen({ host: '127.0.0.1', port: 0 });
     return this;
@@ -137,6 +139,18 @@ export class Door {
   /** Connections that the server still has. */
   connections(): Promise<number> {
     return new Promise((resolve) => this.#app!.server.getConnections((_error, count) => resolve(count)));
+  }
+
+  /** Signs in as a browser does. */
+  async cookieOf(credential: string): Promise<string> {
+    const answer = await fetch(`${this.base}/models/sign-in`, {
+      method: 'POST',
+      headers: { origin: this.base },
+      body: new URLSearchParams({ credential }),
+      redirect: 'manual',
+    });
+    assert.equal(answer.status, 303);
+    return answer.headers.getSetCookie()[0]!.split(';')[0]!;
   }
 
   get keys(): Keys {
@@ -199,6 +213,15 @@ export function answer(sink: AnswerSink, type: string, parts: string[]): void {
 export function rawRequest(method: string, path: string, headers: Record<string, string>, body = ''): string {
   const lines = Object.entries({ host: 'x', ...headers, 'content-length': String(Buffer.byteLength(body)) });
   return `${method} ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`;
+}
+
+/** As the build leaves it, but with next to nothing in it. */
+async function buildPage(folder: string): Promise<void> {
+  await mkdir(join(folder, 'assets'), { recursive: true });
+  const script = '<script type="module" src="/models/assets/page-1.js"></script>';
+  await writeFile(join(folder, 'index.html'), `${script}<meta name="weighbridge-facts" content="{{facts}}">`);
+  await writeFile(join(folder, 'sign-in.html'), '<form><input type="password"><p>{{notice}}</p></form>');
+  await writeFile(join(folder, 'assets/page-1.js'), 'export {};');
 }
 
 function answerNothing(_call: Call, sink: AnswerSink): void {

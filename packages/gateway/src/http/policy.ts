@@ -5,6 +5,8 @@
 
 import { isIP } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { presentedCredential } from '../access/authenticate.ts';
+import { signInCookie } from '../access/sign-in.ts';
 import { type Caller, isOperator, type Scope } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
 import { SECURITY_HEADERS } from './answer-sink.ts';
@@ -50,6 +52,7 @@ export function guard(app: FastifyInstance, { access, host, isOpenToAll }: Polic
     if (scope === 'open' || scope === undefined) return done();
     try {
       refuseForeignOrigin(request, host, isOpenToAll);
+      if (presentedCredential(request.headers) === null) refuseBorrowedCookie(request);
       reply.header('cache-control', 'no-store');
       const admit = (caller: Caller): void => {
         request.caller = caller;
@@ -79,12 +82,24 @@ export function callerOf(request: FastifyRequest): Caller {
 }
 
 /** A browser on another site must not act through its user's machine, nor through a name that now points here. */
-function refuseForeignOrigin(request: FastifyRequest, host: string, isOpenToAll: boolean): void {
+export function refuseForeignOrigin(request: FastifyRequest, host: string, isOpenToAll: boolean): void {
   const { origin, host: named = '', 'sec-fetch-site': site } = request.headers;
   const isForeignOrigin = origin !== undefined && origin.toLowerCase() !== `http://${named.toLowerCase()}`;
   const mustBeOurName = origin !== undefined || isOpenToAll;
   if (!isForeignOrigin && site !== 'cross-site' && (!mustBeOurName || isOurName(named, host))) return;
   throw new GatewayError('forbidden', 'Requests of other origins are refused; call from the gateway’s own address.');
+}
+
+/**
+ * A cookie goes along with whatever a browser sends here, also for a page of another port of this machine, which is the
+ * same site to it: only our own page's requests count, and who changes something must say that it comes from there.
+ */
+function refuseBorrowedCookie({ method, headers }: Pick<FastifyRequest, 'method' | 'headers'>): void {
+  if (signInCookie(headers) === null) return;
+  const { origin, 'sec-fetch-site': site = 'none' } = headers;
+  const changes = method !== 'GET' && method !== 'HEAD';
+  if ((site === 'none' || site === 'same-origin') && (!changes || origin !== undefined)) return;
+  throw new GatewayError('forbidden', 'A sign-in counts for the gateway’s own page only; use a token or a key.');
 }
 
 function isOurName(hostHeader: string, host: string): boolean {

@@ -273,6 +273,13 @@ export const REVOKE_KEY = {
   response: answers(described('The key’s facts.')),
 } as const;
 
+export const SIGN_IN_LINK = {
+  summary: 'A link that signs in to the page once, as whoever asks, within two minutes',
+  tags: ['page'],
+  security: operatorToken,
+  response: answers(described('`{"object":"sign_in_link","url","expiresAt"}`')),
+} as const;
+
 export const RELOAD = {
   summary: 'Reads the configuration again',
   description: 'Calls in flight keep what they began with. What is refused (409) changes nothing.',

@@ -4,8 +4,8 @@
  */
 import { WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import type { Access } from '../access/authenticate.ts';
 import type { AnswerSink, Call } from '../domain/answer.ts';
-import type { Caller } from '../domain/caller.ts';
 import type { GatewayConfig } from '../domain/config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Store } from '../store/store.ts';
@@ -18,6 +18,8 @@ import { refuseExpectation, refuseMalformed, refuseUnroutable } from './malforme
 import { modelDoors } from './model-doors.ts';
 import { type ModelsDeps, models } from './models.ts';
 import { openapi, openapiRoute } from './openapi.ts';
+import { page } from './page.ts';
+import { builtPageFolder } from './page-files.ts';
 import { guard } from './policy.ts';
 import { type PricingDeps, pricing } from './prices.ts';
 import { type ProbeDeps, probes } from './probes.ts';
@@ -37,16 +39,12 @@ POST /v1/chat/completions   a call, metered      GET /v1/models       what may b
 POST /v1/responses, /v1/messages, /v1/embeddings; * /proxy/{provider}/…: other calls
 GET  /api/v1/dispatches     every call           GET /api/v1/usage    sums
 GET  /api/v1/events         live                 GET /openapi.json    all of it
+GET  /models                the page for people
 `;
 
 export interface ServerDeps {
   config: GatewayConfig;
-  access: {
-    authenticate(
-      headers: Record<string, string | string[] | undefined>,
-      remoteAddress: string,
-    ): Caller | Promise<Caller>;
-  };
+  access: Pick<Access, 'authenticate' | 'signIns'>;
   runs: DoorDeps &
     ProxyDeps['runs'] & {
       start(call: Call, sink: AnswerSink, callerGone: AbortSignal): Promise<void>;
@@ -68,6 +66,8 @@ export interface ServerDeps {
   pressure?: ProbeDeps['pressure'];
   disk?: ProbeDeps['disk'];
   reloads?: ReloadDeps & NonNullable<ProbeDeps['config']>;
+  /** Where the built page lies; absent: where the build puts it. */
+  pageFolder?: string;
 }
 
 export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
@@ -120,7 +120,14 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     clock,
     version: WEIGHBRIDGE_VERSION,
   });
-  app.get('/', { config: { scope: 'open' }, schema: { hide: true } }, (_request, reply) => {
+  page(app, {
+    access: deps.access,
+    host: config.host,
+    isOpenToAll: config.auth.mode === 'none',
+    folder: deps.pageFolder ?? builtPageFolder(),
+  });
+  app.get('/', { config: { scope: 'open' }, schema: { hide: true } }, (request, reply) => {
+    if (request.headers.accept?.includes('text/html')) return reply.redirect('/models', 302);
     reply.type('text/plain; charset=utf-8');
     return INDEX;
   });

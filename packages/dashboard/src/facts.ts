@@ -1,0 +1,31 @@
+/** What the server wrote into the page about whoever has it open: no secret, and nothing that is asked for again. */
+
+export interface Facts {
+  version: string;
+  /** Whose entries are seen; null: every tenant's. */
+  tenantId: string | null;
+  /** May stop runs, make keys, replay deliveries. */
+  isAdmin: boolean;
+  canSignOut: boolean;
+  /** The server's clock when it sent the page, milliseconds. */
+  now: number;
+}
+
+function readFacts(): Facts {
+  const text = document.querySelector<HTMLMetaElement>('meta[name="weighbridge-facts"]')?.content ?? '';
+  return JSON.parse(text) as Facts;
+}
+
+export const facts = readFacts();
+
+/** How far the server's clock is ahead of this one's, milliseconds, as well as one answer can tell. */
+const clockAheadMs = facts.now - (performance.timeOrigin + (navigationEntry()?.responseStart ?? performance.now()));
+
+/** Now by the server's clock. */
+export function serverNow(): number {
+  return Date.now() + clockAheadMs;
+}
+
+function navigationEntry(): PerformanceNavigationTiming | undefined {
+  return performance.getEntriesByType('navigation')[0] as PerformanceNavigationTiming | undefined;
+}

@@ -1,0 +1,112 @@
+/** The head of the page: its name, its tabs, whether it is live, the zone, the way out. */
+import { look, looked, TABS, type Tab } from '../address.ts';
+import { facts } from '../facts.ts';
+import { lagMs, standing } from '../live.ts';
+import { isZone, ownZone } from '../zone.ts';
+
+const LABELS: Readonly<Record<Tab, string>> = {
+  models: 'Models',
+  customers: 'Customers',
+  sessions: 'Sessions',
+  webhooks: 'Webhooks',
+  keys: 'Keys',
+  health: 'Health',
+};
+
+/** Tabs that there is something behind, for whoever has the page open. */
+export const SHOWN: readonly Tab[] = TABS.filter((tab) => tab === 'models');
+
+export function Head() {
+  const { tab } = looked.value;
+  return (
+    <header class="head">
+      <span class="brand">
+        <svg viewBox="0 0 32 32" width="22" height="22" aria-hidden="true">
+          <path
+            d="M4 24h24M7 24v-5l9-10 9 10v5M16 9v10"
+            fill="none"
+            stroke="currentColor"
+            stroke-width="2.6"
+            stroke-linecap="round"
+            stroke-linejoin="round"
+          />
+        </svg>
+        Weighbridge
+      </span>
+      <nav aria-label="Pages">
+        {SHOWN.map((name) => (
+          <a
+            key={name}
+            href={`?tab=${name}`}
+            aria-current={tab === name ? 'page' : undefined}
+            onClick={(event) => {
+              if (event.metaKey || event.ctrlKey) return;
+              event.preventDefault();
+              look({ tab: name, dispatchId: null, row: undefined });
+            }}
+          >
+            {LABELS[name]}
+          </a>
+        ))}
+      </nav>
+      <Live />
+      <ZoneChoice />
+      {facts.canSignOut ? (
+        <form method="post" action="/models/sign-out">
+          <button type="submit" class="quiet">
+            Sign out
+          </button>
+        </form>
+      ) : null}
+    </header>
+  );
+}
+
+const STANDINGS = { connecting: 'connecting', live: 'live', stale: 'stale', paused: 'paused' } as const;
+
+function Live() {
+  const now = standing.value;
+  const lag = lagMs.value;
+  return (
+    <output class={`live live-${now}`} title="From the ledger’s commit to this screen, the slowest of a hundred">
+      <span class="dot" aria-hidden="true" />
+      {STANDINGS[now]}
+      {now === 'live' && lag !== null ? <span class="lag"> {(lag / 1000).toFixed(2)} s</span> : null}
+    </output>
+  );
+}
+
+const USUAL_ZONES = [
+  'UTC',
+  'Europe/Berlin',
+  'Europe/London',
+  'America/New_York',
+  'America/Los_Angeles',
+  'Asia/Kolkata',
+  'Asia/Kathmandu',
+  'Asia/Shanghai',
+  'Asia/Tokyo',
+  'Australia/Sydney',
+];
+
+function ZoneChoice() {
+  const { zone } = looked.value;
+  const zones = [...new Set([ownZone(), zone, ...USUAL_ZONES])];
+  return (
+    <label class="zone">
+      <span class="sr">Time zone</span>
+      <select
+        value={zone}
+        onChange={({ currentTarget }) => {
+          if (isZone(currentTarget.value)) look({ zone: currentTarget.value });
+        }}
+      >
+        {zones.map((name) => (
+          <option key={name} value={name}>
+            {name.replaceAll('_', ' ')}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}

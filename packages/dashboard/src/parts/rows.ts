@@ -1,0 +1,178 @@
+/** The rows of the models table: cells of an answer put together by group, and what each column shows and sorts by. Pure. */
+import { decimal, milliseconds, money, NOTHING, percent, whole } from '../format.ts';
+import { addSums, noSums, promptOf, type Sums, share, tokensOf, tokensPerSecond } from '../sums.ts';
+import type { LiveView } from '../view.ts';
+
+export interface Row {
+  /** null: what has none. */
+  name: string | null;
+  sums: Sums;
+}
+
+export interface Column {
+  id: string;
+  label: string;
+  /** Said in full where the label is short. */
+  meaning: string;
+  /** The exact number, as it stands in the page; null: nothing is known. */
+  exact(row: Row, all: Sums): number | bigint | null;
+  shown(row: Row, all: Sums): string;
+  /** Left out where there is little room. */
+  isMinor?: boolean;
+}
+
+const count = (value: number | bigint): string => whole(value);
+
+export const COLUMNS: readonly Column[] = [
+  column('requests', 'Requests', 'Dispatches', ({ sums }) => sums.requests, count),
+  column('prompt', 'Prompt', 'Prompt tokens, cached or not', ({ sums }) => promptOf(sums), count, true),
+  column('completion', 'Completion', 'Completion tokens, reasoning inside', ({ sums }) => sums.output, count, true),
+  column('tokens', 'Total tokens', 'Prompt and completion tokens', ({ sums }) => tokensOf(sums), count),
+  {
+    id: 'cost',
+    label: 'Cost',
+    meaning: 'Cost in US dollars, of what has a price',
+    exact: ({ sums }) => sums.costNanoUsd,
+    shown: ({ sums }) => costText(sums),
+  },
+  column(
+    'share',
+    'Cost share',
+    'Share of all cost',
+    ({ sums }, all) => share(sums.costNanoUsd, all.costNanoUsd),
+    percent,
+  ),
+  column(
+    'avg',
+    'Avg',
+    'Average latency of completed dispatches',
+    ({ sums }) => sums.latency?.avg ?? null,
+    milliseconds,
+    true,
+  ),
+  column(
+    'p50',
+    'p50',
+    'Half of the completed dispatches took at most this long',
+    ({ sums }) => sums.latency?.p50 ?? null,
+    milliseconds,
+  ),
+  column(
+    'p95',
+    'p95',
+    '95 % of the completed dispatches took at most this long',
+    ({ sums }) => sums.latency?.p95 ?? null,
+    milliseconds,
+  ),
+  column(
+    'p99',
+    'p99',
+    '99 % of the completed dispatches took at most this long',
+    ({ sums }) => sums.latency?.p99 ?? null,
+    milliseconds,
+    true,
+  ),
+  column(
+    'first',
+    'First p95',
+    '95 % had their first token after at most this long',
+    ({ sums }) => sums.firstToken?.p95 ?? null,
+    milliseconds,
+    true,
+  ),
+  column(
+    'speed',
+    'Tok/s',
+    'Completion tokens per second of a completed dispatch',
+    ({ sums }) => tokensPerSecond(sums),
+    decimal,
+    true,
+  ),
+  column('errors', 'Error %', 'Failed dispatches of all', ({ sums }) => share(sums.failed, sums.requests), percent),
+  column(
+    'cached',
+    'Cache %',
+    'Prompt tokens read from the provider’s cache',
+    ({ sums }) => share(sums.cacheRead, promptOf(sums)),
+    percent,
+    true,
+  ),
+];
+
+function column(
+  id: string,
+  label: string,
+  meaning: string,
+  exact: Column['exact'],
+  text: (value: number) => string,
+  isMinor = false,
+): Column {
+  return {
+    id,
+    label,
+    meaning,
+    isMinor,
+    exact,
+    shown: (row, all) => {
+      const value = exact(row, all);
+      return value === null ? NOTHING : text(value as number);
+    },
+  };
+}
+
+/** Unpriced is not free: what has no price at all shows none. */
+export function costText(sums: Sums): string {
+  if (sums.costNanoUsd === 0n && sums.unpriced > 0) return 'unpriced';
+  return money(sums.costNanoUsd);
+}
+
+export function rowsOf(view: LiveView): Row[] {
+  const rows = new Map<string | null, Row>();
+  for (const { group, sums } of view.cells.values()) {
+    const name = group[0] ?? null;
+    let row = rows.get(name);
+    if (row === undefined) {
+      row = { name, sums: noSums() };
+      rows.set(name, row);
+    }
+    addSums(row.sums, sums);
+  }
+  return [...rows.values()];
+}
+
+export function totalOf(rows: readonly Row[]): Sums {
+  const total = noSums();
+  for (const { sums } of rows) addSums(total, { ...sums, latency: null });
+  return total;
+}
+
+export function sorted(
+  rows: readonly Row[],
+  all: Sums,
+  { column: id, isDescending }: { column: string; isDescending: boolean },
+): Row[] {
+  const direction = isDescending ? -1 : 1;
+  const by = COLUMNS.find((known) => known.id === id);
+  const keyed = rows.map((row) => ({ row, key: keyOf(row, all, id, by) }));
+  keyed.sort(
+    (a, b) => direction * compared(a.key, b.key) || compared(Number(b.row.sums.requests), Number(a.row.sums.requests)),
+  );
+  return keyed.map(({ row }) => row);
+}
+
+type Key = number | bigint | string | null;
+
+function keyOf(row: Row, all: Sums, id: string, by: Column | undefined): Key {
+  if (id === 'name') return row.name;
+  if (id === 'seen') return row.sums.lastSettledAt;
+  return by?.exact(row, all) ?? null;
+}
+
+/** What is not known comes last, whatever the direction makes of it. */
+function compared(a: Key, b: Key): number {
+  if (a === b) return 0;
+  if (a === null) return -1;
+  if (b === null) return 1;
+  if (typeof a === 'string' && typeof b === 'string') return a.localeCompare(b);
+  return a < b ? -1 : 1;
+}

@@ -1,0 +1,185 @@
+/**
+ * The table of sums by group. Sorted by any column, clicked to filter, drawn only where it is seen: ten thousand sessions are
+ * a table like any other. Rows have one height, so that the place of each is known without drawing it.
+ */
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { look, looked } from '../address.ts';
+import { serverNow } from '../facts.ts';
+import { toggled } from '../filter-text.ts';
+import { ago } from '../format.ts';
+import { answers, version } from '../screen.ts';
+import type { Sums } from '../sums.ts';
+import { GROUP_LABELS } from './controls.tsx';
+import { Exact } from './exact.tsx';
+import { COLUMNS, type Row, rowsOf, sorted, totalOf } from './rows.ts';
+
+const ROW_PX = 34;
+/** Drawn beyond what is seen, above and below. */
+const SPARE_ROWS = 12;
+
+export function Table() {
+  version.value;
+  const { table } = answers.value!;
+  const { sort, group } = looked.value;
+  const all = rowsOf(table);
+  const total = totalOf(all);
+  const rows = sorted(all, total, sort);
+  const { body, first, last } = useSeen(rows.length);
+  const shown = rows.slice(first, last);
+  return (
+    <div class="card table-card">
+      <section class="scroll" tabIndex={0} aria-label={`Sums by ${GROUP_LABELS[group].toLowerCase()}`}>
+        <table class="sums" aria-rowcount={rows.length + 2}>
+          <thead>
+            <tr>
+              <Heading id="name" label={GROUP_LABELS[group]} meaning={GROUP_LABELS[group]} />
+              {COLUMNS.map((column) => (
+                <Heading key={column.id} {...column} />
+              ))}
+              <Heading id="seen" label="Last seen" meaning="When a dispatch was last settled" />
+            </tr>
+          </thead>
+          <tbody ref={body}>
+            <Spacer rows={first} />
+            {shown.map((row, at) => (
+              <RowLine key={row.name ?? '\0'} row={row} total={total} index={first + at + 2} />
+            ))}
+            <Spacer rows={rows.length - last} />
+          </tbody>
+          <tfoot>
+            <tr>
+              <th scope="row">{rows.length === 1 ? '1 row' : `${rows.length} rows`}</th>
+              {COLUMNS.map((column) => (
+                <Cell
+                  key={column.id}
+                  column={column}
+                  row={{
+                    name: null,
+                    sums: { ...total, latency: table.totals.latency, firstToken: table.totals.firstToken },
+                  }}
+                  total={total}
+                />
+              ))}
+              <td />
+            </tr>
+          </tfoot>
+        </table>
+      </section>
+      {table.rowsOmitted > 0 ? (
+        <p class="note">
+          {table.rowsOmitted} more are in the sums above, not in this table: filter, or choose a shorter range.
+        </p>
+      ) : null}
+    </div>
+  );
+}
+
+function Heading({
+  id,
+  label,
+  meaning,
+  isMinor = false,
+}: {
+  id: string;
+  label: string;
+  meaning: string;
+  isMinor?: boolean;
+}) {
+  const { sort } = looked.value;
+  const isSorted = sort.column === id;
+  const next = { column: id, isDescending: isSorted ? !sort.isDescending : id !== 'name' };
+  return (
+    <th
+      scope="col"
+      class={className(isMinor, id)}
+      aria-sort={isSorted ? (sort.isDescending ? 'descending' : 'ascending') : undefined}
+    >
+      <button type="button" title={meaning} onClick={() => look({ sort: next }, 'refine')}>
+        {label}
+        <span aria-hidden="true" class="arrow">
+          {isSorted ? (sort.isDescending ? '↓' : '↑') : ''}
+        </span>
+      </button>
+    </th>
+  );
+}
+
+function RowLine({ row, total, index }: { row: Row; total: Sums; index: number }) {
+  const { group, zone } = looked.value;
+  const name = row.name;
+  return (
+    <tr data-name={name ?? ''} aria-rowindex={index}>
+      <th scope="row">
+        {name === null ? (
+          <span class="nothing">none</span>
+        ) : (
+          <button
+            type="button"
+            class="name"
+            title={name}
+            onClick={({ altKey }) =>
+              look({ filters: toggled(looked.peek().filters, { name: group, value: name, isExcluded: altKey }) })
+            }
+          >
+            {name}
+          </button>
+        )}
+      </th>
+      {COLUMNS.map((column) => (
+        <Cell key={column.id} column={column} row={row} total={total} />
+      ))}
+      <td>
+        <Exact value={row.sums.lastSettledAt}>{ago(row.sums.lastSettledAt, serverNow(), zone)}</Exact>
+      </td>
+    </tr>
+  );
+}
+
+function Cell({ column, row, total }: { column: (typeof COLUMNS)[number]; row: Row; total: Sums }) {
+  const exact = column.exact(row, total);
+  return (
+    <td class={className(column.isMinor ?? false, column.id)} data-column={column.id}>
+      {column.id === 'share' && exact !== null ? (
+        <meter min={0} max={1} value={Number(exact)} aria-hidden="true" />
+      ) : null}
+      <Exact value={exact}>{column.shown(row, total)}</Exact>
+    </td>
+  );
+}
+
+function className(isMinor: boolean, id: string): string {
+  return `${isMinor ? 'minor ' : ''}${id === 'name' ? 'text' : ''}`.trim();
+}
+
+function Spacer({ rows }: { rows: number }) {
+  if (rows <= 0) return null;
+  return (
+    <tr aria-hidden="true" class="spacer">
+      <td colSpan={COLUMNS.length + 2} style={{ height: `${rows * ROW_PX}px` }} />
+    </tr>
+  );
+}
+
+/** Which rows of a long table are on the screen; all of a short one. */
+function useSeen(count: number) {
+  const body = useRef<HTMLTableSectionElement>(null);
+  const [[first, last], setSeen] = useState<[number, number]>([0, 60]);
+  const look = () => {
+    if (body.current === null) return;
+    const top = body.current.getBoundingClientRect().top;
+    const from = Math.max(0, Math.floor(-top / ROW_PX) - SPARE_ROWS);
+    const to = Math.ceil((innerHeight - top) / ROW_PX) + SPARE_ROWS;
+    setSeen(([wasFrom, wasTo]) => (wasFrom === from && wasTo === to ? [wasFrom, wasTo] : [from, to]));
+  };
+  useEffect(() => {
+    addEventListener('scroll', look, { passive: true });
+    addEventListener('resize', look);
+    return () => {
+      removeEventListener('scroll', look);
+      removeEventListener('resize', look);
+    };
+  }, []);
+  useLayoutEffect(look, [count]);
+  const end = Math.min(count, Math.max(last, first));
+  return { body, first: Math.min(first, end), last: end };
+}

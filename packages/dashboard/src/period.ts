@@ -1,0 +1,86 @@
+/**
+ * Ranges as people name them, made into periods that the ledger can be asked about: whole quarters of an hour, days that are
+ * days of the chosen zone. Also the period before, for comparison, and how finely a chart of it is cut. Pure.
+ */
+import type { TimeBucket } from '@weighbridge/client';
+import { DAY_MS, HOUR_MS, QUARTER_MS, startOfDay, startOfMonth } from './zone.ts';
+
+export const RANGES = ['15m', '1h', '6h', '24h', '7d', '30d', '90d', 'this-month', 'last-month'] as const;
+export type NamedRange = (typeof RANGES)[number];
+
+export type Range = { name: NamedRange } | { name: 'custom'; fromMs: number; toMs: number };
+
+export const RANGE_LABELS: Readonly<Record<NamedRange | 'custom', string>> = {
+  '15m': '15 minutes',
+  '1h': '1 hour',
+  '6h': '6 hours',
+  '24h': '24 hours',
+  '7d': '7 days',
+  '30d': '30 days',
+  '90d': '90 days',
+  'this-month': 'This month',
+  'last-month': 'Last month',
+  custom: 'Custom',
+};
+
+/** Half open, milliseconds. */
+export interface Period {
+  fromMs: number;
+  toMs: number;
+  bucket: TimeBucket;
+  /** It ends now: what is settled next belongs to it. */
+  isOpen: boolean;
+}
+
+const SPANS: Partial<Record<NamedRange, number>> = {
+  '15m': QUARTER_MS,
+  '1h': HOUR_MS,
+  '6h': 6 * HOUR_MS,
+  '24h': DAY_MS,
+};
+const DAYS: Partial<Record<NamedRange, number>> = { '7d': 7, '30d': 30, '90d': 90 };
+
+export function periodOf(range: Range, zone: string, nowMs: number): Period {
+  const end = ceilQuarter(nowMs + 1);
+  if (range.name === 'custom') {
+    const fromMs = floorQuarter(range.fromMs);
+    const toMs = Math.max(ceilQuarter(range.toMs), fromMs + QUARTER_MS);
+    return { fromMs, toMs, bucket: bucketFor(toMs - fromMs), isOpen: toMs >= end };
+  }
+  if (range.name === 'last-month') {
+    const [fromMs, toMs] = [startOfMonth(zone, nowMs, -1), startOfMonth(zone, nowMs)];
+    return { fromMs, toMs, bucket: 'day', isOpen: false };
+  }
+  if (range.name === 'this-month') return { fromMs: startOfMonth(zone, nowMs), toMs: end, bucket: 'day', isOpen: true };
+  const days = DAYS[range.name];
+  const fromMs =
+    days === undefined ? floorQuarter(nowMs - SPANS[range.name]!) : floorQuarter(startOfDay(zone, nowMs, 1 - days));
+  return { fromMs, toMs: end, bucket: bucketFor(end - fromMs), isOpen: true };
+}
+
+/** As long a stretch before it; of a range of days or months as much of those before as has passed of these. */
+export function periodBefore(range: Range, period: Period, zone: string): { fromMs: number; toMs: number } {
+  const { fromMs, toMs } = period;
+  if (range.name === 'this-month' || range.name === 'last-month') {
+    const before = startOfMonth(zone, fromMs, -1);
+    return { fromMs: before, toMs: range.name === 'last-month' ? fromMs : Math.min(before + (toMs - fromMs), fromMs) };
+  }
+  const days = range.name === 'custom' ? undefined : DAYS[range.name];
+  const shiftMs = days === undefined ? toMs - fromMs : fromMs - floorQuarter(startOfDay(zone, fromMs, -days));
+  return { fromMs: fromMs - shiftMs, toMs: toMs - shiftMs };
+}
+
+function bucketFor(lengthMs: number): TimeBucket {
+  if (lengthMs <= 2 * HOUR_MS) return 'minute';
+  if (lengthMs <= 2 * DAY_MS) return '15m';
+  if (lengthMs <= 8 * DAY_MS) return 'hour';
+  return lengthMs <= 400 * DAY_MS ? 'day' : 'month';
+}
+
+function floorQuarter(ms: number): number {
+  return Math.floor(ms / QUARTER_MS) * QUARTER_MS;
+}
+
+function ceilQuarter(ms: number): number {
+  return Math.ceil(ms / QUARTER_MS) * QUARTER_MS;
+}

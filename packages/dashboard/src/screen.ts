@@ -1,0 +1,163 @@
+/**
+ * What the screen shows, as signals: the answers to what is looked at, the dispatches that came last, what is in flight. Asks
+ * again when something else is looked at, lets events add to the answers, and asks again now and then for what cannot be
+ * added (percentiles). One place, so that tiles, chart and table never disagree.
+ */
+import { effect, signal } from '@preact/signals';
+import { ApiError, type DispatchRecord, type RunInFlight, type UsageGroup, type UsageQuery } from '@weighbridge/client';
+import { type Looked, looked } from './address.ts';
+import { client } from './client.ts';
+import { serverNow } from './facts.ts';
+import type { Filter } from './filter-text.ts';
+import { type Period, periodBefore, periodOf } from './period.ts';
+import { noSums, type Sums } from './sums.ts';
+import { LiveView, type SettledEvent } from './view.ts';
+
+export interface Answers {
+  /** What they are the answers to. */
+  looked: Looked;
+  period: Period;
+  /** By the chosen group and outcome, without buckets, with percentiles. */
+  table: LiveView;
+  /** In buckets, by the chosen group. */
+  chart: LiveView;
+  /** By source. */
+  sources: LiveView;
+  /** The period before; null where none is compared. */
+  before: { totals: Sums; failed: number } | null;
+  /** What the chart is grouped by: not always what was chosen, because not every answer would be short enough. */
+  chartGroup: UsageGroup | null;
+}
+
+export const answers = signal<Answers | null>(null);
+/** Counts changes inside the answers: whoever draws them reads it. */
+export const version = signal(0);
+export const problem = signal('');
+export const isAsking = signal(false);
+/** Newest first. */
+export const tail = signal<readonly DispatchRecord[]>([]);
+export const inFlight = signal<readonly RunInFlight[]>([]);
+/** Whether the ledger has any entry at all; null: not known yet. */
+export const isEmpty = signal<boolean | null>(null);
+
+const TAIL_MAX = 100;
+const ROWS_MAX = 10_000;
+
+let asked = 0;
+
+/** Asks for everything that is looked at. A later question makes an earlier one's answers unwanted. */
+export async function refresh(recent: () => readonly SettledEvent[] = () => []): Promise<void> {
+  const id = ++asked;
+  const now = looked.peek();
+  isAsking.value = true;
+  try {
+    const found = await answersTo(now);
+    if (id !== asked) return;
+    for (const event of recent()) for (const view of viewsOf(found)) view.add(event);
+    answers.value = found;
+    version.value += 1;
+    problem.value = '';
+  } catch (error) {
+    if (id === asked) problem.value = messageOf(error);
+  } finally {
+    if (id === asked) isAsking.value = false;
+  }
+}
+
+export function viewsOf({ table, chart, sources }: Answers): LiveView[] {
+  return [table, chart, sources];
+}
+
+async function answersTo(state: Looked): Promise<Answers> {
+  const { range, zone, group, filters, compares } = state;
+  const period = periodOf(range, zone, serverNow());
+  const common = { tz: zone, ...asFilters(filters) };
+  const during = { ...common, from: period.fromMs, to: period.toMs };
+  const earlier = periodBefore(range, period, zone);
+  const [table, { chart, chartGroup }, sources, before] = await Promise.all([
+    client.usage({ ...during, groupBy: [group, 'outcome'], latency: true, limit: ROWS_MAX }),
+    chartAnswer(state, { ...during, bucket: period.bucket }),
+    client.usage({ ...during, groupBy: ['source'], latency: false }),
+    compares
+      ? client.usage({ ...common, from: earlier.fromMs, to: earlier.toMs, groupBy: ['outcome'], latency: true })
+      : null,
+  ]);
+  return {
+    looked: state,
+    period,
+    table: new LiveView(table, filters),
+    chart: new LiveView(chart, filters),
+    sources: new LiveView(sources, filters),
+    before: before === null ? null : beforeOf(new LiveView(before, filters)),
+    chartGroup,
+  };
+}
+
+function beforeOf(view: LiveView): { totals: Sums; failed: number } {
+  const failed = [...view.cells.values()].reduce((sum, { sums }) => sum + sums.failed, 0);
+  return { totals: view.totals ?? noSums(), failed };
+}
+
+/** Sessions and end users may be too many for one answer in buckets; the chart then shows all of them as one. */
+async function chartAnswer({ metric, group }: Looked, during: UsageQuery) {
+  const latency = metric === 'latency' || metric === 'first-token';
+  const groupBy: UsageGroup[] = latency ? [] : metric === 'errors' ? ['outcome'] : [group];
+  const isMany = group === 'session' || group === 'endUser';
+  if (!latency && metric !== 'errors' && isMany) {
+    try {
+      return { chart: await client.usage({ ...during, groupBy, latency }), chartGroup: group };
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.param !== 'bucket') throw error;
+      return { chart: await client.usage({ ...during, groupBy: ['model'], latency }), chartGroup: 'model' as const };
+    }
+  }
+  return { chart: await client.usage({ ...during, groupBy, latency }), chartGroup: groupBy[0] ?? null };
+}
+
+export function asFilters(filters: readonly Filter[]): Partial<UsageQuery> {
+  return Object.fromEntries(filters.filter(({ isExcluded }) => !isExcluded).map(({ name, value }) => [name, value]));
+}
+
+export async function refreshTail(): Promise<void> {
+  const { data } = await client.dispatches({ ...asFilters(looked.peek().filters), limit: 50 });
+  tail.value = data.filter(({ outcome }) => outcome !== null);
+  isEmpty.value = isEmpty.peek() === false ? false : data.length === 0 && looked.peek().filters.length === 0;
+}
+
+export function addToTail(records: readonly DispatchRecord[]): void {
+  if (records.length === 0) return;
+  isEmpty.value = false;
+  const known = new Set(records.map(({ entryId }) => entryId));
+  tail.value = [...records.toReversed(), ...tail.peek().filter(({ entryId }) => !known.has(entryId))].slice(
+    0,
+    TAIL_MAX,
+  );
+}
+
+export async function refreshRuns(): Promise<void> {
+  inFlight.value = (await client.runs()).data;
+}
+
+export function messageOf(error: unknown): string {
+  if (error instanceof ApiError && error.status === 401) {
+    // The server shows the form instead of the page.
+    location.reload();
+    return 'Your sign-in has ended.';
+  }
+  if (error instanceof ApiError) return error.message;
+  return 'The gateway cannot be reached.';
+}
+
+/** Asks whenever something else is looked at that answers depend on. */
+export function followAddress(): void {
+  let before = '';
+  effect(() => {
+    const { range, zone, group, metric, filters, compares, tab } = looked.value;
+    const key = JSON.stringify([range, zone, group, metric, filters, compares, tab === 'models']);
+    if (key === before) return;
+    before = key;
+    if (tab !== 'models') return;
+    void refresh();
+    void refreshTail().catch(() => {});
+  });
+}

@@ -1,0 +1,147 @@
+/**
+ * Sums as the page keeps them, and how one event adds to them: exactly as the ledger's own rollups add an entry. Tokens and
+ * money are bigint. Percentiles cannot be added: they stay as they were asked, and are asked again. Pure.
+ */
+import type { DispatchRecord, UsageSums } from '@weighbridge/client';
+
+export interface Sums {
+  requests: number;
+  completed: number;
+  failed: number;
+  aborted: number;
+  uncertain: number;
+  reported: number;
+  partial: number;
+  estimated: number;
+  none: number;
+  unpriced: number;
+  input: bigint;
+  output: bigint;
+  cacheRead: bigint;
+  cacheWrite: bigint;
+  reasoning: bigint;
+  costNanoUsd: bigint;
+  latency: { avg: number; p50: number; p95: number; p99: number } | null;
+  firstToken: { p50: number; p95: number } | null;
+  /** Tokens written and milliseconds taken by completed dispatches, when percentiles were last asked. */
+  outputTimed: { tokens: bigint; ms: number };
+  lastSettledAt: number;
+}
+
+const COUNTS = [
+  'requests',
+  'completed',
+  'failed',
+  'aborted',
+  'uncertain',
+  'reported',
+  'partial',
+  'estimated',
+  'none',
+  'unpriced',
+] as const;
+const AMOUNTS = ['input', 'output', 'cacheRead', 'cacheWrite', 'reasoning', 'costNanoUsd'] as const;
+
+/** The reason of a correction that gives an unpriced entry its cost. */
+const PRICED_LATER = 'priced';
+
+export function noSums(): Sums {
+  return {
+    requests: 0,
+    completed: 0,
+    failed: 0,
+    aborted: 0,
+    uncertain: 0,
+    reported: 0,
+    partial: 0,
+    estimated: 0,
+    none: 0,
+    unpriced: 0,
+    input: 0n,
+    output: 0n,
+    cacheRead: 0n,
+    cacheWrite: 0n,
+    reasoning: 0n,
+    costNanoUsd: 0n,
+    latency: null,
+    firstToken: null,
+    outputTimed: { tokens: 0n, ms: 0 },
+    lastSettledAt: 0,
+  };
+}
+
+/** Adds an answer's sums, all of whose dispatches ended with `outcome`; null: that is not known of them. */
+export function addAnswer(sums: Sums, wire: UsageSums, outcome: string | null, lastSettledAt: number): void {
+  const { composition } = wire;
+  sums.requests += wire.requests;
+  if (outcome === 'completed' || outcome === 'failed' || outcome === 'aborted') sums[outcome] += wire.requests;
+  sums.uncertain += composition.uncertain;
+  sums.reported += composition.reported;
+  sums.partial += composition.partial;
+  sums.estimated += composition.estimated;
+  sums.none += composition.none;
+  sums.unpriced += composition.unpriced;
+  sums.input += BigInt(wire.input);
+  sums.output += BigInt(wire.output);
+  sums.cacheRead += BigInt(wire.cacheRead);
+  sums.cacheWrite += BigInt(wire.cacheWrite) + BigInt(wire.cacheWrite1h);
+  sums.reasoning += BigInt(wire.reasoning);
+  sums.costNanoUsd += BigInt(wire.costNanoUsd);
+  sums.lastSettledAt = Math.max(sums.lastSettledAt, lastSettledAt);
+  if (wire.latencyMs !== null) {
+    sums.latency = wire.latencyMs;
+    sums.firstToken = wire.timeToFirstTokenMs;
+    sums.outputTimed = { tokens: BigInt(wire.output), ms: wire.latencyMs.avg * wire.requests };
+  }
+}
+
+/** Adds what one event says: a settled dispatch, or a correction with its signed differences. */
+export function addRecord(sums: Sums, record: DispatchRecord): void {
+  const { usage, cost } = record;
+  if (record.kind === 'usage') {
+    sums.requests += 1;
+    if (record.outcome !== null) sums[record.outcome] += 1;
+    sums[record.usageSource] += 1;
+    if (usage !== null && cost === null) sums.unpriced += 1;
+  } else if (record.reason === PRICED_LATER) sums.unpriced -= 1;
+  if (usage !== null) {
+    sums.input += BigInt(usage.input);
+    sums.output += BigInt(usage.output);
+    sums.cacheRead += BigInt(usage.cacheRead);
+    sums.cacheWrite += BigInt(usage.cacheWrite) + BigInt(usage.cacheWrite1h);
+    sums.reasoning += BigInt(usage.reasoning ?? 0);
+  }
+  if (cost !== null) sums.costNanoUsd += BigInt(cost.nanoUsd);
+  if (record.settledAt !== null) sums.lastSettledAt = Math.max(sums.lastSettledAt, Date.parse(record.settledAt));
+}
+
+/** Adds sums to sums. Percentiles come along only where one of both has them. */
+export function addSums(sums: Sums, more: Sums): void {
+  for (const name of COUNTS) sums[name] += more[name];
+  for (const name of AMOUNTS) sums[name] += more[name];
+  sums.lastSettledAt = Math.max(sums.lastSettledAt, more.lastSettledAt);
+  if (more.latency === null) return;
+  sums.latency = more.latency;
+  sums.firstToken = more.firstToken;
+  sums.outputTimed = more.outputTimed;
+}
+
+/** All prompt tokens, cached or not. */
+export function promptOf({ input, cacheRead, cacheWrite }: Sums): bigint {
+  return input + cacheRead + cacheWrite;
+}
+
+export function tokensOf(sums: Sums): bigint {
+  return promptOf(sums) + sums.output;
+}
+
+/** A share between 0 and 1; null where there is nothing to take it of. */
+export function share(part: number | bigint, whole: number | bigint): number | null {
+  const all = Number(whole);
+  return all === 0 ? null : Number(part) / all;
+}
+
+/** Output tokens for each second that completed dispatches took, waiting included. */
+export function tokensPerSecond({ outputTimed: { tokens, ms } }: Sums): number | null {
+  return ms === 0 ? null : Number(tokens) / (ms / 1000);
+}

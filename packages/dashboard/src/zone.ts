@@ -1,0 +1,99 @@
+/**
+ * Where hours, days and months begin in a time zone, by the rules that the browser brings (`Intl`). The gateway cuts its
+ * buckets by the same rules; here they say in which bucket a live event falls, and where "this month" begins.
+ */
+import type { TimeBucket } from '@weighbridge/client';
+
+export const MINUTE_MS = 60_000;
+export const QUARTER_MS = 15 * MINUTE_MS;
+export const HOUR_MS = 60 * MINUTE_MS;
+export const DAY_MS = 24 * HOUR_MS;
+
+type Calendar = { year: number; month: number; day: number; hour: number; minute: number; second: number };
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** The browser's own zone, `UTC` where it does not say. */
+export function ownZone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
+}
+
+export function isZone(zone: string): boolean {
+  try {
+    formatOf(zone);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What a clock on a wall of that zone shows. */
+export function wallClock(zone: string, ms: number): Calendar {
+  const found: Record<string, number> = {};
+  for (const { type, value } of formatOf(zone).formatToParts(ms)) found[type] = Number(value);
+  return found as unknown as Calendar;
+}
+
+/** East of Greenwich is positive, milliseconds. */
+export function offsetOf(zone: string, ms: number): number {
+  const { year, month, day, hour, minute, second } = wallClock(zone, ms);
+  return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(ms / 1000) * 1000;
+}
+
+/** The first moment of a day, given by its date on the wall; a month or day out of its bounds runs into the next. */
+export function startOfDate(zone: string, year: number, month: number, day: number): number {
+  const wall = Date.UTC(year, month - 1, day);
+  const guess = wall - offsetOf(zone, wall);
+  const start = wall - offsetOf(zone, guess);
+  // Where midnight is left out, clocks jump over it: the day begins where they jump.
+  const shown = wallClock(zone, start);
+  if (Date.UTC(shown.year, shown.month - 1, shown.day) >= wall) return start;
+  return wall - offsetOf(zone, start + 3 * HOUR_MS) + (offsetOf(zone, start + 3 * HOUR_MS) - offsetOf(zone, start));
+}
+
+/** Midnight before a moment, moved by whole days on the calendar. */
+export function startOfDay(zone: string, ms: number, days = 0): number {
+  const { year, month, day } = wallClock(zone, ms);
+  return startOfDate(zone, year, month, day + days);
+}
+
+export function startOfMonth(zone: string, ms: number, months = 0): number {
+  const { year, month } = wallClock(zone, ms);
+  return startOfDate(zone, year, month + months, 1);
+}
+
+/** Where the bucket begins that holds this moment; the same beginnings as in the gateway's answers. */
+export function startOfBucket(bucket: TimeBucket, zone: string, ms: number): number {
+  if (bucket === 'minute') return Math.floor(ms / MINUTE_MS) * MINUTE_MS;
+  if (bucket === '15m') return Math.floor(ms / QUARTER_MS) * QUARTER_MS;
+  if (bucket === 'day') return startOfDay(zone, ms);
+  if (bucket === 'month') return startOfMonth(zone, ms);
+  const offset = offsetOf(zone, ms);
+  return Math.floor((ms + offset) / HOUR_MS) * HOUR_MS - offset;
+}
+
+/** Where the next one begins. */
+export function nextBucket(bucket: TimeBucket, zone: string, startMs: number): number {
+  if (bucket === 'minute') return startMs + MINUTE_MS;
+  if (bucket === '15m') return startMs + QUARTER_MS;
+  if (bucket === 'hour') return startMs + HOUR_MS;
+  return bucket === 'day' ? startOfDay(zone, startMs, 1) : startOfMonth(zone, startMs, 1);
+}
+
+function formatOf(zone: string): Intl.DateTimeFormat {
+  let format = formats.get(zone);
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat('en-US', {
+      timeZone: zone,
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+      second: 'numeric',
+    });
+    formats.set(zone, format);
+  }
+  return format;
+}

@@ -1,0 +1,199 @@
+/**
+ * The page at /models, and how a browser signs in to it. The server chooses what somebody sees: who is not signed in gets a
+ * form and nothing that asks for more. Everything the page shows it asks over the API with its cookie; nothing secret is in
+ * a URL, a script or the page itself.
+ */
+import { WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Access } from '../access/authenticate.ts';
+import { cookieName, SIGN_IN_MS, signInCookie } from '../access/sign-in.ts';
+import { type Caller, isOperator } from '../domain/caller.ts';
+import { GatewayError } from '../domain/errors.ts';
+import { readBody } from './body.ts';
+import { type PageFiles, readPage } from './page-files.ts';
+import { callerOf, refuseForeignOrigin } from './policy.ts';
+import { SIGN_IN_LINK } from './schemas.ts';
+
+const FORM_BYTES_MAX = 8 * 1024;
+
+/** Nothing from anywhere but here, no inline script, in nobody's frame. */
+const PAGE_HEADERS: Readonly<Record<string, string>> = {
+  'content-type': 'text/html; charset=utf-8',
+  'cache-control': 'no-store',
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
+    "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'permissions-policy': 'camera=(), microphone=(), geolocation=()',
+  // Without a referrer a form's origin would be `null`, and the sign-in is refused for foreign ones.
+  'referrer-policy': 'same-origin',
+  'x-frame-options': 'DENY',
+};
+
+const NOT_BUILT = `<!doctype html><html lang="en"><title>Weighbridge</title><h1>The page was not built</h1>
+<p>Weighbridge runs and meters; only this page is missing. Run <code>npm run build:page</code> in its folder (<code>npm ci</code>
+does it too) and load this again.</p></html>`;
+
+export interface PageDeps {
+  access: Pick<Access, 'authenticate' | 'signIns'>;
+  host: string;
+  isOpenToAll: boolean;
+  /** Where the built files are. */
+  folder: string;
+}
+
+export function page(app: FastifyInstance, deps: PageDeps): void {
+  const open = { config: { scope: 'open' as const }, schema: { hide: true } };
+  let files: PageFiles | null = null;
+  const built = (): PageFiles | null => {
+    files ??= readPage(deps.folder);
+    return files;
+  };
+
+  app.get('/models', open, async (request, reply) => {
+    const found = built();
+    reply.headers(PAGE_HEADERS);
+    if (found === null) return reply.code(503).send(NOT_BUILT);
+    // A name that now points here must not read what is open to all; with a sign-in its cookie would be missing.
+    if (deps.isOpenToAll) refuseForeignOrigin(request, deps.host, true);
+    const caller = await signedIn(request, deps);
+    if (caller === null) return cameFromElsewhere(request) ? bounce(request.url) : signInForm(found, '');
+    return found.page.replace('{{facts}}', () => escaped(JSON.stringify(factsFor(caller, deps))));
+  });
+
+  app.get<{ Params: { name: string } }>('/models/assets/:name', open, (request, reply) => {
+    const file = built()?.assets.get(request.params.name);
+    if (file === undefined) throw new GatewayError('not_found', 'There is no such file.');
+    const isCompressed = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+    reply.headers({
+      'content-type': file.type,
+      'cache-control': 'public, max-age=31536000, immutable',
+      'cross-origin-resource-policy': 'same-origin',
+      vary: 'accept-encoding',
+      ...(isCompressed ? { 'content-encoding': 'gzip' } : {}),
+    });
+    return reply.send(isCompressed ? file.gzip : file.bytes);
+  });
+
+  app.post('/models/sign-in', open, async (request, reply) => {
+    refuseOtherPages(request, deps);
+    const form = await formOf(request);
+    const caller = await whoSignsIn(form, request, deps);
+    if ('refused' in caller) {
+      const found = built();
+      return reply
+        .code(400)
+        .headers(PAGE_HEADERS)
+        .send(found === null ? NOT_BUILT : signInForm(found, caller.refused));
+    }
+    setCookie(request, reply, await deps.access.signIns.cookieFor(caller), SIGN_IN_MS);
+    return reply.redirect('/models', 303);
+  });
+
+  app.post('/models/sign-out', open, (request, reply) => {
+    refuseOtherPages(request, deps);
+    setCookie(request, reply, '', 0);
+    return reply.redirect('/models', 303);
+  });
+
+  app.post('/api/v1/sign-in-links', { config: { scope: 'read' }, schema: SIGN_IN_LINK }, (request, reply) => {
+    const { code, expiresAt } = deps.access.signIns.linkFor(callerOf(request));
+    reply.code(201);
+    // Behind `#`: it is sent to no server, and stands in no log.
+    const url = `http://${request.headers.host}/models#code=${code}`;
+    return { object: 'sign_in_link', url, expiresAt: new Date(expiresAt).toISOString() };
+  });
+}
+
+/** Who has the page open; null: nobody we know. Without authentication everybody is the operator. */
+async function signedIn(request: FastifyRequest, { access }: PageDeps): Promise<Caller | null> {
+  const { cookie, host } = request.headers;
+  if (access.signIns.needed && signInCookie({ cookie, host }) === null) return null;
+  try {
+    const caller = await access.authenticate({ cookie, host }, request.socket.remoteAddress ?? 'unknown');
+    return caller.scopes.has('read') ? caller : null;
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'unauthorized') return null;
+    throw error;
+  }
+}
+
+/** By a link of another site: a browser then leaves a strict cookie at home, and brings it when the page asks again itself. */
+function cameFromElsewhere({ headers }: FastifyRequest): boolean {
+  const site = headers['sec-fetch-site'];
+  return site === 'cross-site' || site === 'same-site';
+}
+
+function bounce(url: string): string {
+  return `<!doctype html><html lang="en"><title>Weighbridge</title><meta http-equiv="refresh" content="0; url=${escaped(url)}"></html>`;
+}
+
+async function whoSignsIn(
+  form: URLSearchParams,
+  request: FastifyRequest,
+  { access }: PageDeps,
+): Promise<Caller | { refused: string }> {
+  const code = form.get('code');
+  if (code !== null) {
+    return (
+      (await access.signIns.callerOfLink(code)) ?? { refused: 'This link was used, or is too old. Ask for another.' }
+    );
+  }
+  try {
+    const credential = (form.get('credential') ?? '').trim();
+    const caller = await access.authenticate(
+      { 'x-weighbridge-key': credential },
+      request.socket.remoteAddress ?? 'unknown',
+    );
+    return caller.scopes.has('read') ? caller : { refused: 'This key may call models, but not read what was called.' };
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    return { refused: error.code === 'unauthorized' ? 'That is not a token or key of this gateway.' : error.message };
+  }
+}
+
+/** A page elsewhere must not sign anybody in or out: its form would carry its own origin, or none. */
+function refuseOtherPages(request: FastifyRequest, { host, isOpenToAll }: PageDeps): void {
+  refuseForeignOrigin(request, host, isOpenToAll);
+  if (request.headers.origin !== undefined) return;
+  throw new GatewayError('forbidden', 'Only the gateway’s own page may sign somebody in or out.');
+}
+
+function setCookie(request: FastifyRequest, reply: FastifyReply, value: string, forMs: number): void {
+  const isSecure = request.headers.origin?.startsWith('https:') ?? false;
+  const { host } = request.headers;
+  reply.header('cache-control', 'no-store');
+  reply.header(
+    'set-cookie',
+    `${cookieName(host)}=${value}; Path=/; Max-Age=${Math.floor(forMs / 1000)}; HttpOnly; SameSite=Strict${isSecure ? '; Secure' : ''}`,
+  );
+}
+
+/** What the page must know before it asks anything; for the page alone, no API. */
+function factsFor(caller: Caller, { access }: PageDeps): object {
+  return {
+    version: WEIGHBRIDGE_VERSION,
+    tenantId: isOperator(caller) ? null : caller.tenantId,
+    isAdmin: caller.scopes.has('admin'),
+    canSignOut: access.signIns.needed,
+    now: Date.now(),
+  };
+}
+
+function signInForm({ signIn }: PageFiles, notice: string): string {
+  return signIn.replace('{{notice}}', () => escaped(notice));
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+}
+
+function formOf(request: FastifyRequest): Promise<URLSearchParams> {
+  const { promise, resolve, reject } = Promise.withResolvers<URLSearchParams>();
+  readBody(request.raw, FORM_BYTES_MAX, (error, body) => {
+    if (error === null) resolve(new URLSearchParams(body.toString()));
+    else reject(error);
+  });
+  return promise;
+}
