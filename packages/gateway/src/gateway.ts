@@ -37,6 +37,8 @@ import { Runs } from './runs/start-run.ts';
 import { DiskSpace } from './store/disk-space.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
+import { DELIVERY_SCRIPTS, WEBHOOK_WRITES } from './webhooks/room.ts';
+import { Webhooks, type WebhooksDeps } from './webhooks/webhooks.ts';
 
 export interface Origin {
   loaded: LoadedConfig;
@@ -80,8 +82,8 @@ export async function startGateway(
     database: config.database,
     holdMs: config.ledger.holdMs,
     durability: config.ledger.durability,
-    rooms: [ACCESS_WRITES, EVENT_WRITES, LEDGER_WRITES, PLUGIN_WRITES],
-    intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS, ...KEY_SCRIPTS, ...PLUGIN_SCRIPTS],
+    rooms: [ACCESS_WRITES, EVENT_WRITES, LEDGER_WRITES, PLUGIN_WRITES, WEBHOOK_WRITES],
+    intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS, ...KEY_SCRIPTS, ...PLUGIN_SCRIPTS, ...DELIVERY_SCRIPTS],
   });
   try {
     return await startOn(store, config, secrets, { ...overrides, clock, ids, log });
@@ -108,6 +110,7 @@ async function startOn(
     else log.info('the database takes writes again');
   });
   const { ledger, events, heartbeat } = await beginLedger(store, config, clock, ids, log);
+  const webhooks = await beginWebhooks({ store, log: events, clock, holder: ids.next('ins') }, config, log);
   const { holdMs } = config.ledger;
   let limits = config.limits;
   const keys = await Keys.begin({ store, clock, ids, holdMs, keysMax: () => limits.keysMax }, true);
@@ -167,6 +170,7 @@ async function startOn(
       setup = setUp(loaded.config, loaded.secrets);
       limits = loaded.config.limits;
       upstream.keep(loaded.config.providers.values(), connectionLimits(loaded.config));
+      void webhooks.use(loaded.config.webhooks);
     },
     onReloaded: (report) => log.info(report, 'the configuration was reloaded'),
     onRefused: (reason) => log.error({ reason }, 'the configuration was not reloaded; the one before stays in force'),
@@ -219,6 +223,7 @@ async function startOn(
       await upstream.close();
       await plugins.close();
       keys.close();
+      await webhooks.close();
       await folding.stop();
       await heartbeat?.stop();
       await ledger.close();
@@ -286,6 +291,24 @@ async function watchDisk(config: () => GatewayConfig, log: Logger): Promise<Disk
     },
   });
   return space.start();
+}
+
+/** The endpoints of the file have their cursors, and so miss no call, before anybody is let in. */
+function beginWebhooks(
+  deps: Pick<WebhooksDeps, 'store' | 'log' | 'clock' | 'holder'>,
+  config: GatewayConfig,
+  log: Logger,
+): Promise<Webhooks> {
+  return Webhooks.begin(
+    {
+      ...deps,
+      onDisabled: (endpointId, reason) => log.warn({ endpointId, reason }, 'a webhook endpoint was disabled'),
+      onDead: (endpointId, deliveryId, reason) =>
+        log.warn({ endpointId, deliveryId, reason }, 'a webhook delivery is dead: no attempt of it is left'),
+      report: (error) => log.error({ err: error }, 'webhooks failed with a bug of ours'),
+    },
+    config.webhooks,
+  );
 }
 
 interface Begun {

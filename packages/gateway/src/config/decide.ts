@@ -21,6 +21,7 @@ import { decideProviders } from './providers.ts';
 import { checkShape } from './shape.ts';
 import type { FileTree } from './tree.ts';
 import { setting } from './tree.ts';
+import { decideWebhooks } from './webhooks.ts';
 
 export interface DecideInput {
   flags: Flags;
@@ -57,6 +58,7 @@ export function decide(input: DecideInput): Decision {
   refuseOurselves(providers, host, port, input, findings);
   const outboundHeaders = decideOutboundHeaders(tree, providers, findings);
   const agents = decideAgents(tree, providers, findings);
+  const webhooks = decideWebhooks(tree, findings);
   if (findings.problems.length > 0) throw new ConfigError(findings.problems, input.file?.path ?? null);
   const endpoints = decideEndpoints(tree);
   const config: GatewayConfig = {
@@ -92,6 +94,7 @@ export function decide(input: DecideInput): Decision {
     },
     limits: decideLimits(tree, database),
     plugins: decidePlugins(tree, input.file),
+    webhooks,
     warnings: [...findings.warnings, ...generalWarnings(tree, endpoints, findings)],
   };
   return { config, given, settings: settingsInForce({ ...input, tree }) };
@@ -264,6 +267,7 @@ function decideLimits(tree: FileTree | null, database: Database): GatewayConfig[
     metadataBytesMax: setting(tree, 'limits.metadataBytesMax'),
     feedsMax: setting(tree, 'limits.feedsMax'),
     keysMax: setting(tree, 'limits.keysMax'),
+    webhooksMax: setting(tree, 'limits.webhooksMax'),
   };
 }
 

@@ -35,9 +35,12 @@ export interface NamesOption extends Common {
   kind: 'names';
   default: readonly string[] | null;
 }
-/** `text`: any string. `secret`: a string that is never shown. `rate`: a price. `texts`: names to strings. `object`: any. */
+/**
+ * `text`: any string. `secret`: a string that is never shown; `secrets`: one or several. `rate`: a price. `texts`: names to
+ * strings. `blocks`: true, or a list of address blocks with ports. `object`: any.
+ */
 export interface OtherOption extends Common {
-  kind: 'text' | 'secret' | 'rate' | 'texts' | 'model' | 'object';
+  kind: 'text' | 'secret' | 'secrets' | 'rate' | 'texts' | 'blocks' | 'model' | 'object';
   default: null;
 }
 export type Option = IntegerOption | BooleanOption | ChoiceOption | NamesOption | OtherOption;

@@ -3,6 +3,8 @@
  * start stays the old one's and is named. Throws ConfigError, and then nothing has changed. Swapping is the gateway's.
  */
 import type { GatewayConfig } from '../domain/config.ts';
+import type { Provider } from '../domain/provider.ts';
+import type { WebhookEndpoint } from '../domain/webhook.ts';
 import type { Secret } from '../lib/secret.ts';
 import { ConfigError } from './findings.ts';
 import type { SettingInForce } from './in-force.ts';
@@ -31,6 +33,7 @@ export async function loadAgain(request: LoadRequest, before: LoadedConfig): Pro
       ...changedSecrets(loaded, before),
       ...changedIn('models.providers', loaded.config.providers, before.config.providers),
       ...changedIn('agents', loaded.config.agents.byId, before.config.agents.byId),
+      ...changedIn('webhooks', webhooksById(loaded), webhooksById(before)),
     ],
     needsRestart: others.filter(({ needsRestart }) => needsRestart).map(({ path }) => path),
   };
@@ -81,15 +84,23 @@ function changedIn<Item>(path: string, now: ReadonlyMap<string, Item>, before: R
 
 /** Secrets look alike in every printing form, so they are compared by themselves. */
 function isSame(one: unknown, other: unknown): boolean {
-  return textOf(one) === textOf(other) && isSameSecret(credentialOf(one), credentialOf(other));
+  if (textOf(one) !== textOf(other)) return false;
+  const [left, right] = [secretsOf(one), secretsOf(other)];
+  return left.length === right.length && left.every((secret, index) => isSameSecret(secret, right[index]!));
+}
+
+function webhooksById({ config }: LoadedConfig): ReadonlyMap<string, WebhookEndpoint> {
+  return new Map(config.webhooks.map((endpoint) => [endpoint.id, endpoint]));
 }
 
 function textOf(value: unknown): string | undefined {
   return JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? `${part}n` : part));
 }
 
-function credentialOf(value: unknown): Secret | null {
-  return (value as { credential?: Secret | null } | undefined)?.credential ?? null;
+/** A provider's credential; an endpoint's token and signing secrets. */
+function secretsOf(value: unknown): (Secret | null)[] {
+  const { credential, token, secrets } = (value ?? {}) as Partial<Provider & WebhookEndpoint>;
+  return [credential ?? null, token ?? null, ...(secrets ?? []).map(({ secret }) => secret)];
 }
 
 function isSameSecret(one: Secret | null, other: Secret | null): boolean {

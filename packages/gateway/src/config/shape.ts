@@ -135,6 +135,10 @@ function checkLeaf(raw: unknown, option: Option, path: string, walk: Walk): unkn
       return checkNames(value, path, walk);
     case 'texts':
       return checkTexts(value, path, walk);
+    case 'secrets':
+      return checkSecrets(value, path, walk);
+    case 'blocks':
+      return typeof value === 'boolean' ? value : checkNames(value, path, walk);
     case 'model':
       return checkModel(value, path, walk);
     case 'object':
@@ -157,6 +161,16 @@ function checkSecret(value: unknown, path: string, walk: Walk): string | undefin
   // Never the value: whatever stands here was meant to be secret.
   report(walk.findings, path, 'must be a text of visible ASCII characters, so that it can travel in a header.', hint);
   return undefined;
+}
+
+/** One or a list; always a list from here on. */
+function checkSecrets(value: unknown, path: string, walk: Walk): string[] {
+  if (!Array.isArray(value)) return [checkSecret(value, path, walk)].filter((text) => text !== undefined);
+  return value.flatMap((raw, index) => {
+    const place = `${path}[${index}]`;
+    const text = typeof raw === 'string' ? substitute(raw, walk.variables, place, walk.findings) : raw;
+    return text === null ? [] : (checkSecret(text, place, walk) ?? []);
+  });
 }
 
 function checkTexts(value: unknown, path: string, walk: Walk): Record<string, string> | undefined {

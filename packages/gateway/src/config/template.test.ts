@@ -31,7 +31,11 @@ test('with its settings uncommented it is still the defaults: each comment is a 
     .map((line) => line.replace(/^ {2}\/\/ ( *(?:\w+: .*[,{]|\},?))$/, '  $1').replace(/^( +)\/\/ (\w+: \S+,)/, '$1$2'))
     .join('\n');
   assert.equal((uncommented.match(/^ +\/\/ *\w+: /gm) ?? []).length, 0, 'every setting was uncommented');
-  const { limits, metering, ledger, port } = configOf(uncommented, { LOCAL_KEY: 'x', OPENAI_API_KEY: 'y' });
+  const { limits, metering, ledger, port } = configOf(uncommented, {
+    LOCAL_KEY: 'x',
+    OPENAI_API_KEY: 'y',
+    WEBHOOK_SECRET: `whsec_${'A'.repeat(32)}`,
+  });
   const expected = configOf(EMPTY);
   assert.deepEqual(
     { limits, metering, ledger, port },

@@ -26,6 +26,12 @@ const AGENTS_EXAMPLE = `// Agents are called as "openclaw/<id>". With only a def
   //   defaults: { model: { primary: "openai/gpt-5-mini", fallbacks: [] } },
   // },`;
 
+const WEBHOOKS_EXAMPLE = `// Who is told of each call: docs/webhooks.md.
+  // webhooks: [{ url: "https://billing.example.com/usage", secret: "\${WEBHOOK_SECRET}" }],`;
+
+/** Our sections that are settings with defaults. */
+const SETTINGS = [...OWN_SECTIONS].filter((section) => section !== 'webhooks');
+
 export function configTemplate({ models, agents }: TakenOver): string {
   return `// Weighbridge's configuration. Every option and its reason: docs/config.md. What is commented out is the default.
 {
@@ -40,7 +46,9 @@ export function configTemplate({ models, agents }: TakenOver): string {
 
   ${agents === null ? AGENTS_EXAMPLE : `agents: ${indented(agents)},`}
 
-${[...OWN_SECTIONS].map(sectionComment).join('\n\n')}
+  ${WEBHOOKS_EXAMPLE}
+
+${SETTINGS.map(sectionComment).join('\n\n')}
 }
 `;
 }

@@ -52,14 +52,33 @@ export interface PluginTree {
   intercept?: { timeoutMs?: number; onFailure?: 'failOpen' | 'failClosed' };
 }
 
+export interface WebhookTree {
+  id?: string;
+  url?: string;
+  events?: string[];
+  filter?: Record<string, string>;
+  format?: string;
+  secret?: string[];
+  token?: string;
+  tokenHeader?: string;
+  timeoutMs?: number;
+  retry?: { firstMs?: number };
+  concurrency?: number;
+  ordered?: boolean;
+  batch?: { max?: number; waitMs?: number };
+  allowPrivate?: boolean | string[];
+}
+
 export interface FileTree {
   gateway?: {
+    usageWebhookUrl?: string;
     host?: string;
     bind?: string;
     customBindHost?: string;
     auth?: { mode?: string; token?: string; password?: string };
   };
   models?: { mode?: string; providers?: Record<string, ProviderTree> };
+  webhooks?: WebhookTree[];
   agents?: { defaults?: { model?: ModelChoice }; list?: AgentTree[]; entries?: Record<string, AgentTree> };
   plugins?: { load?: { paths?: string[] }; entries?: Record<string, PluginTree> };
 }

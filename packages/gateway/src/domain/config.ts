@@ -6,6 +6,7 @@ import type { Secret } from '../lib/secret.ts';
 import type { Agent } from './agent.ts';
 import type { PluginSettings } from './plugin.ts';
 import type { Provider } from './provider.ts';
+import type { WebhookEndpoint } from './webhook.ts';
 
 export type Durability = 'strict' | 'power' | 'process';
 export type AuthMode = 'token' | 'password' | 'none';
@@ -71,8 +72,12 @@ export interface GatewayConfig {
     feedsMax: number;
     /** Keys in force at once. */
     keysMax: number;
+    /** Webhook endpoints that are stored at once. */
+    webhooksMax: number;
   };
   plugins: PluginSettings;
+  /** Those of the file; others are stored. */
+  webhooks: readonly WebhookEndpoint[];
   /** Said once at start: what is off, what was not understood. */
   warnings: readonly string[];
 }

@@ -7,4 +7,10 @@ export const EVENT_WRITES: RoomWrites = {
   scripts: new URL('./scripts.ts', import.meta.url),
 };
 
-export const CURSOR_SCRIPTS = ['addFollowers', 'claimFollowers', 'moveCursors', 'releaseFollowers', 'rewindFollowers'] as const;
+export const CURSOR_SCRIPTS = [
+  'addFollowers',
+  'claimFollowers',
+  'moveCursors',
+  'releaseFollowers',
+  'rewindFollowers',
+] as const;

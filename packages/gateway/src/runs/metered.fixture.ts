@@ -252,6 +252,7 @@ function configOf(
       metadataBytesMax: 100,
       feedsMax: 1,
       keysMax: 100,
+      webhooksMax: 100,
       ...options.limits,
     },
   };

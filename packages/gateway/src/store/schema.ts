@@ -190,6 +190,49 @@ export interface PluginEventsAsideTable {
   waiting: number;
 }
 
+/**
+ * Owner: webhooks. Endpoints that were made here, and what is known of every endpoint. `tenantId` is `*` where it gets every
+ * tenant's events. Secrets are here, because messages are signed with them.
+ */
+export interface WebhooksTable {
+  tenantId: string;
+  endpointId: string;
+  /** JSON of what was ordered; null: the operator's file says it. */
+  definition: string | null;
+  /** JSON of secrets and token; null where there is no definition. */
+  secrets: string | null;
+  createdAt: number;
+  createdBy: string | null;
+  disabledAt: number | null;
+  disabledReason: string | null;
+  /** Messages. */
+  delivered: number;
+  /** Attempts. */
+  failed: number;
+  /** Messages. */
+  dead: number;
+  lastDeliveredAt: number | null;
+  lastFailedAt: number | null;
+  lastFailure: string | null;
+}
+
+/** Owner: webhooks. Messages whose first attempt failed; what never failed has no row, and a delivered one none any more. */
+export interface DeliveriesTable {
+  tenantId: string;
+  endpointId: string;
+  /** The id the receiver sees: the event's, or a batch's. */
+  deliveryId: string;
+  /** Numbers of its events, JSON; `firstSeq` is the lowest. */
+  seqs: string;
+  firstSeq: number;
+  state: 'pending' | 'dead';
+  attempts: number;
+  nextAt: number;
+  lastAt: number;
+  lastStatus: number | null;
+  lastFailure: string;
+}
+
 /** Owner: store. What the store writes to learn whether it can write again after a failure. */
 export interface ProbeTable {
   one: Generated<number>;
@@ -206,5 +249,7 @@ export interface Tables {
   followers: FollowersTable;
   keys: KeysTable;
   pluginEventsAside: PluginEventsAsideTable;
+  webhooks: WebhooksTable;
+  deliveries: DeliveriesTable;
   probe: ProbeTable;
 }

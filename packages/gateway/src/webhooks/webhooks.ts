@@ -1,0 +1,202 @@
+/**
+ * All endpoints of a gateway: those of its file and those that are stored, each followed by a courier under the endpoint's
+ * lease. What changes (a reload, an order, another gateway's word) makes it look at the table and run what should run.
+ */
+import type { WebhookEndpoint } from '../domain/webhook.ts';
+import { holdFollower } from '../events/follower.ts';
+import type { EventLog } from '../events/log.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Store } from '../store/store.ts';
+import { StoreUnavailable } from '../store/store.ts';
+import { Courier, type CourierView } from './courier.ts';
+import { followerName, type NewEndpoint, WEBHOOKS_CHANGED } from './scripts.ts';
+import { Sender, type SenderDeps } from './sender.ts';
+import { ENDPOINT_COLUMNS } from './statements.ts';
+import { type EndpointRow, endpointOf, fingerprint, tenantKey } from './stored.ts';
+
+const AWAY_MS = 1_000;
+
+export interface WebhooksDeps extends SenderDeps {
+  store: Store;
+  log: EventLog;
+  clock: Clock;
+  /** This process, among those on the database. */
+  holder: string;
+  random?: () => number;
+  onDisabled: (endpointId: string, reason: string) => void;
+  onDead: (endpointId: string, deliveryId: string, reason: string) => void;
+  report: (error: unknown) => void;
+}
+
+/** One endpoint that is being followed. */
+interface Running {
+  endpoint: WebhookEndpoint;
+  fingerprint: string;
+  courier: Courier | null;
+  stop: AbortController;
+  ended: Promise<void>;
+}
+
+export class Webhooks {
+  readonly #deps: WebhooksDeps;
+  readonly #running = new Map<string, Running>();
+  #ofFile: readonly WebhookEndpoint[] = [];
+  #looking: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  private constructor(deps: WebhooksDeps) {
+    this.#deps = deps;
+    deps.store.onTold((payload) => {
+      if (payload === null || payload === WEBHOOKS_CHANGED) void this.refresh();
+    });
+  }
+
+  /** Every endpoint of the file has its cursor when this resolves, so that it misses no event from here on. */
+  static async begin(deps: WebhooksDeps, ofFile: readonly WebhookEndpoint[]): Promise<Webhooks> {
+    const webhooks = new Webhooks(deps);
+    await webhooks.use(ofFile);
+    return webhooks;
+  }
+
+  /** The file's endpoints are these from now on. */
+  async use(ofFile: readonly WebhookEndpoint[]): Promise<void> {
+    this.#ofFile = ofFile;
+    await this.refresh();
+  }
+
+  /** Whether any endpoint wants events of a type; who asks need not append those that nobody wants. */
+  wants(type: string): boolean {
+    return [...this.#running.values()].some(({ endpoint }) => endpoint.events.includes(type));
+  }
+
+  /** How an endpoint is doing that this gateway runs; null: another does, or none. */
+  view(tenantId: string | null, endpointId: string): CourierView | null {
+    return this.#running.get(keyOf(tenantKey(tenantId), endpointId))?.courier?.view ?? null;
+  }
+
+  /** Looks at the table and runs what should run; looks follow one another, and one that is asked for begins after the asking. */
+  refresh(): Promise<void> {
+    this.#looking = this.#looking.then(() => this.#look());
+    return this.#looking;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#looking;
+    await Promise.all([...this.#running.keys()].map((key) => this.#stop(key)));
+  }
+
+  async #look(): Promise<void> {
+    if (this.#isClosed) return;
+    try {
+      const wanted = await this.#wanted();
+      await Promise.all(
+        [...this.#running].map(([key, { fingerprint: old }]) => {
+          const next = wanted.get(key);
+          return next === undefined || fingerprint(next) !== old ? this.#stop(key) : undefined;
+        }),
+      );
+      if (this.#isClosed) return;
+      for (const [key, endpoint] of wanted) if (!this.#running.has(key)) this.#start(key, endpoint);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) this.#deps.report(error);
+      setTimeout(() => void this.refresh(), AWAY_MS).unref();
+    }
+  }
+
+  /** By key: the file's and the stored ones that nobody disabled. */
+  async #wanted(): Promise<Map<string, WebhookEndpoint>> {
+    const { store, clock } = this.#deps;
+    let rows = await readEndpoints(store);
+    const known = new Set(rows.map((row) => keyOf(row.tenantId, row.endpointId)));
+    const unknown = this.#ofFile.filter(({ tenantId, id }) => !known.has(keyOf(tenantKey(tenantId), id)));
+    for (const { tenantId, id } of unknown) {
+      await store.write('addEndpoints', {
+        tenantId: tenantKey(tenantId),
+        endpointId: id,
+        definition: null,
+        secrets: null,
+        createdBy: null,
+        now: clock.now(),
+        max: null,
+      } satisfies NewEndpoint);
+    }
+    if (unknown.length > 0) rows = await readEndpoints(store);
+    const ofFile = new Map(
+      this.#ofFile.map((endpoint) => [keyOf(tenantKey(endpoint.tenantId), endpoint.id), endpoint]),
+    );
+    const wanted = new Map<string, WebhookEndpoint>();
+    for (const row of rows) {
+      const key = keyOf(row.tenantId, row.endpointId);
+      const endpoint = endpointOf(row) ?? ofFile.get(key);
+      if (endpoint !== undefined && row.disabledAt === null) wanted.set(key, endpoint);
+    }
+    return wanted;
+  }
+
+  #start(key: string, endpoint: WebhookEndpoint): void {
+    const { report } = this.#deps;
+    const stop = new AbortController();
+    const sender = new Sender(endpoint, this.#deps);
+    const running: Running = {
+      endpoint,
+      fingerprint: fingerprint(endpoint),
+      courier: null,
+      stop,
+      ended: Promise.resolve(),
+    };
+    running.ended = this.#follow(running, sender)
+      .catch(report)
+      .finally(() => sender.close());
+    this.#running.set(key, running);
+  }
+
+  async #follow(running: Running, sender: Sender): Promise<void> {
+    const { store, holder, log, clock, random = Math.random, onDisabled, onDead, report } = this.#deps;
+    const { endpoint, stop } = running;
+    const tenantId = tenantKey(endpoint.tenantId);
+    const options = { tenantId, name: followerName(endpoint.id), signal: stop.signal };
+    await holdFollower({ store, holder }, options, async (hold) => {
+      const courier = new Courier(
+        {
+          store,
+          log,
+          clock,
+          sender,
+          random,
+          report,
+          onDead: (deliveryId, reason) => onDead(endpoint.id, deliveryId, reason),
+          onDisabled: (reason) => {
+            // Its row says so in a moment; until then it must not begin again.
+            stop.abort();
+            void running.ended.then(() => this.refresh());
+            onDisabled(endpoint.id, reason);
+          },
+        },
+        endpoint,
+        tenantId,
+        hold,
+      );
+      running.courier = courier;
+      await courier.run(hold.signal);
+      running.courier = null;
+    });
+  }
+
+  async #stop(key: string): Promise<void> {
+    const running = this.#running.get(key);
+    if (running === undefined) return;
+    running.stop.abort();
+    await running.ended;
+    this.#running.delete(key);
+  }
+}
+
+export function readEndpoints(store: Store): Promise<EndpointRow[]> {
+  const query = store.queries.selectFrom('webhooks').select(ENDPOINT_COLUMNS).orderBy('endpointId').compile();
+  return store.read<EndpointRow>(query);
+}
+
+function keyOf(tenantId: string, endpointId: string): string {
+  return `${tenantId} ${endpointId}`;
+}
