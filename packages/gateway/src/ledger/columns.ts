@@ -2,7 +2,7 @@
  * The order in which scripts hand values to the ledger's statements. The statements are built from these lists and the
  * scripts fill them, so the two cannot drift apart. Loaded by the writer thread: nothing heavy may be imported here.
  */
-import type { EntriesTable, RollupsTable } from '../store/schema.ts';
+import type { EntriesTable, FoldedRollupsTable, RollupsTable } from '../store/schema.ts';
 import type { Value } from '../store/store.ts';
 
 /** What an intent fills. */
@@ -109,3 +109,10 @@ export const ROLLUP_SUMS = [
   'costNanoUsd',
   'latencySumMs',
 ] as const satisfies readonly (keyof RollupsTable)[];
+
+/** Folded sums do not always lie apart by outcome; they count the two that answers tell. */
+export const FOLDED_SUMS = [
+  ...ROLLUP_SUMS,
+  'completed',
+  'uncertain',
+] as const satisfies readonly (keyof FoldedRollupsTable)[];

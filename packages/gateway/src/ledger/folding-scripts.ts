@@ -5,10 +5,9 @@
 import { encode } from '../lib/histogram.ts';
 import { ask, each, type Steps } from '../store/steps.ts';
 import type { Row, Value } from '../store/store.ts';
-import { ROLLUP_KEY, ROLLUP_SUMS } from './columns.ts';
-import { FoldedSums } from './folded-sums.ts';
+import { FOLDED_SUMS, ROLLUP_KEY } from './columns.ts';
+import { type FoldedRollup, FoldedSums } from './folded-sums.ts';
 import { type FoldedTier, TIER_MS, type Tier } from './periods.ts';
-import type { Rollup } from './rollup.ts';
 import { SHAPES, type Shape, tierName } from './shapes.ts';
 
 /** Units folded in one transaction: a settlement that waits for it must not wait long. */
@@ -87,11 +86,11 @@ function foldedRows(tier: FoldedTier, parts: readonly Row[]): Value[][] {
   });
 }
 
-function foldedRow(tier: string, rollup: Rollup): Value[] {
+function foldedRow(tier: string, rollup: FoldedRollup): Value[] {
   return [
     tier,
     ...ROLLUP_KEY.map((column) => rollup.key[column]),
-    ...ROLLUP_SUMS.map((column) => rollup.sums[column]),
+    ...FOLDED_SUMS.map((column) => rollup.sums[column]),
     encode(rollup.latencies),
     encode(rollup.firstTokens),
     rollup.lastSettledAt,

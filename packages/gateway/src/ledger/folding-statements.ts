@@ -1,7 +1,7 @@
 /** The statements of folding (folding-scripts.ts), for both engines. */
 import { sql } from 'kysely';
 import { asked, insertRows, type StatementShape, updateRows } from '../store/statement.ts';
-import { ROLLUP_KEY, ROLLUP_SUMS } from './columns.ts';
+import { FOLDED_SUMS, ROLLUP_KEY, ROLLUP_SUMS } from './columns.ts';
 
 /** The first part of a tier in a span, and all parts in it; sums are read as text, they may pass 2^53. */
 function partsOf(tier: 'quarter' | 'hour' | 'shift' | 'day'): Record<string, StatementShape> {
@@ -41,7 +41,7 @@ export const FOLDING_STATEMENTS: Readonly<Record<string, StatementShape>> = {
   'folding.insert': insertRows('foldedRollups', [
     'tier',
     ...ROLLUP_KEY,
-    ...ROLLUP_SUMS,
+    ...FOLDED_SUMS,
     'latencies',
     'firstTokens',
     'lastSettledAt',

@@ -8,7 +8,7 @@ import { usdText } from '../domain/price.ts';
 import type { Store } from '../store/store.ts';
 import { ofTenants, tenantsOf } from './tenants.ts';
 import type { UsageFilters } from './usage-question.ts';
-import { filtered, groupColumns } from './usage-sums.ts';
+import { filtered, groupColumns } from './usage-tiers.ts';
 
 export interface ReconcileQuestion {
   /** Null: every tenant. */

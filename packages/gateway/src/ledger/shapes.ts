@@ -1,17 +1,18 @@
 /**
  * By what folded sums are kept: by everything, and, for the questions that are asked most, by less, so that a month of hours
- * is thousands of rows and not tens of thousands. Every shape keeps tenant, bucket and outcome. Pure.
+ * is thousands of rows and not tens of thousands. Every shape keeps tenant and bucket. Pure.
  */
 import type { FoldedTier } from './periods.ts';
 import type { RollupKey } from './rollup.ts';
 
-type Dimension = 'provider' | 'model' | 'agentId' | 'source';
+type Dimension = 'provider' | 'model' | 'agentId' | 'source' | 'outcome';
 
-const DIMENSIONS: readonly Dimension[] = ['provider', 'model', 'agentId', 'source'];
+const DIMENSIONS: readonly Dimension[] = ['provider', 'model', 'agentId', 'source', 'outcome'];
 
 /** The smallest first; what a shape leaves out is empty in its keys. */
 export const SHAPES = {
   sources: ['source'],
+  outcomes: ['outcome'],
   agents: ['agentId'],
   models: ['provider', 'model'],
   all: DIMENSIONS,
@@ -27,11 +28,13 @@ export function tierName(tier: FoldedTier, shape: Shape): string {
 export function shapeFor(columns: readonly string[]): Shape {
   const needed = columns.filter((column) => (DIMENSIONS as readonly string[]).includes(column));
   const names = Object.keys(SHAPES) as Shape[];
-  return names.find((name) => needed.every((column) => (SHAPES[name] as readonly string[]).includes(column))) ?? 'all';
+  return names.find((name) => needed.every((column) => shapeKeeps(name, column))) ?? 'all';
+}
+
+export function shapeKeeps(shape: Shape, column: string): boolean {
+  return (SHAPES[shape] as readonly string[]).includes(column);
 }
 
 export function keyIn(shape: Shape, key: RollupKey): RollupKey {
-  const kept: readonly Dimension[] = SHAPES[shape];
-  const left = Object.fromEntries(DIMENSIONS.map((name) => [name, kept.includes(name) ? key[name] : '']));
-  return { ...key, ...left };
+  return { ...key, ...Object.fromEntries(DIMENSIONS.map((name) => [name, shapeKeeps(shape, name) ? key[name] : ''])) };
 }

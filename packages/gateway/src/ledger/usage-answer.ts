@@ -2,8 +2,9 @@
  * Sums over time: plans which tiers answer which part of the period, has the database add them up, and puts the answer
  * together. Periods are whole quarters of an hour of settlement time (minutes: whole minutes); the answer says which.
  */
-import type { UsageAnswer, UsageRow, UsageSums } from '@weighbridge/protocol';
+import type { TimeBucket, UsageAnswer, UsageRow, UsageSums } from '@weighbridge/protocol';
 import { usdText } from '../domain/price.ts';
+import { plus, type Whole, wholeOf } from '../lib/whole.ts';
 import type { Store } from '../store/store.ts';
 import {
   bucketsOf,
@@ -27,10 +28,12 @@ import {
   type UsageQuestion,
 } from './usage-question.ts';
 import { SUM_COLUMNS, type SumsRow, sumsOfEntries, sumsOfRollups } from './usage-sums.ts';
+import { groupValues } from './usage-tiers.ts';
 
-type Sums = Record<(typeof SUM_COLUMNS)[number], bigint>;
+type Sums = Record<(typeof SUM_COLUMNS)[number], Whole>;
 
 interface Group {
+  name: string;
   bucket: number;
   groups: (string | null)[];
   sums: Sums;
@@ -40,26 +43,28 @@ interface Group {
 export async function usageAnswer(store: Store, given: UsageQuestion): Promise<UsageAnswer> {
   const question = { ...given, tenants: await tenantsOf(store, given.tenantId) };
   const { groupBy, bucket = null, tz = 'UTC', limit = ROWS_DEFAULT } = question;
-  const ledger = await ledgerState(store);
   const step = bucket === 'minute' ? MINUTE_MS : QUARTER_MS;
   const asked = { fromMs: Math.floor(question.fromMs / step) * step, toMs: Math.ceil(question.toMs / step) * step };
-  const period = await occupied(store, question.tenantId, asked, bucket !== null);
+  const [ledger, period] = await Promise.all([
+    ledgerState(store),
+    occupied(store, question.tenantId, asked, bucket !== null),
+  ]);
   if (bucket === 'minute' && period.toMs - period.fromMs > MINUTES_PERIOD_MAX_MS) throw tooMany('one day of minutes');
   const buckets = bucketsOf(period, bucket, tz, ROWS_MAX);
   if (buckets === null) throw tooMany(`${ROWS_MAX} buckets`);
   const fromEntries = needsEntries(question);
   const pieces = fromEntries ? wholePieces(buckets) : piecesOf(buckets, ledger.folded);
   const rowsMax = bucket === null ? limit : Math.max(limit, ROWS_MAX) + 1;
-  const found = await (fromEntries ? groupsOfEntries : groupsOfRollups)(store, question, pieces, rowsMax);
+  const wantsLatency = (question.latency ?? (bucket === null && !fromEntries)) && pieces.length > 0;
+  const [found, latencies] = await Promise.all([
+    (fromEntries ? groupsOfEntries : groupsOfRollups)(store, question, pieces, rowsMax),
+    wantsLatency ? (fromEntries ? latenciesOfEntries : latenciesOfRollups)(store, question, pieces) : NO_LATENCIES,
+  ]);
   const { groups, groupCount, totals } = found;
-  const wantsLatency = question.latency ?? (bucket === null && !fromEntries);
-  const latencies: LatenciesByRow =
-    wantsLatency && pieces.length > 0
-      ? await (fromEntries ? latenciesOfEntries : latenciesOfRollups)(store, question, pieces)
-      : new Map();
   if (bucket !== null && groups.length >= rowsMax) throw tooMany(`${ROWS_MAX} rows`);
   const ordered = bucket === null ? groups.sort(byCostThenTokens) : groups.sort(byTimeThenCost);
   const shown = bucket === null ? ordered.slice(0, limit) : ordered;
+  const starts = bucket === null ? [] : bucketStarts(buckets, bucket, tz);
   return {
     object: 'usage',
     from: new Date(asked.fromMs).toISOString(),
@@ -68,11 +73,13 @@ export async function usageAnswer(store: Store, given: UsageQuestion): Promise<U
     bucket,
     tz,
     asOfSeq: ledger.lastSeq,
-    rows: shown.map((group) => rowOf(group, question, buckets, latencies)),
+    rows: shown.map((group) => rowOf(group, question, starts, latencies)),
     rowsOmitted: groupCount - shown.length,
-    totals: sumsText(totals, latencies.get(null)),
+    totals: told({}, totals, latencies.get(null)),
   };
 }
+
+const NO_LATENCIES: LatenciesByRow = new Map();
 
 /** What an answer is made of: not all of its groups, where they come from entries, but how many there are, and all added up. */
 interface Found {
@@ -82,7 +89,7 @@ interface Found {
 }
 
 async function groupsOfRollups(store: Store, question: TenantsQuestion, pieces: readonly Piece[]): Promise<Found> {
-  const groups = merged(await sumsOfRollups(store, question, pieces), question.groupBy.length);
+  const groups = merged(await sumsOfRollups(store, question, pieces), question);
   return { groups, groupCount: groups.length, totals: totalOf(groups) };
 }
 
@@ -93,11 +100,12 @@ async function groupsOfEntries(
   rowsMax: number,
 ): Promise<Found> {
   const rows = pieces.length === 0 ? [] : await sumsOfEntries(store, question, pieces, rowsMax);
-  const groups = merged(rows, question.groupBy.length);
+  const groups = merged(rows, question);
   const groupCount = rows[0]?.groups ?? 0;
   if (groupCount === groups.length) return { groups, groupCount, totals: totalOf(groups) };
-  const all = await sumsOfEntries(store, { ...question, groupBy: [] }, pieces, pieces.length);
-  return { groups, groupCount, totals: totalOf(merged(all, 0)) };
+  const ungrouped = { ...question, groupBy: [] };
+  const all = await sumsOfEntries(store, ungrouped, pieces, pieces.length);
+  return { groups, groupCount, totals: totalOf(merged(all, ungrouped)) };
 }
 
 /** Read before the sums: the sums then hold at least everything up to its number. */
@@ -136,61 +144,75 @@ function wholePieces(buckets: readonly Span[]): Piece[] {
 }
 
 /** Rows of one group from several tiers become one. */
-function merged(rows: readonly SumsRow[], groupCount: number): Group[] {
+function merged(rows: readonly SumsRow[], question: TenantsQuestion): Group[] {
   const groups = new Map<string, Group>();
   for (const row of rows) {
-    const values = Array.from({ length: groupCount }, (_, index) => row[`g${index}`] as string | null);
+    const values = groupValues(row, question);
     const name = nameOf(row.bucket, values);
+    const sums = sumsOf(row);
     const group = groups.get(name);
     if (!group) {
-      groups.set(name, { bucket: row.bucket, groups: values, sums: sumsOf(row), lastSettledAt: row.lastSettledAt });
+      groups.set(name, { name, bucket: row.bucket, groups: values, sums, lastSettledAt: row.lastSettledAt });
       continue;
     }
-    addTo(group.sums, sumsOf(row));
+    addTo(group.sums, sums);
     group.lastSettledAt = Math.max(group.lastSettledAt, row.lastSettledAt);
   }
   return [...groups.values()];
 }
 
+/** The row itself, its texts made into numbers: an answer may have ten thousand. */
 function sumsOf(row: SumsRow): Sums {
-  return Object.fromEntries(SUM_COLUMNS.map((column) => [column, BigInt(row[column] as string)])) as Sums;
+  for (const column of SUM_COLUMNS) {
+    if (typeof row[column] !== 'number') row[column] = wholeOf(row[column] as string);
+  }
+  return row as unknown as Sums;
 }
 
 function totalOf(groups: readonly Group[]): Sums {
-  const total = Object.fromEntries(SUM_COLUMNS.map((column) => [column, 0n])) as Sums;
+  const total = Object.fromEntries(SUM_COLUMNS.map((column) => [column, 0])) as Sums;
   for (const { sums } of groups) addTo(total, sums);
   return total;
 }
 
 function addTo(into: Sums, more: Sums): void {
-  for (const column of SUM_COLUMNS) into[column] += more[column];
+  for (const column of SUM_COLUMNS) into[column] = plus(into[column], more[column]);
 }
 
-function rowOf(group: Group, question: UsageQuestion, buckets: readonly Span[], latencies: LatenciesByRow): UsageRow {
-  const { groupBy, bucket = null, tz = 'UTC' } = question;
-  return {
-    group: Object.fromEntries(groupBy.map((name, index) => [name, group.groups[index] ?? null])),
-    bucketStart:
-      bucket === null ? null : new Date(startOfUnit(bucket, tz, buckets[group.bucket]!.fromMs)).toISOString(),
-    lastSettledAt: new Date(group.lastSettledAt).toISOString(),
-    ...sumsText(group.sums, latencies.get(nameOf(group.bucket, group.groups))),
-  };
+/** Only the first can be cut short by the period. */
+function bucketStarts(buckets: readonly Span[], unit: TimeBucket, tz: string): string[] {
+  return buckets.map(({ fromMs }, index) =>
+    new Date(index === 0 ? startOfUnit(unit, tz, fromMs) : fromMs).toISOString(),
+  );
 }
 
-function sumsText(sums: Sums, latencies: ReturnType<LatenciesByRow['get']>): UsageSums {
+function rowOf(
+  { name, bucket, groups, sums, lastSettledAt }: Group,
+  { groupBy }: UsageQuestion,
+  starts: readonly string[],
+  latencies: LatenciesByRow,
+): UsageRow {
+  const group: UsageRow['group'] = {};
+  for (let index = 0; index < groupBy.length; index++) group[groupBy[index]!] = groups[index] ?? null;
+  const settled = new Date(lastSettledAt).toISOString();
+  return told({ group, bucketStart: starts[bucket] ?? null, lastSettledAt: settled }, sums, latencies.get(name));
+}
+
+/** What is told of the row, then its sums. */
+function told<Head extends object>(head: Head, sums: Sums, latencies: ReturnType<LatenciesByRow['get']>) {
   const { latency = null, firstToken = null } = latencies ?? {};
-  const total = sums.input + sums.output + sums.cacheRead + sums.cacheWrite + sums.cacheWrite1h;
   return {
+    ...head,
     requests: Number(sums.requests),
-    input: sums.input.toString(),
-    output: sums.output.toString(),
-    cacheRead: sums.cacheRead.toString(),
-    cacheWrite: sums.cacheWrite.toString(),
-    cacheWrite1h: sums.cacheWrite1h.toString(),
-    reasoning: sums.reasoning.toString(),
-    total: total.toString(),
-    costNanoUsd: sums.costNanoUsd.toString(),
-    costUsd: usdText(sums.costNanoUsd),
+    input: String(sums.input),
+    output: String(sums.output),
+    cacheRead: String(sums.cacheRead),
+    cacheWrite: String(sums.cacheWrite),
+    cacheWrite1h: String(sums.cacheWrite1h),
+    reasoning: String(sums.reasoning),
+    total: String(tokensOf(sums)),
+    costNanoUsd: String(sums.costNanoUsd),
+    costUsd: usdText(BigInt(sums.costNanoUsd)),
     composition: {
       reported: Number(sums.reported),
       partial: Number(sums.partial),
@@ -206,7 +228,7 @@ function sumsText(sums: Sums, latencies: ReturnType<LatenciesByRow['get']>): Usa
       p99: latency[2]!,
     },
     timeToFirstTokenMs: firstToken && { p50: firstToken[0]!, p95: firstToken[1]! },
-  };
+  } satisfies UsageSums;
 }
 
 function byCostThenTokens(a: Group, b: Group): number {
@@ -217,11 +239,11 @@ function byTimeThenCost(a: Group, b: Group): number {
   return a.bucket - b.bucket || byCostThenTokens(a, b);
 }
 
-function tokensOf(sums: Sums): bigint {
-  return sums.input + sums.output + sums.cacheRead + sums.cacheWrite + sums.cacheWrite1h;
+function tokensOf({ input, output, cacheRead, cacheWrite, cacheWrite1h }: Sums): Whole {
+  return plus(plus(plus(input, output), plus(cacheRead, cacheWrite)), cacheWrite1h);
 }
 
-function compared(a: bigint, b: bigint): number {
+function compared(a: Whole, b: Whole): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;
 }

@@ -3,16 +3,15 @@
  * they come from the histograms of rollups or from the entries themselves.
  */
 import { sql } from 'kysely';
-import { binOf, denseTally, midOf, sparseTally, type Tally } from '../lib/histogram.ts';
+import { binOf, midOf, Tally } from '../lib/histogram.ts';
 import type { Row, Store } from '../store/store.ts';
-import { type Piece, TIERS } from './periods.ts';
+import type { Piece } from './periods.ts';
 import type { TenantsQuestion } from './usage-question.ts';
-import { buckets, entriesTable, filtered, groupColumns, settledWithin, tierTable, within } from './usage-sums.ts';
+import { entriesTable, settledWithin } from './usage-sums.ts';
+import { buckets, filtered, groupColumns, groupValues, keepsOutcome, rowsOfTiers } from './usage-tiers.ts';
 
 const LATENCY_RANKS = [0.5, 0.95, 0.99];
 const FIRST_TOKEN_RANKS = [0.5, 0.95];
-/** Rows beyond this get tallies that grow with what is in them: dense ones would take a gigabyte for 10,000 rows. */
-const DENSE_TALLIES_MAX = 200;
 
 /** Percentiles in the order of the ranks above; null where nothing completed. */
 export interface Latencies {
@@ -20,10 +19,19 @@ export interface Latencies {
   firstToken: readonly number[] | null;
 }
 
+interface LatencyRow extends Row {
+  bucket: number;
+  latencies: Uint8Array;
+  firstTokens: Uint8Array;
+}
+
 /** By the text of bucket and groups (`nameOf`), and under `null` over everything. */
 export type LatenciesByRow = ReadonlyMap<string | null, Latencies>;
 
 export function nameOf(bucket: number, groups: readonly unknown[]): string {
+  if (groups.length === 0) return `${bucket}`;
+  // Most questions have one group; a thousand rows of them are named in no time.
+  if (groups.length === 1) return groups[0] === null ? `${bucket}` : `${bucket}:${groups[0]}`;
   return JSON.stringify([bucket, ...groups]);
 }
 
@@ -32,47 +40,29 @@ export async function latenciesOfRollups(
   question: TenantsQuestion,
   pieces: readonly Piece[],
 ): Promise<LatenciesByRow> {
-  const tallies = new Map<string | null, { latency: Tally; firstToken: Tally }>();
-  const tallyOf = (name: string | null) => {
-    let own = tallies.get(name);
-    if (!own) {
-      const made = tallies.size < DENSE_TALLIES_MAX ? denseTally : sparseTally;
-      own = { latency: made(), firstToken: made() };
-      tallies.set(name, own);
+  const rows = await rowsOfTiers<LatencyRow>(store, question, pieces, (tier) => ({
+    columns: [sql.ref('r.latencies'), sql.ref('r.firstTokens')],
+    condition: keepsOutcome(question, tier) ? sql`r.outcome = 'completed'` : null,
+    isSummed: false,
+  }));
+  const groups = Map.groupBy(rows, (row) => nameOf(row.bucket, groupValues(row, question)));
+  const latencies = new Map<string | null, Latencies>();
+  const [latency, firstToken] = [new Tally(), new Tally()];
+  const [ownLatency, ownFirstToken] = [new Tally(latency), new Tally(firstToken)];
+  for (const [name, own] of groups) {
+    ownLatency.clear();
+    ownFirstToken.clear();
+    for (const row of own) {
+      ownLatency.add(row.latencies);
+      ownFirstToken.add(row.firstTokens);
     }
-    return own;
-  };
-  const all = tallyOf(null);
-  for (const tier of TIERS) {
-    const own = pieces.filter((piece) => piece.tier === tier);
-    if (own.length === 0) continue;
-    const groups = groupColumns(question, 'r').map((column, index) => sql`, ${column} as ${sql.ref(`g${index}`)}`);
-    const columns = sql`b.bucket, ${sql.ref('r.latencies')}, ${sql.ref('r.firstTokens')}${sql.join(groups, sql``)}`;
-    const query = sql<Row>`with ${buckets(own)} select ${columns} from b cross join ${tierTable(tier, 'r')}
-      where ${within(question, 'r', tier)} and ${filtered(question, 'r')} and ${sql.ref('r.outcome')} = 'completed'`;
-    for (const row of await store.read<Row>(query.compile(store.queries))) {
-      const into = tallyOf(
-        nameOf(
-          row.bucket as number,
-          question.groupBy.map((_, index) => row[`g${index}`]),
-        ),
-      );
-      for (const target of question.groupBy.length === 0 && question.bucket == null ? [all] : [into, all]) {
-        target.latency.add(row.latencies as Uint8Array);
-        target.firstToken.add(row.firstTokens as Uint8Array);
-      }
-      if (question.groupBy.length === 0 && question.bucket == null) tallies.set(nameOf(0, []), all);
-    }
+    latencies.set(name, ranksOf(ownLatency, ownFirstToken));
   }
-  return new Map(
-    [...tallies].map(([name, own]) => [
-      name,
-      {
-        latency: own.latency.percentiles(LATENCY_RANKS),
-        firstToken: own.firstToken.percentiles(FIRST_TOKEN_RANKS),
-      },
-    ]),
-  );
+  return latencies.set(null, ranksOf(latency, firstToken));
+}
+
+function ranksOf(latency: Tally, firstToken: Tally): Latencies {
+  return { latency: latency.percentiles(LATENCY_RANKS), firstToken: firstToken.percentiles(FIRST_TOKEN_RANKS) };
 }
 
 /** The database ranks the entries itself, so that only the percentiles travel, however many entries there are. */
@@ -88,12 +78,7 @@ export async function latenciesOfEntries(
   ] as const) {
     for (const isTotal of [false, true]) {
       for (const row of await ranked(store, question, pieces, column, ranks, isTotal)) {
-        const key = isTotal
-          ? null
-          : nameOf(
-              row.bucket as number,
-              question.groupBy.map((_, index) => row[`g${index}`]),
-            );
+        const key = isTotal ? null : nameOf(row.bucket as number, groupValues(row, question));
         const own = found.get(key) ?? { latency: null, firstToken: null };
         // The same rounding as the histograms of rollups have.
         const values = ranks.map((_, index) => midOf(binOf(row[`p${index}`] as number)));

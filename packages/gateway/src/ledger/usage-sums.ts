@@ -5,13 +5,13 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Row, Store } from '../store/store.ts';
 import { ROLLUP_SUMS } from './columns.ts';
-import { type Piece, TIERS, type Tier } from './periods.ts';
+import type { Piece, Tier } from './periods.ts';
 import { PRICED_LATER } from './rollup.ts';
-import { type Shape, shapeFor, tierName } from './shapes.ts';
 import { ofTenants } from './tenants.ts';
-import { GROUP_COLUMNS, type TenantsQuestion, type UsageFilters, type UsageQuestion } from './usage-question.ts';
+import type { TenantsQuestion, UsageFilters, UsageQuestion } from './usage-question.ts';
+import { buckets, filtered, groupColumns, grouped, isOneRowEach, rowsOfTiers } from './usage-tiers.ts';
 
-/** One group in one bucket: `g0`, `g1`… are the groups in the order asked, the sums are decimal text. */
+/** One group in one bucket: `g0`, `g1`… are the groups in the order asked, the sums are decimal text or safe numbers. */
 export interface SumsRow extends Row {
   bucket: number;
   lastSettledAt: number;
@@ -22,21 +22,37 @@ export const SUM_COLUMNS = [...ROLLUP_SUMS, 'uncertain', 'completed'] as const;
 
 const TOKEN_COLUMNS = ['input', 'output', 'cacheRead', 'cacheWrite', 'cacheWrite1h'] as const;
 
-export async function sumsOfRollups(
-  store: Store,
-  question: TenantsQuestion,
-  pieces: readonly Piece[],
-): Promise<SumsRow[]> {
-  const rows: SumsRow[] = [];
-  for (const tier of TIERS) {
-    const own = pieces.filter((piece) => piece.tier === tier);
-    if (own.length === 0) continue;
-    const query = sql<SumsRow>`with ${buckets(own)} select b.bucket, ${selected(question, 'r', ROLLUP_EXPRESSIONS)}
-      from b cross join ${tierTable(tier, 'r')} where ${within(question, 'r', tier)} and ${filtered(question, 'r')}
-      group by b.bucket${grouped(question)}`;
-    rows.push(...(await store.read<SumsRow>(query.compile(store.queries))));
+export function sumsOfRollups(store: Store, question: TenantsQuestion, pieces: readonly Piece[]): Promise<SumsRow[]> {
+  return rowsOfTiers<SumsRow>(store, question, pieces, (tier, own) => {
+    const isSummed = !isOneRowEach(question, tier, own);
+    const sums = SUM_COLUMNS.map((column) => {
+      const sum = rollupSum(column, tier, isSummed);
+      return sql`${exactly(store, sum)} as ${sql.ref(column)}`;
+    });
+    const last = sql.ref('r.lastSettledAt');
+    return {
+      columns: [...sums, sql`${isSummed ? sql`max(${last})` : last} as ${sql.ref('lastSettledAt')}`],
+      condition: null,
+      isSummed,
+    };
+  });
+}
+
+/** Folded sums know how many of their dispatches completed; those of a quarter of an hour lie apart by outcome. */
+function rollupSum(column: (typeof SUM_COLUMNS)[number], tier: Tier, isSummed: boolean): RawBuilder<unknown> {
+  const own = (name: string) => sql.ref(`r.${name}`);
+  const isOutcome = column === 'uncertain' || column === 'completed';
+  if (isOutcome && tier === 'quarter') {
+    return sql`coalesce(sum(${own('requests')}) filter (where ${own('outcome')} = ${sql.lit(column)}), 0)`;
   }
-  return rows;
+  return isSummed ? sql`sum(${own(column)})` : own(column);
+}
+
+/** A sum may pass 2^53, which no engine may round: as text then, and on SQLite as the quicker number where it can be. */
+function exactly(store: Store, sum: RawBuilder<unknown>): RawBuilder<unknown> {
+  if (store.engine === 'postgres') return sql`cast(${sum} as text)`;
+  const max = sql.lit(Number.MAX_SAFE_INTEGER);
+  return sql`iif(${sum} between -${max} and ${max}, ${sum}, cast(${sum} as text))`;
 }
 
 /** The first of them by cost, then tokens: there may be as many sessions as entries, and `groups` says how many there are. */
@@ -46,39 +62,13 @@ export function sumsOfEntries(
   pieces: readonly Piece[],
   limit: number,
 ): Promise<(SumsRow & { groups: number })[]> {
-  const sum = (column: (typeof SUM_COLUMNS)[number]) => ENTRY_EXPRESSIONS(column, 'e');
-  const tokens = sql.join(TOKEN_COLUMNS.map(sum), sql` + `);
+  const tokens = sql.join(TOKEN_COLUMNS.map(entrySum), sql` + `);
   const query = sql<SumsRow & { groups: number }>`with ${buckets(pieces)}
-    select b.bucket, count(*) over () as ${sql.ref('groups')}, ${selected(question, 'e', ENTRY_EXPRESSIONS)}
+    select b.bucket, count(*) over () as ${sql.ref('groups')}, ${selected(question)}
     from b cross join ${entriesTable(store, question)} where ${settledWithin(question, 'e')} and ${filtered(question, 'e')}
     group by b.bucket${grouped(question)}
-    order by ${sum('costNanoUsd')} desc, ${tokens} desc limit ${sql.lit(limit)}`;
+    order by ${entrySum('costNanoUsd')} desc, ${tokens} desc limit ${sql.lit(limit)}`;
   return store.read(query.compile(store.queries));
-}
-
-/**
- * The pieces as a table `b`. The numbers are our own, so they may stand in the text. What is summed is cross-joined to
- * it: that keeps SQLite from turning the order around, and each piece is one seek in the key.
- */
-export function buckets(pieces: readonly Piece[]): RawBuilder<unknown> {
-  const rows = pieces.map(({ bucket, fromMs, toMs }) => `(${bucket}, ${fromMs}, ${toMs})`);
-  return sql.raw(`b(bucket, from_ms, to_ms) as (values ${rows.join(', ')})`);
-}
-
-export function tierTable(tier: Tier, alias: string): RawBuilder<unknown> {
-  return sql`${sql.table(tier === 'quarter' ? 'rollups' : 'foldedRollups')} as ${sql.ref(alias)}`;
-}
-
-export function within(question: TenantsQuestion, alias: string, tier: Tier): RawBuilder<unknown> {
-  const column = (name: string) => sql.ref(`${alias}.${name}`);
-  const ofTier =
-    tier === 'quarter' ? sql`` : sql` and ${column('tier')} = ${sql.lit(tierName(tier, shapeOf(question)))}`;
-  return sql`${ofTenants(`${alias}.tenantId`, question.tenants)}${ofTier} and ${column('bucketStart')} >= b.from_ms and ${column('bucketStart')} < b.to_ms`;
-}
-
-function shapeOf({ groupBy, filters }: TenantsQuestion): Shape {
-  const filtered = (Object.keys(filters) as (keyof UsageFilters)[]).filter((name) => filters[name] !== undefined);
-  return shapeFor([...groupBy.map((group) => GROUP_COLUMNS[group]), ...filtered]);
 }
 
 /** What finds few entries comes first; each has its index. */
@@ -107,43 +97,15 @@ export function settledWithin(question: TenantsQuestion, alias: string): RawBuil
   return sql`${ofTenants(`${alias}.tenantId`, question.tenants)} and ${settledAt} >= b.from_ms and ${settledAt} < b.to_ms`;
 }
 
-export function filtered({ filters }: Pick<UsageQuestion, 'filters'>, alias: string): RawBuilder<unknown> {
-  const conditions = (Object.entries(filters) as [keyof UsageFilters, string | undefined][])
-    .filter(([, value]) => value !== undefined)
-    .map(([column, value]) => sql`${sql.ref(`${alias}.${column}`)} = ${value}`);
-  return conditions.length === 0 ? sql`1 = 1` : sql.join(conditions, sql` and `);
-}
-
-export function groupColumns({ groupBy }: Pick<UsageQuestion, 'groupBy'>, alias: string): RawBuilder<unknown>[] {
-  // Rollups keep "no agent" as an empty text, entries as null: outside it is null.
-  return groupBy.map((group) => {
-    const column = sql.ref(`${alias}.${GROUP_COLUMNS[group]}`);
-    return group === 'agent' ? sql`nullif(${column}, '')` : column;
-  });
-}
-
-export function grouped({ groupBy }: Pick<UsageQuestion, 'groupBy'>): RawBuilder<unknown> {
-  return groupBy.length === 0 ? sql`` : sql`, ${sql.join(groupBy.map((_, index) => sql.ref(`g${index}`)))}`;
-}
-
-type Expressions = (column: (typeof SUM_COLUMNS)[number], alias: string) => RawBuilder<unknown>;
-
-function selected(question: TenantsQuestion, alias: string, expressions: Expressions): RawBuilder<unknown> {
-  const groups = groupColumns(question, alias).map((column, index) => sql`${column} as ${sql.ref(`g${index}`)}`);
-  const sums = SUM_COLUMNS.map((column) => sql`cast(${expressions(column, alias)} as text) as ${sql.ref(column)}`);
-  const last = alias === 'e' ? 'settledAt' : 'lastSettledAt';
-  return sql.join([...groups, ...sums, sql`max(${sql.ref(`${alias}.${last}`)}) as ${sql.ref('lastSettledAt')}`]);
-}
-
-function ROLLUP_EXPRESSIONS(column: (typeof SUM_COLUMNS)[number], alias: string): RawBuilder<unknown> {
-  const own = (name: string) => sql.ref(`${alias}.${name}`);
-  if (column !== 'uncertain' && column !== 'completed') return sql`sum(${own(column)})`;
-  return sql`coalesce(sum(${own('requests')}) filter (where ${own('outcome')} = ${sql.lit(column)}), 0)`;
+function selected(question: TenantsQuestion): RawBuilder<unknown> {
+  const groups = groupColumns(question, 'e').map((column, index) => sql`${column} as ${sql.ref(`g${index}`)}`);
+  const sums = SUM_COLUMNS.map((column) => sql`cast(${entrySum(column)} as text) as ${sql.ref(column)}`);
+  return sql.join([...groups, ...sums, sql`max(${sql.ref('e.settledAt')}) as ${sql.ref('lastSettledAt')}`]);
 }
 
 /** The same as rollup.ts says it of one entry. */
-function ENTRY_EXPRESSIONS(column: (typeof SUM_COLUMNS)[number], alias: string): RawBuilder<unknown> {
-  const own = (name: string) => sql.ref(`${alias}.${name}`);
+function entrySum(column: (typeof SUM_COLUMNS)[number]): RawBuilder<unknown> {
+  const own = (name: string) => sql.ref(`e.${name}`);
   const isUsage = sql`${own('kind')} = 'usage'`;
   const count = (condition: RawBuilder<unknown>) => sql`count(*) filter (where ${isUsage} and ${condition})`;
   switch (column) {

@@ -7,7 +7,7 @@
 import { sql } from 'kysely';
 import { encode, type Histogram, mergeInto } from '../lib/histogram.ts';
 import type { Row, Store } from '../store/store.ts';
-import { ROLLUP_KEY, ROLLUP_SUMS } from './columns.ts';
+import { FOLDED_SUMS, ROLLUP_KEY, ROLLUP_SUMS } from './columns.ts';
 import { FoldedSums } from './folded-sums.ts';
 import { FOLDED_TIERS, type FoldedTier, TIER_MS } from './periods.ts';
 import { keyText, type Rollup, RollupFold, type RollupKey, type RollupSource } from './rollup.ts';
@@ -16,13 +16,16 @@ import { ROLLUP_SOURCE_COLUMNS } from './statements.ts';
 
 const PAGE = 5000;
 
-const KEPT_COLUMNS = [
-  ...ROLLUP_KEY,
-  'latencies' as const,
-  'firstTokens' as const,
-  'lastSettledAt' as const,
-  ...ROLLUP_SUMS.map((column) => sql<string>`cast(${sql.ref(column)} as text)`.as(column)),
-];
+/** A kept sum whole; its counts as text, they may pass 2^53. */
+function keptColumns<Sum extends (typeof FOLDED_SUMS)[number]>(sums: readonly Sum[]) {
+  return [
+    ...ROLLUP_KEY,
+    'latencies' as const,
+    'firstTokens' as const,
+    'lastSettledAt' as const,
+    ...sums.map((column) => sql<string>`cast(${sql.ref(column)} as text)`.as(column)),
+  ];
+}
 
 export interface Verification {
   ok: boolean;
@@ -85,7 +88,7 @@ async function foldEntries(
 }
 
 async function compareRollups(store: Store, fold: RollupFold, report: (problem: string) => void): Promise<number> {
-  const kept = await store.read(store.queries.selectFrom('rollups').select(KEPT_COLUMNS).compile());
+  const kept = await store.read(store.queries.selectFrom('rollups').select(keptColumns(ROLLUP_SUMS)).compile());
   compareKept('rollup', kept, fold.rollups, report);
   return kept.length;
 }
@@ -100,14 +103,14 @@ async function compareFolded(store: Store, fold: RollupFold, report: (problem: s
     for (const shape of Object.keys(SHAPES) as Shape[]) {
       const name = tierName(tier, shape);
       const kept = await store.read(
-        store.queries.selectFrom('foldedRollups').select(KEPT_COLUMNS).where('tier', '=', name).compile(),
+        store.queries.selectFrom('foldedRollups').select(keptColumns(FOLDED_SUMS)).where('tier', '=', name).compile(),
       );
       compareKept(`folded ${name}`, kept, foldedOf(tier, shape, parts), report);
     }
   }
 }
 
-function foldedOf(tier: FoldedTier, shape: Shape, parts: readonly Rollup[]): Map<string, Rollup> {
+function foldedOf(tier: FoldedTier, shape: Shape, parts: readonly Rollup[]): ReadonlyMap<string, Rollup> {
   const folded = new FoldedSums(TIER_MS[tier], shape);
   for (const { key, sums, latencies, firstTokens, lastSettledAt } of parts) {
     folded.add({ ...key, ...sums, latencies: encode(latencies), firstTokens: encode(firstTokens), lastSettledAt });
@@ -133,9 +136,9 @@ function compareKept(
 }
 
 function compareRollup(name: string, row: Row, expected: Rollup, report: (problem: string) => void): void {
-  for (const column of ROLLUP_SUMS) {
+  for (const [column, sum] of Object.entries(expected.sums)) {
     const kept = String(row[column]);
-    const rebuilt = String(expected.sums[column]);
+    const rebuilt = String(sum);
     if (kept !== rebuilt) report(`the ${name} has ${column} ${kept}, its entries give ${rebuilt}`);
   }
   for (const column of ['latencies', 'firstTokens'] as const) {

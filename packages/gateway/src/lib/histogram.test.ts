@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { addTo, encode, type Histogram, mergeInto, percentiles } from './histogram.ts';
+import { addTo, encode, type Histogram, mergeInto, percentiles, Tally } from './histogram.ts';
 
 const durations = fc.array(fc.integer({ min: 0, max: 4_000_000 }), { minLength: 1, maxLength: 300 });
 
@@ -37,4 +37,35 @@ test('histograms stored and merged equal the histogram of all durations', () => 
 
 test('an empty histogram has no percentiles', () => {
   assert.equal(percentiles(new Map(), [0.5]), null);
+});
+
+test('a tally of encoded histograms, and that of the whole beside it, have the percentiles of their durations', () => {
+  const ranks = [0.5, 0.95, 1];
+  const ofAll = (values: readonly number[]) => {
+    const histogram: Histogram = new Map();
+    for (const value of values) addTo(histogram, value);
+    return histogram;
+  };
+  fc.assert(
+    fc.property(fc.array(fc.array(durations, { maxLength: 4 }), { minLength: 1, maxLength: 4 }), (groups) => {
+      const whole = new Tally();
+      const tally = new Tally(whole);
+      for (const parts of groups) {
+        tally.clear();
+        for (const part of parts) tally.add(encode(ofAll(part)));
+        assert.deepEqual(tally.percentiles(ranks), percentiles(ofAll(parts.flat()), ranks));
+      }
+      assert.deepEqual(whole.percentiles(ranks), percentiles(ofAll(groups.flat(2)), ranks));
+    }),
+  );
+});
+
+test('bytes that end within a number are an error, not a histogram', () => {
+  const bytes = encode(
+    new Map([
+      [5, 1],
+      [300, 200],
+    ]),
+  );
+  for (const end of [1, 3, 4, 5]) assert.throws(() => new Tally().add(bytes.subarray(0, end)), /cut short/, `${end}`);
 });

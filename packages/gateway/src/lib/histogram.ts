@@ -7,6 +7,8 @@ const EXACT_BELOW_MS = 10_000;
 /** Each bin above the exact range is 1 % wider than the one before. */
 const GROWTH = Math.log(1.01);
 
+const CUT_SHORT = 'a histogram is cut short';
+
 /** Count of values by bin. */
 export type Histogram = Map<number, number>;
 
@@ -35,7 +37,7 @@ export function mergeInto(histogram: Histogram, bytes: Uint8Array): void {
     let factor = 1;
     while (true) {
       const byte = bytes[at++];
-      if (byte === undefined) throw new Error('a histogram is cut short');
+      if (byte === undefined) throw new Error(CUT_SHORT);
       value += (byte & 127) * factor;
       if (byte < 128) return value;
       factor *= 128;
@@ -88,60 +90,74 @@ export function percentiles(histogram: Histogram, ranks: readonly number[]): num
   });
 }
 
-/** Many histograms in the making of one. */
-export interface Tally {
-  add(bytes: Uint8Array): void;
-  /** Nearest-rank percentiles in milliseconds; null when nothing was counted. `ranks` in 0..1, ascending. */
-  percentiles(ranks: readonly number[]): number[] | null;
-}
-
 /** Bins end where 1 % steps pass a year. */
 const DENSE_BINS = EXACT_BELOW_MS + 1000;
 
-/** For few: quick, 43 kB each. */
-export function denseTally(): Tally {
-  const counts = new Uint32Array(DENSE_BINS);
-  return { add: (bytes) => addEncoded(counts, bytes), percentiles: (ranks) => densePercentiles(counts, ranks) };
+/**
+ * Many encoded histograms in the making of one: quick, 43 kB however many there are. What is added is added to the tally
+ * of the whole too, where there is one, so that each is decoded once. Emptied, it serves the next group.
+ */
+export class Tally {
+  readonly #counts = new Uint32Array(DENSE_BINS);
+  readonly #whole: Tally | null;
+  #count = 0;
+
+  constructor(whole: Tally | null = null) {
+    this.#whole = whole;
+  }
+
+  add(bytes: Uint8Array): void {
+    const whole = this.#whole;
+    const added = addEncoded(this.#counts, whole === null ? null : whole.#counts, bytes);
+    this.#count += added;
+    if (whole !== null) whole.#count += added;
+  }
+
+  /** Nearest-rank percentiles in milliseconds; null when nothing was counted. `ranks` in 0..1, ascending. */
+  percentiles(ranks: readonly number[]): number[] | null {
+    if (this.#count === 0) return null;
+    const found: number[] = [];
+    let seen = 0;
+    for (let bin = 0; bin < DENSE_BINS && found.length < ranks.length; bin++) {
+      const count = this.#counts[bin]!;
+      if (count === 0) continue;
+      seen += count;
+      while (found.length < ranks.length && seen >= Math.max(1, Math.ceil(ranks[found.length]! * this.#count)))
+        found.push(midOf(bin));
+    }
+    return found;
+  }
+
+  clear(): void {
+    this.#counts.fill(0);
+    this.#count = 0;
+  }
 }
 
-/** For thousands: slower, but only as large as what is in it. */
-export function sparseTally(): Tally {
-  const histogram: Histogram = new Map();
-  return { add: (bytes) => mergeInto(histogram, bytes), percentiles: (ranks) => percentiles(histogram, ranks) };
-}
-
-/** Adds an encoded histogram. One pass over the bytes, no objects: months of them are merged for one answer. */
-function addEncoded(into: Uint32Array, bytes: Uint8Array): void {
+/** One pass over the bytes, no objects: months of them are merged for one answer. Gives how many were counted. */
+function addEncoded(into: Uint32Array, andInto: Uint32Array | null, bytes: Uint8Array): number {
   let bin = 0;
-  let at = 0;
-  while (at < bytes.length) {
-    for (let isCount = 0; isCount < 2; isCount++) {
-      let value = 0;
-      let factor = 1;
-      let byte = 128;
-      while (byte >= 128) {
-        if (at >= bytes.length) throw new Error('a histogram is cut short');
+  let counted = 0;
+  let isCount = false;
+  for (let at = 0; at < bytes.length; isCount = !isCount) {
+    // Nearly every number is one byte: bins lie close together, and few dispatches share one.
+    let value = bytes[at++]!;
+    if (value > 127) {
+      value &= 127;
+      for (let factor = 128, byte = 128; byte > 127; factor *= 128) {
+        if (at >= bytes.length) throw new Error(CUT_SHORT);
         byte = bytes[at++]!;
         value += (byte & 127) * factor;
-        factor *= 128;
       }
-      if (isCount === 0) bin += value;
-      else into[Math.min(bin, DENSE_BINS - 1)]! += value;
     }
+    if (!isCount) {
+      bin = Math.min(bin + value, DENSE_BINS - 1);
+      continue;
+    }
+    into[bin]! += value;
+    if (andInto !== null) andInto[bin]! += value;
+    counted += value;
   }
-}
-
-function densePercentiles(counts: Uint32Array, ranks: readonly number[]): number[] | null {
-  let count = 0;
-  for (let bin = 0; bin < counts.length; bin++) count += counts[bin]!;
-  if (count === 0) return null;
-  const found: number[] = [];
-  let seen = 0;
-  for (let bin = 0; bin < counts.length && found.length < ranks.length; bin++) {
-    if (counts[bin] === 0) continue;
-    seen += counts[bin]!;
-    while (found.length < ranks.length && seen >= Math.max(1, Math.ceil(ranks[found.length]! * count)))
-      found.push(midOf(bin));
-  }
-  return found;
+  if (isCount) throw new Error(CUT_SHORT);
+  return counted;
 }

@@ -39,9 +39,12 @@ export function startOf(unit: ZoneUnit, zone: string, ms: number): number {
 
 /** The first beginning of the unit after a beginning. */
 export function nextStart(unit: ZoneUnit, zone: string, startMs: number): number {
-  const offsetMs = unit === 'hour' ? steadyOffset(zone, startMs, startMs + HOUR_MS) : null;
+  const lengthMs = unit === 'month' ? null : STEADY_LENGTH_MS[unit];
+  const offsetMs = lengthMs === null ? null : steadyOffset(zone, startMs, startMs + lengthMs);
   // By the clock on the wall: where that was put by half an hour, an hour begins in the middle of one.
-  if (offsetMs !== null) return (Math.floor((startMs + offsetMs) / HOUR_MS) + 1) * HOUR_MS - offsetMs;
+  if (lengthMs !== null && offsetMs !== null) {
+    return (Math.floor((startMs + offsetMs) / lengthMs) + 1) * lengthMs - offsetMs;
+  }
   const name = nameOf(unit, zone, startMs);
   let within = startMs;
   let after = startMs + LENGTH_MAX_MS[unit];
@@ -54,6 +57,8 @@ export function nextStart(unit: ZoneUnit, zone: string, startMs: number): number
 }
 
 const HOUR_MS = 60 * 60 * 1000;
+/** While the offset stays. */
+const STEADY_LENGTH_MS = { hour: HOUR_MS, day: DAY_MS } as const;
 /** Longer than the longest of its kind: a day of 25 hours, a month of 31 such days. */
 const LENGTH_MAX_MS: Readonly<Record<ZoneUnit, number>> = {
   hour: HOUR_MS + QUARTER_MS,
@@ -69,6 +74,7 @@ function quarterBetween(fromMs: number, toMs: number): number {
 const steady = new Map<string, { fromMs: number; toMs: number; offsetMs: number }>();
 
 function steadyOffset(zone: string, fromMs: number, toMs: number): number | null {
+  if (zone === 'UTC') return 0;
   const known = steady.get(zone);
   if (known && known.fromMs <= fromMs && toMs <= known.toMs) return known.offsetMs;
   const end = fromMs + DAY_MS;

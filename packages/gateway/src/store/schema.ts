@@ -104,6 +104,9 @@ export interface RollupsTable {
 export interface FoldedRollupsTable extends RollupsTable {
   /** `hour`, `shift`, `day`, `week`, of everything or of less (ledger/shapes.ts). */
   tier: string;
+  /** Dispatches of these outcomes: most shapes do not lie apart by outcome. */
+  completed: number;
+  uncertain: number;
 }
 
 /** Owner: ledger. One row: this ledger's name and the counters that give `seq` and `settledAt` in commit order. */

@@ -8,6 +8,7 @@ import { up as foldedRollups } from './0005-folded-rollups.ts';
 import { up as pageIndexes } from './0006-page-indexes.ts';
 import { up as prices } from './0007-prices.ts';
 import { up as keys } from './0008-keys.ts';
+import { up as foldedOutcomes } from './0009-folded-outcomes.ts';
 import { up as webhooks } from './0011-webhooks.ts';
 import { up as plugins } from './0012-plugins.ts';
 
@@ -19,6 +20,7 @@ export const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, engine: E
   '0006-page-indexes': pageIndexes,
   '0007-prices': prices,
   '0008-keys': keys,
+  '0009-folded-outcomes': foldedOutcomes,
   '0011-webhooks': webhooks,
   '0012-plugins': plugins,
 };

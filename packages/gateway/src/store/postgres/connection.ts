@@ -60,7 +60,12 @@ export function readerPool(url: string): pg.Pool {
     idleTimeoutMillis: 30_000,
     query_timeout: READ_TIMEOUT_MS,
     application_name: 'weighbridge reader',
-    options: settings(url, [`statement_timeout=${READ_TIMEOUT_MS}`, 'default_transaction_read_only=on']),
+    options: settings(url, [
+      `statement_timeout=${READ_TIMEOUT_MS}`,
+      'default_transaction_read_only=on',
+      // Compiling a question takes longer than answering it.
+      'jit=off',
+    ]),
   });
   // An idle connection that breaks is replaced by the next question.
   pool.on('error', () => {});

@@ -46,7 +46,7 @@ export class Reader {
     const read = this.#reads.get(answer.id);
     if (!read) return;
     this.#reads.delete(answer.id);
-    if ('rows' in answer) read.resolve(answer.rows);
+    if ('rows' in answer) read.resolve(named(answer.columns, answer.rows));
     else read.reject(new Error(answer.error));
   }
 
@@ -54,4 +54,12 @@ export class Reader {
     for (const { reject } of this.#reads.values()) reject(error);
     this.#reads.clear();
   }
+}
+
+function named(columns: readonly string[], rows: readonly (readonly Value[])[]): Row[] {
+  return rows.map((values) => {
+    const row: Row = {};
+    for (let index = 0; index < columns.length; index++) row[columns[index]!] = values[index]!;
+    return row;
+  });
 }
