@@ -7,10 +7,12 @@ import type {
   DispatchDetail,
   DispatchRecord,
   EventEnvelope,
+  IngestAnswer,
   KeyInfo,
   KeyRequest,
   List,
   ModelUsageEvent,
+  ModelUsageRecord,
   Reconciliation,
   RepricePage,
   RunInFlight,
@@ -169,6 +171,14 @@ export class WeighbridgeClient {
   /** One page of settled entries held against the prices in force, and corrected. For the operator only. */
   reprice(query: RepriceQuery): Promise<RepricePage> {
     return this.#ask(`/api/v1/prices/reprice${search({ ...query })}`, { method: 'POST' });
+  }
+
+  /**
+   * Usage that others counted: all of it or none, each record once by its `id`. Needs the scope `admin`; a record that
+   * cannot be is a 400 that names it, an id that was another's a 409.
+   */
+  ingest(records: ModelUsageRecord | readonly ModelUsageRecord[]): Promise<IngestAnswer> {
+    return this.#ask('/api/v1/ingest/model_usage', { method: 'POST', body: records });
   }
 
   /** Keys, newest first. Needs the scope `admin`, as do the next two. */

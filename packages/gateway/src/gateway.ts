@@ -109,7 +109,7 @@ async function startOn(
     if (reason !== null) log.error({ reason }, 'the database takes no writes; calls are refused until it does');
     else log.info('the database takes writes again');
   });
-  const { ledger, events, heartbeat } = await beginLedger(store, config, clock, ids, log);
+  const { ledger, events, heartbeat, instanceId } = await beginLedger(store, config, clock, ids, log);
   const webhooks = await beginWebhooks({ store, log: events, clock, holder: ids.next('ins') }, config, log);
   const { holdMs } = config.ledger;
   let limits = config.limits;
@@ -191,6 +191,10 @@ async function startOn(
       priceOf: entryPricing(prices, () => setup.config.providers),
       correct: (correction) => ledger.correct(correction),
       pricesHash: () => pricesHash(prices, setup.config.providers),
+    },
+    ingest: {
+      reports: { store, instanceId, announce: (seq) => events.announce(seq) },
+      nextDispatchId: () => ids.next('dsp'),
     },
     events,
     catalogue: { listed: () => setup.catalogue.listed() },
@@ -312,6 +316,8 @@ function beginWebhooks(
 }
 
 interface Begun {
+  /** This process among those that write here. */
+  instanceId: string;
   ledger: StoredLedger;
   events: EventLog;
   /** Where others share the database; null where this process has it to itself. */
@@ -352,13 +358,13 @@ async function beginLedger(
   if (store.exclusive) {
     const recovered = await ledger.recoverDead();
     if (recovered > 0) onRecovered(recovered);
-    return { ledger, events, heartbeat: null };
+    return { instanceId, ledger, events, heartbeat: null };
   }
   const leaseMs = config.ledger.instanceLeaseMs;
   const recoverDead = (): Promise<number> => ledger.recoverDead();
   const heartbeat = new Heartbeat({ store, clock, instanceId, leaseMs, recoverDead, onRecovered });
   await heartbeat.start();
-  return { ledger, events, heartbeat };
+  return { instanceId, ledger, events, heartbeat };
 }
 
 async function listen(server: FastifyInstance, config: GatewayConfig): Promise<string> {

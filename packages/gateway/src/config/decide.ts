@@ -266,6 +266,8 @@ function decideLimits(tree: FileTree | null, database: Database): GatewayConfig[
     tagsMax: setting(tree, 'limits.tagsMax'),
     metadataBytesMax: setting(tree, 'limits.metadataBytesMax'),
     feedsMax: setting(tree, 'limits.feedsMax'),
+    ingestRecordsMax: setting(tree, 'limits.ingestRecordsMax'),
+    ingestBytesMax: setting(tree, 'limits.ingestBytesMax'),
     keysMax: setting(tree, 'limits.keysMax'),
     webhooksMax: setting(tree, 'limits.webhooksMax'),
   };

@@ -321,6 +321,12 @@ export const OPTIONS = {
   'limits.tagsMax': count(32, 1_000, 'Tags on one call; 400 beyond.', 0),
   'limits.metadataBytesMax': bytes(8_192, 1_048_576, 'Longest metadata of one call as JSON; 400 beyond.'),
   'limits.feedsMax': count(64, 100_000, 'Live event feeds at once; 503 beyond.', 0),
+  'limits.ingestRecordsMax': count(
+    1_000,
+    100_000,
+    'Records in one request to `/api/v1/ingest/model_usage`; 413 beyond.',
+  ),
+  'limits.ingestBytesMax': bytes(4_194_304, GIB, 'Longest body of such a request; 413 beyond.'),
   'limits.keysMax': count(10_000, 100_000, 'Keys in force at once: each gateway has all of them in memory.', 0),
 
   'limits.plugins.heapBytesMax': bytes(

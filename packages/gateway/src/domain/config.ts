@@ -71,6 +71,8 @@ export interface GatewayConfig {
     metadataBytesMax: number;
     feedsMax: number;
     /** Keys in force at once. */
+    ingestRecordsMax: number;
+    ingestBytesMax: number;
     keysMax: number;
     /** Webhook endpoints that are stored at once. */
     webhooksMax: number;

@@ -5,6 +5,9 @@
 import type { EntrySource, Outcome, Usage, UsageSource } from '@weighbridge/protocol';
 import type { PricePin } from './price.ts';
 
+/** No request has so many tokens: such a number is a mistake, and would be an invoice. */
+export const TOKENS_MAX = 1_000_000_000;
+
 /** Who caused a dispatch and for whom: fixed at admission, the same on every dispatch of a run. */
 export interface Attribution {
   tenantId: string;

@@ -22,6 +22,7 @@ export const REFUSALS = {
   not_found: { status: 404, type: 'not_found', retryable: false, level: 'debug' },
   method_not_allowed: { status: 405, type: 'invalid_request_error', retryable: false, level: 'debug' },
   config_refused: { status: 409, type: 'invalid_request_error', retryable: false, level: 'warn' },
+  report_conflict: { status: 409, type: 'invalid_request_error', retryable: false, level: 'info' },
   payload_too_large: { status: 413, type: 'invalid_request_error', retryable: false, level: 'info' },
   rate_limited: { status: 429, type: 'rate_limited', retryable: true, level: 'warn' },
   internal: { status: 500, type: 'api_error', retryable: false, level: 'error' },

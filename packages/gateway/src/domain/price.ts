@@ -19,8 +19,11 @@ export type RateName = UsageBucket | PricedPart | `tool.${string}`;
 /** pico-USD for one unit. What has no rate here cannot be priced; a part without a rate is billed as its bucket. */
 export type Rates = Readonly<{ [Name in RateName]?: bigint }>;
 
-/** `demo`: answers cost nothing. `import`: a catalogue that the operator brought. `book`: the snapshot that came along. */
-export type PriceSource = 'config' | 'demo' | 'import' | 'book';
+/**
+ * `demo`: answers cost nothing. `import`: a catalogue that the operator brought. `book`: the snapshot that came along.
+ * `reported`: whoever reported the usage said what it cost; there are no rates.
+ */
+export type PriceSource = 'config' | 'demo' | 'import' | 'book' | 'reported';
 
 /** Why these rates and no others: what was looked up, and where each number was published. */
 export interface PriceBasis {
@@ -48,7 +51,13 @@ export interface PricePin {
   basis: PriceBasis | null;
 }
 
-const ID_PREFIX: Readonly<Record<PriceSource, string>> = { config: 'cfg', demo: 'demo', import: 'imp', book: 'book' };
+const ID_PREFIX: Readonly<Record<PriceSource, string>> = {
+  config: 'cfg',
+  demo: 'demo',
+  import: 'imp',
+  book: 'book',
+  reported: 'rep',
+};
 
 export function pin(source: PriceSource, rates: Rates, basis: PriceBasis | null = null): PricePin {
   const text = rateNames(rates)
@@ -146,4 +155,16 @@ export function usdText(nanoUsd: bigint): string {
     .padStart(9, '0')
     .replace(/0{1,3}$/, '');
   return `${sign}${absolute / NANO_PER_USD}.${decimals}`;
+}
+
+const NANO_DECIMALS = 9;
+
+/** `0.0001234567`, `2.5e-05` or `3` in nano-USD, rounded half to even; null where it is no amount. */
+export function nanoUsdOf(usd: string): bigint | null {
+  const parts = /^(\d{1,12})(?:\.(\d{1,40}))?(?:[eE]([+-]?\d{1,2}))?$/.exec(usd);
+  if (parts === null) return null;
+  const [, whole = '', decimals = '', exponent = '0'] = parts;
+  const digits = BigInt(whole + decimals);
+  const shift = NANO_DECIMALS - decimals.length + Number(exponent);
+  return shift >= 0 ? digits * 10n ** BigInt(shift) : divideHalfEven(digits, 10n ** BigInt(-shift));
 }

@@ -56,6 +56,7 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /openapi.json': { scope: 'read' },
   'POST /api/v1/runs/:id/stop': { scope: 'admin', path: `/api/v1/runs/run_${ID}/stop` },
   'POST /api/v1/prices/reprice': { scope: 'admin', operatorOnly: true, path: '/api/v1/prices/reprice?from=2026-01-01' },
+  'POST /api/v1/ingest/model_usage': { scope: 'admin', body: '[]' },
   'POST /api/v1/reload': { scope: 'admin', operatorOnly: true },
   'GET /api/v1/keys': { scope: 'admin' },
   'POST /api/v1/keys': { scope: 'admin', body: '{}' },

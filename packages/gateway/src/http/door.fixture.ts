@@ -34,6 +34,17 @@ const NO_PRICES = {
   pricesHash: () => '',
 };
 
+const NO_REPORTS = {
+  reports: {
+    get store() {
+      return assert.fail('nothing is reported here');
+    },
+    instanceId: '',
+    announce: () => {},
+  },
+  nextDispatchId: () => '',
+};
+
 type Run = (call: Call, sink: AnswerSink, callerGone: AbortSignal) => void;
 
 const USUAL = {
@@ -91,12 +102,14 @@ export class Door {
     const {
       keys: keyRoutes,
       prices,
+      ingest,
       ...usual
     }: Required<ServerDeps> = {
       config,
       access: createAccess(config.auth, { token: new Secret(TOKEN), password: null }, systemClock, keys),
       keys,
       prices: NO_PRICES,
+      ingest: NO_REPORTS,
       pressure: null,
       reloads: {
         view: { loadedAt: '', stale: false, reloads: 0 },
@@ -125,7 +138,7 @@ export class Door {
       closing: new AbortController().signal,
     };
     await buildPage(usual.pageFolder);
-    this.#app = await buildServer(everything ? { ...usual, keys: keyRoutes, prices } : usual);
+    this.#app = await buildServer(everything ? { ...usual, keys: keyRoutes, prices, ingest } : usual);
     this.base = await this.#app.listen({ host: '127.0.0.1', port: 0 });
     return this;
   }

@@ -210,6 +210,15 @@ export const STOP_RUN = {
   response: answers(described('`{"object":"run","runId","stopped":true}`')),
 } as const;
 
+export const INGEST = {
+  summary: 'Take in usage that others counted',
+  description:
+    'One record, an array, or one a line (`application/x-ndjson`); all of a request or none. AgentWatch’s six fields are enough: `model`, `prompt_tokens`, `completion_tokens`, `cost_usd`, `latency_ms`, `agent_name`; the others, in snake_case or camelCase, are in docs/http.md. `id` makes a record count once.',
+  tags: ['ledger'],
+  security: operatorToken,
+  response: answers(described('`{"status":"ok","ingested","duplicates","ids":[…],"results":[…]}`')),
+} as const;
+
 export const REPRICE = {
   summary: 'Hold settled entries against the prices in force, and correct their cost',
   description:

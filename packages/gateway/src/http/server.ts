@@ -12,6 +12,7 @@ import type { Store } from '../store/store.ts';
 import { asking } from './asking.ts';
 import { headersOf, refusalOf } from './errors.ts';
 import { type FeedDeps, feed } from './feed.ts';
+import { type IngestDeps, ingest } from './ingest.ts';
 import { type KeyRoutesDeps, keyRoutes } from './keys.ts';
 import { closeLastConnections } from './last-connections.ts';
 import { refuseExpectation, refuseMalformed, refuseUnroutable } from './malformed.ts';
@@ -62,6 +63,8 @@ export interface ServerDeps {
   /** Absent: keys cannot be made or revoked here. */
   keys?: KeyRoutesDeps['keys'];
   prices?: Omit<PricingDeps, 'store' | 'clock'>;
+  /** Absent: nothing is taken in that others counted. */
+  ingest?: Omit<IngestDeps, 'limits' | 'clock' | 'priceOf'>;
   /** For the body of /readyz. */
   pressure?: ProbeDeps['pressure'];
   disk?: ProbeDeps['disk'];
@@ -136,6 +139,9 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   if (config.endpoints.proxy) proxy(app, { runs: deps.runs, limits: config.limits });
   asking(app, { store: deps.store, runs: deps.runs, clock });
   if (deps.prices) pricing(app, { ...deps.prices, store: deps.store, clock });
+  if (deps.ingest && deps.prices) {
+    ingest(app, { ...deps.ingest, priceOf: deps.prices.priceOf, limits: config.limits, clock });
+  }
   if (deps.keys) keyRoutes(app, { keys: deps.keys, clock });
   if (deps.reloads) reloading(app, deps.reloads);
   feed(app, { events: deps.events, feedsMax: config.limits.feedsMax, closing: deps.closing });

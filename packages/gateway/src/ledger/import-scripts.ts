@@ -15,7 +15,7 @@ export interface ImportedLedger {
 export type Destination = 'empty' | 'importing' | { ledgerId: string };
 
 export interface ImportedRows {
-  statement: 'import.entries' | 'import.events' | 'import.followers' | 'import.instances' | 'import.keys';
+  statement: `import.${'entries' | 'events' | 'followers' | 'instances' | 'keys' | 'reports'}`;
   rows: Value[][];
 }
 

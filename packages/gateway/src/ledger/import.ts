@@ -41,6 +41,7 @@ const MOVED = {
     ],
     key: ['tenantId', 'keyId'],
   },
+  reports: { columns: ['tenantId', 'reportId', 'dispatchId', 'fingerprint'], key: ['tenantId', 'reportId'] },
 } as const satisfies Partial<{
   [T in keyof Tables]: { columns: readonly (keyof Tables[T])[]; key: readonly (keyof Tables[T])[] };
 }>;
@@ -61,6 +62,7 @@ export const IMPORT_WRITES: RoomWrites = {
       key: MOVED.keys.key,
       replace: ['revokedAt'],
     }),
+    'import.reports': insertRows('reports', MOVED.reports.columns, { keep: MOVED.reports.key }),
   },
   scripts: new URL('./import-scripts.ts', import.meta.url),
 };

@@ -13,15 +13,8 @@ import { type Store, StoreUnavailable } from '../store/store.ts';
 import { neverSentValues, uncertainValues } from './columns.ts';
 import { lateCorrection } from './correction.ts';
 import { intentValues, settlementValues } from './record.ts';
-import type {
-  BeginInput,
-  CorrectInput,
-  EntryIdentity,
-  Recovered,
-  RecoverInput,
-  Settled,
-  SettleInput,
-} from './scripts.ts';
+import type { BeginInput, CorrectInput, Recovered, RecoverInput, Settled, SettleInput } from './scripts.ts';
+import type { EntryIdentity } from './settling.ts';
 
 export interface Ledger {
   readonly ledgerId: string;

@@ -168,8 +168,9 @@ function explained(row: EntryRow): Pick<DispatchDetail, 'price' | 'priceLines' |
   const { rates, basis: whole } = pricingOf(row.priceRates);
   const { published = {}, ...basis } = whole ?? {};
   const price = { priceId: row.priceId, source, basis: whole === null ? null : (basis as PriceDetail['basis']) };
-  const missing = usage === null ? [] : unpricedUnits(usage, rates);
-  const lines = usage === null || missing.length > 0 ? null : priceLines(usage, rates);
+  // A cost that somebody reported has no rates, and so no lines.
+  const missing = usage === null || source === 'reported' ? [] : unpricedUnits(usage, rates);
+  const lines = usage === null || source === 'reported' || missing.length > 0 ? null : priceLines(usage, rates);
   const wireLines = lines?.map(({ bucket, units, ratePicoUsd, amountPicoUsd }) => ({
     bucket,
     units,

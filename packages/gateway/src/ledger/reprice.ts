@@ -101,7 +101,9 @@ async function repriced(
     if (usage === null || (unpricedOnly && known !== null)) return;
     tally.entries++;
     const { provider, model, servedModel, startedAt, serviceTier } = entry;
-    const price = priceOf({ provider, model, servedModel, startedAt, serviceTier, usage });
+    // Whoever reported it said what it cost: no price of ours takes the place of that.
+    const isSaid = entry.priceSource === 'reported';
+    const price = isSaid ? null : priceOf({ provider, model, servedModel, startedAt, serviceTier, usage });
     const cost = price === null ? null : costNanoUsd(usage, price.rates);
     tally.before += known ?? 0n;
     tally.after += cost ?? known ?? 0n;

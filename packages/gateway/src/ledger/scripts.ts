@@ -2,30 +2,14 @@
  * The ledger's transactions, run in the store's writer thread. Each receives every input that waits, so a batch of
  * settlements locks the counters once and touches each rollup once. They decide nothing but what one transaction must.
  */
-import { appending, type Counters, eventRow, lockCounters, type Place, placeAt } from '../events/append.ts';
-import { encode, mergeInto } from '../lib/histogram.ts';
+import { type Counters, lockCounters, placeAt } from '../events/append.ts';
 import { siblingId } from '../lib/ids.ts';
-import { type Answer, ask, each, type Steps, together } from '../store/steps.ts';
+import { ask, each, type Steps, together } from '../store/steps.ts';
 import type { Row, Value } from '../store/store.ts';
-import {
-  CORRECTION_COLUMNS,
-  INTENT_COLUMNS,
-  ROLLUP_KEY,
-  ROLLUP_SUMS,
-  SETTLEMENT_COLUMNS,
-  uncertainValues,
-} from './columns.ts';
+import { CORRECTION_COLUMNS, INTENT_COLUMNS, uncertainValues } from './columns.ts';
 import { foldAgain } from './folding-scripts.ts';
-import { keyOf, keyText, type Rollup, RollupFold, type RollupKey, type RollupSource } from './rollup.ts';
-
-/** What of an entry's intent its rollup is keyed by. */
-export interface EntryIdentity {
-  tenantId: string;
-  provider: string;
-  model: string;
-  agentId: string | null;
-  source: string;
-}
+import { RollupFold, type RollupSource } from './rollup.ts';
+import { append, type EntryIdentity, entryEvent, positions, rollupKeys, rollupRow, sourceOf } from './settling.ts';
 
 /** A settlement on its way to the writer; `values` in the order of SETTLEMENT_COLUMNS. */
 export interface SettleInput {
@@ -73,7 +57,6 @@ const RECOVERED_AT_ONCE = 500;
 /** Rollups written in one statement of a rebuild. */
 const ROLLUPS_AT_ONCE = 2_000;
 
-const at = positions([...SETTLEMENT_COLUMNS]);
 const intentAt = positions([...INTENT_COLUMNS]);
 const correctionAt = positions([...CORRECTION_COLUMNS]);
 
@@ -217,16 +200,6 @@ export function* beat(inputs: readonly { instanceId: string; leaseMs: number }[]
   return inputs.map(() => null);
 }
 
-/** The rest of every transaction that gives numbers: events, rollups, counters, and word to the followers. */
-function* append(counters: Counters, events: Value[][], fold: RollupFold, kept: Answer): Steps<void> {
-  if (events.length === 0) return;
-  for (const row of kept) if (row !== null) mergeKept(fold, row);
-  yield* together(...appending(events, counters), {
-    name: 'ledger.addToRollup',
-    rows: [...fold.rollups.values()].map(rollupRow),
-  });
-}
-
 /** An entry that could not be settled is looked at: who settled it, or is it lost with a server's last moments? */
 function* explained(inputs: readonly SettleInput[], settled: Settled[]): Steps<Settled[]> {
   const unsettled = inputs.filter((_, i) => settled[i] === 'settled');
@@ -259,35 +232,6 @@ function intentOf({ intent }: CorrectInput, column: (typeof INTENT_COLUMNS)[numb
   return intent[intentAt(column)]!;
 }
 
-/** An event whose data is the entry. */
-function entryEvent(place: Place, tenantId: string, id: string, type: string, entryId: string): Value[] {
-  return eventRow(place, { tenantId, id, type, subject: entryId, payload: null });
-}
-
-/** Each rollup that these entries touch, once. */
-function rollupKeys(sources: readonly RollupSource[]): Value[][] {
-  const keys = new Map(sources.map((source) => [keyText(keyOf(source)), keyOf(source)]));
-  return [...keys.values()].map((key) => ROLLUP_KEY.map((column) => key[column]));
-}
-
-/** Histograms are merged here, because no engine can; every other column adds up in the statement. */
-function mergeKept(fold: RollupFold, row: Row): void {
-  const rollup = fold.rollups.get(keyText(row as unknown as RollupKey));
-  if (!rollup) return;
-  mergeInto(rollup.latencies, row.latencies as Uint8Array);
-  mergeInto(rollup.firstTokens, row.firstTokens as Uint8Array);
-}
-
-function rollupRow(rollup: Rollup): Value[] {
-  return [
-    ...ROLLUP_KEY.map((column) => rollup.key[column]),
-    ...ROLLUP_SUMS.map((column) => rollup.sums[column]),
-    encode(rollup.latencies),
-    encode(rollup.firstTokens),
-    rollup.lastSettledAt,
-  ];
-}
-
 function correctionSource(input: CorrectInput, settledAt: number): RollupSource {
   const identity: EntryIdentity = {
     tenantId: intentOf(input, 'tenantId') as string,
@@ -304,35 +248,5 @@ function rollupSource({ identity, values }: SettleInput, settledAt: number): Rol
   return sourceOf(identity, 'usage', null, values, settledAt);
 }
 
-function sourceOf(
-  identity: EntryIdentity,
-  kind: 'usage' | 'correction',
-  reason: string | null,
-  values: readonly Value[],
-  settledAt: number,
-): RollupSource {
-  return {
-    ...identity,
-    kind,
-    reason,
-    settledAt,
-    outcome: values[at('outcome')] as string,
-    usageSource: values[at('usageSource')] as string,
-    input: values[at('input')] as number | null,
-    output: values[at('output')] as number | null,
-    cacheRead: values[at('cacheRead')] as number | null,
-    cacheWrite: values[at('cacheWrite')] as number | null,
-    cacheWrite1h: values[at('cacheWrite1h')] as number | null,
-    reasoning: values[at('reasoning')] as number | null,
-    costNanoUsd: values[at('costNanoUsd')] as bigint | null,
-    latencyMs: values[at('latencyMs')] as number | null,
-    timeToFirstTokenMs: values[at('timeToFirstTokenMs')] as number | null,
-  };
-}
-
-function positions<Column extends string>(columns: readonly Column[]): (column: Column) => number {
-  const index = new Map(columns.map((column, position) => [column, position]));
-  return (column) => index.get(column)!;
-}
-
 export { foldRollups } from './folding-scripts.ts';
+export { reportEntries } from './reports/scripts.ts';

@@ -48,6 +48,9 @@ export const LEDGER_STATEMENTS: Readonly<Record<string, StatementShape>> = {
     [...INTENT_COLUMNS, ...CORRECTION_COLUMNS, 'seq', 'settledAt', ...SETTLEMENT_COLUMNS],
     { keep: ['tenantId', 'entryId'] },
   ),
+  'ledger.insertSettled': insertRows('entries', [...INTENT_COLUMNS, 'seq', 'settledAt', ...SETTLEMENT_COLUMNS]),
+  'ledger.findReport': findRows('reports', ['tenantId', 'reportId'], ['dispatchId', 'fingerprint']),
+  'ledger.insertReport': insertRows('reports', ['tenantId', 'reportId', 'dispatchId', 'fingerprint']),
   'ledger.openOfOthers': asked((db) =>
     db
       .selectFrom('entries')

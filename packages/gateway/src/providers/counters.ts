@@ -5,14 +5,13 @@
  */
 
 import type { Usage } from '@weighbridge/protocol';
+import { TOKENS_MAX } from '../domain/entry.ts';
 import type { Json } from './parsed.ts';
 import type { Anomaly, Reading } from './reading.ts';
 
 /** By the dialect's own names; a field that was not mentioned is not in it. */
 export type Counters = Map<string, number>;
 
-/** No request has so many tokens: such a number is a mistake, and would be an invoice. */
-export const COUNT_MAX = 1_000_000_000;
 /** Raw usage beyond this is not kept. */
 const RAW_CHARS_MAX = 64 * 1024;
 /** So many usages of one answer may each say something the others do not. */
@@ -33,7 +32,7 @@ export function countOf(value: unknown): number | null {
 }
 
 export function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= COUNT_MAX;
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= TOKENS_MAX;
 }
 
 /** The largest of several spellings of one field. */

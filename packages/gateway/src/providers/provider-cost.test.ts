@@ -1,7 +1,8 @@
 /** What providers say that a dispatch cost, as money. Which spellings are read is reported-cost's. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nanoUsdOf, providerCost } from './provider-cost.ts';
+import { nanoUsdOf } from '../domain/price.ts';
+import { providerCost } from './provider-cost.ts';
 
 const none = () => null;
 const header = (value: string) => (name: string) => (name === 'x-litellm-response-cost' ? value : null);

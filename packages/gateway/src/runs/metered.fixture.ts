@@ -237,6 +237,8 @@ function configOf(
       headTimeoutMs: 1000,
       unreadTimeoutMs: 1000,
       requestTimeoutMs: 1000,
+      ingestRecordsMax: 100,
+      ingestBytesMax: 100_000,
       jsonDepthMax: 64,
       eventBytesMax: 1 << 20,
       answerBytesMax: 1 << 20,

@@ -236,6 +236,15 @@ export interface DeliveriesTable {
   lastFailure: string;
 }
 
+/** Owner: ledger. Records that others sent, by their own ids (or the dispatch's, where they had none). */
+export interface ReportsTable {
+  tenantId: string;
+  reportId: string;
+  dispatchId: string;
+  /** SHA-256 of the record as it was sent, hexadecimal. */
+  fingerprint: string;
+}
+
 /** Owner: store. What the store writes to learn whether it can write again after a failure. */
 export interface ProbeTable {
   one: Generated<number>;
@@ -254,5 +263,8 @@ export interface Tables {
   pluginEventsAside: PluginEventsAsideTable;
   webhooks: WebhooksTable;
   deliveries: DeliveriesTable;
+}
+
+  reports: ReportsTable;
   probe: ProbeTable;
 }

@@ -11,6 +11,7 @@ import { up as keys } from './0008-keys.ts';
 import { up as foldedOutcomes } from './0009-folded-outcomes.ts';
 import { up as webhooks } from './0011-webhooks.ts';
 import { up as plugins } from './0012-plugins.ts';
+import { up as reports } from './0013-reported.ts';
 
 export const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, engine: Engine) => Promise<void>>> = {
   '0001-ledger': ledger,
@@ -23,6 +24,7 @@ export const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, engine: E
   '0009-folded-outcomes': foldedOutcomes,
   '0011-webhooks': webhooks,
   '0012-plugins': plugins,
+  '0013-reported': reports,
 };
 
 /** Throws when the database holds a migration that this version does not know. */

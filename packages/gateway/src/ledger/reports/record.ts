@@ -1,0 +1,166 @@
+/**
+ * One record of usage that somebody else counted, made into an entry's two halves (packages/protocol/src/ingest.ts has
+ * its fields). What it says is taken at its word where it can be true, and refused with the field's name where it
+ * cannot. A cost that comes with it is the entry's cost; without one our own prices are asked. Pure.
+ */
+import { createHash } from 'node:crypto';
+import type { Outcome, Usage } from '@weighbridge/protocol';
+import type { EntryIntent, EntrySettlement } from '../../domain/entry.ts';
+import { GatewayError } from '../../domain/errors.ts';
+import { costNanoUsd, type PricePin, pin } from '../../domain/price.ts';
+import type { PricedEntry } from '../reprice.ts';
+import { Fields, isObject, type Json } from './fields.ts';
+import { usageOf } from './usage.ts';
+
+/** Who sends, and what is the same for all records of a request. */
+export interface Reporter {
+  /** The tenant whose records these are unless one says another. */
+  tenantId: string;
+  keyId: string | null;
+  /** Only the operator's records may name another tenant. */
+  isOperator: boolean;
+  now: number;
+  limits: { tagsMax: number; metadataBytesMax: number };
+  nextDispatchId: () => string;
+  priceOf: (entry: PricedEntry) => PricePin | null;
+}
+
+export interface Report {
+  /** The sender's own; the dispatch's where it has none. */
+  id: string;
+  fingerprint: string;
+  intent: EntryIntent;
+  settlement: EntrySettlement;
+  costNanoUsd: bigint | null;
+}
+
+const UNKNOWN = 'unknown';
+const REPORTED_COST: PricePin = pin('reported', {});
+const OUTCOMES: Readonly<Record<string, Outcome>> = {
+  completed: 'completed',
+  ok: 'completed',
+  success: 'completed',
+  failed: 'failed',
+  error: 'failed',
+  failure: 'failed',
+  aborted: 'aborted',
+};
+
+/** Throws GatewayError that names the record and the field. `ownId`: the id of a record that has none. */
+export function reportOf(value: unknown, where: string, ownId: string | null, by: Reporter): Report {
+  if (!isObject(value)) throw new GatewayError('invalid_request', `\`${where}\` must be an object.`, { param: where });
+  const fields = new Fields(value, where);
+  const model = fields.text('model') ?? fields.refuse('model', 'is missing: which model was it?');
+  const type = fields.text('type');
+  if (type !== null && type !== 'model:used') fields.refuse('type', 'is not `model:used`, the only event taken here');
+  const dispatchId = by.nextDispatchId();
+  const latencyMs = fields.ms('latency_ms');
+  const endedAt = fields.time('timestamp', 'ts', 'ended_at') ?? by.now;
+  const intent: EntryIntent = {
+    dispatchId,
+    runId: fields.text('run_id') ?? dispatchId,
+    attempt: fields.whole(1, 1_000_000, 'attempt') ?? 1,
+    attribution: attributionOf(fields, by),
+    provider: fields.text('provider') ?? UNKNOWN,
+    model,
+    requestedModel: fields.text('requested_model') ?? model,
+    api: fields.text('api') ?? UNKNOWN,
+    stream: fields.flag('stream'),
+    source: 'api',
+    startedAt: fields.time('started_at') ?? endedAt - (latencyMs ?? 0),
+  };
+  const usage = usageOf(fields, where);
+  return {
+    id: fields.text('id') ?? ownId ?? dispatchId,
+    fingerprint: fingerprintOf(value),
+    intent,
+    ...settled(fields, intent, usage, { latencyMs, endedAt }, by),
+  };
+}
+
+function settled(
+  fields: Fields,
+  intent: EntryIntent,
+  usage: Usage | null,
+  { latencyMs, endedAt }: { latencyMs: number | null; endedAt: number },
+  by: Reporter,
+): Pick<Report, 'settlement' | 'costNanoUsd'> {
+  const { provider, model, startedAt, dispatchId, attribution } = intent;
+  const said = fields.nanoUsd('cost_usd');
+  const serviceTier = fields.text('service_tier');
+  const question = { provider, model, servedModel: null, startedAt, serviceTier };
+  const price = usage === null ? null : said === null ? by.priceOf({ ...question, usage }) : REPORTED_COST;
+  return {
+    // What a record without usage cost is kept beside the entry: there is nothing that it could be the price of.
+    costNanoUsd: price === null || usage === null ? null : (said ?? costNanoUsd(usage, price.rates)),
+    settlement: {
+      dispatchId,
+      tenantId: attribution.tenantId,
+      outcome: outcomeOf(fields),
+      httpStatus: fields.whole(100, 599, 'http_status'),
+      errorKind: null,
+      stopReason: fields.text('stop_reason', 'finish_reason'),
+      serviceTier,
+      usage,
+      usageSource: usage === null ? 'none' : 'reported',
+      rawUsage: null,
+      price,
+      servedModel: null,
+      providerCost: said === null ? null : { nanoUsd: said, source: 'cost_usd' },
+      latencyMs,
+      timeToFirstTokenMs: firstTokenMs(fields, latencyMs),
+      endedAt,
+      providerRequestId: fields.text('response_id', 'provider_request_id'),
+    },
+  };
+}
+
+function attributionOf(fields: Fields, by: Reporter): EntryIntent['attribution'] {
+  const tenantId = fields.text('tenant_id', 'tenant') ?? by.tenantId;
+  if (tenantId !== by.tenantId && !by.isOperator) {
+    throw new GatewayError('forbidden', 'A key’s records are its own tenant’s; leave `tenant_id` out.');
+  }
+  const endUserId = fields.text('end_user_id', 'end_user');
+  return {
+    tenantId,
+    keyId: by.keyId,
+    agentId: fields.text('agent_id', 'agent_name'),
+    // Keys given as keys are lower-cased, as everywhere (design, semantics 5).
+    sessionKey: (fields.text('session_key') ?? fields.text('conversation_id'))?.toLowerCase() ?? null,
+    sessionId: fields.text('session_id'),
+    endUserId,
+    endUserSource: endUserId === null ? null : 'user',
+    tags: fields.texts(by.limits.tagsMax, 'tags'),
+    metadata: { ...fields.object(by.limits.metadataBytesMax, 'metadata') },
+    traceparent: fields.text('traceparent'),
+  };
+}
+
+function outcomeOf(fields: Fields): Outcome {
+  const said = fields.text('outcome', 'status');
+  if (said === null) return 'completed';
+  const outcome = Object.hasOwn(OUTCOMES, said) ? OUTCOMES[said] : undefined;
+  return outcome ?? fields.refuse('outcome', `must be one of ${Object.keys(OUTCOMES).join(', ')}`);
+}
+
+function firstTokenMs(fields: Fields, latencyMs: number | null): number | null {
+  const ms = fields.ms('time_to_first_token_ms', 'ttft_ms');
+  if (ms === null || latencyMs === null || ms <= latencyMs) return ms;
+  return fields.refuse('time_to_first_token_ms', 'is longer than the whole call');
+}
+
+/** Equal for the same content however its members are ordered. */
+function fingerprintOf(record: Json): string {
+  return createHash('sha256')
+    .update(JSON.stringify(sorted(record)))
+    .digest('hex');
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (!isObject(value)) return value;
+  // Pairs, not an object: a member named `__proto__` stays one.
+  return Object.keys(value)
+    .sort()
+    .map((name) => [name, sorted(value[name])]);
+}
