@@ -13,6 +13,7 @@ import type { Store, Value } from '../store/store.ts';
 import { IMPORT_WRITES, importLedger } from './import.ts';
 import { StoredLedger } from './ledger.ts';
 import { listDispatches } from './questions.ts';
+import { type ReportsRequest, takeIn } from './reports/reports.ts';
 import { INTENT_SCRIPTS, LEDGER_WRITES } from './room.ts';
 import { usageAnswer } from './usage-answer.ts';
 import { verifyLedger } from './verify.ts';
@@ -95,7 +96,21 @@ const keyRow = (keyId: string, revokedAt: number | null): Value[] => [
   revokedAt,
 ];
 
-/** A file with 2,500 calls and two keys, a tenth of the calls cut off by a crash. */
+const REPORTED: ReportsRequest = {
+  records: [{ id: 'call-1', model: 'm1', prompt_tokens: 3, completion_tokens: 4 }],
+  idempotencyKey: null,
+  by: {
+    tenantId: 'default',
+    keyId: null,
+    isOperator: true,
+    now: Date.now(),
+    limits: { tagsMax: 1, metadataBytesMax: 1 },
+    nextDispatchId: () => ids.next('dsp'),
+    priceOf: () => null,
+  },
+};
+
+/** A file with 2,500 calls, a report and two keys, a tenth of the calls cut off by a crash. */
 async function filledFile(): Promise<Database> {
   const database = await freshDatabase('sqlite');
   const store = await open(database);
@@ -105,6 +120,7 @@ async function filledFile(): Promise<Database> {
   await store.write('moveCursors', { tenantId: 'default', name: 'hook', fence: 1, seq: 77, now: 1 });
   await store.write('addKeys', keyRow('key_1', null));
   await store.write('addKeys', keyRow('key_2', 2));
+  await takeIn({ store, instanceId: 'ins', announce: () => {} }, REPORTED);
   await store.close();
   return database;
 }
@@ -118,7 +134,7 @@ test('a ledger moves from a file to a server with every row, number and cursor, 
     assert.ok(done <= total);
   });
   assert.deepEqual([...steps], ['copying', 'summing', 'comparing']);
-  assert.deepEqual(imported.rows, { entries: 2500, events: 2250, followers: 1, instances: 1, keys: 2 });
+  assert.deepEqual(imported.rows, { entries: 2501, events: 2251, followers: 1, instances: 1, keys: 2, reports: 1 });
   assert.deepEqual((await verifyLedger(to)).problems, []);
   const question = { tenantId: 'default', fromMs: 0, toMs: Date.now() + 1, groupBy: ['model' as const], filters: {} };
   assert.deepEqual(await usageAnswer(to, question), await usageAnswer(from, question));
@@ -145,7 +161,7 @@ test('an import that breaks off goes on where it was, and no gateway starts on h
   await assert.rejects(begin(to), /an import into this database is not finished/);
   const imported = await importLedger(from, to, () => {});
   assert.equal(imported.found, 2000);
-  assert.equal(imported.rows.entries, 2500);
+  assert.equal(imported.rows.entries, 2501);
   assert.deepEqual((await verifyLedger(to)).problems, []);
   await Promise.all([from.close(), to.close()]);
 });

@@ -8,7 +8,7 @@ import { ask, each, type Steps, together } from '../store/steps.ts';
 import type { Row, Value } from '../store/store.ts';
 import { CORRECTION_COLUMNS, INTENT_COLUMNS, uncertainValues } from './columns.ts';
 import { foldAgain } from './folding-scripts.ts';
-import { RollupFold, type RollupSource } from './rollup.ts';
+import { type Rollup, RollupFold, type RollupSource } from './rollup.ts';
 import { append, type EntryIdentity, entryEvent, positions, rollupKeys, rollupRow, sourceOf } from './settling.ts';
 
 /** A settlement on its way to the writer; `values` in the order of SETTLEMENT_COLUMNS. */
