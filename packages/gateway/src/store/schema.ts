@@ -263,8 +263,6 @@ export interface Tables {
   pluginEventsAside: PluginEventsAsideTable;
   webhooks: WebhooksTable;
   deliveries: DeliveriesTable;
-}
-
   reports: ReportsTable;
   probe: ProbeTable;
 }
