@@ -8,7 +8,7 @@ import { makeUsage } from '@weighbridge/protocol';
 import type { EntryIntent } from '../packages/gateway/src/domain/entry.ts';
 import { EVENT_WRITES } from '../packages/gateway/src/events/room.ts';
 import { StoredLedger } from '../packages/gateway/src/ledger/ledger.ts';
-import { INTENT_SCRIPTS, LEDGER_WRITES } from '../packages/gateway/src/ledger/room.ts';
+import { INTENT_SCRIPTS, LEDGER_WRITES, NOTED_SCRIPTS } from '../packages/gateway/src/ledger/room.ts';
 import { systemClock } from '../packages/gateway/src/lib/clock.ts';
 import { IdSource } from '../packages/gateway/src/lib/ids.ts';
 import { openStore } from '../packages/gateway/src/store/open.ts';
@@ -21,6 +21,7 @@ const store = await openStore({
   durability: 'power',
   rooms: [EVENT_WRITES, LEDGER_WRITES],
   intents: [...INTENT_SCRIPTS],
+  noted: NOTED_SCRIPTS,
 });
 const ledger = await StoredLedger.begin(
   {

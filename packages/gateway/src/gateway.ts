@@ -25,7 +25,7 @@ import { Folding } from './ledger/folding.ts';
 import { Heartbeat } from './ledger/heartbeat.ts';
 import { type Ledger, StoredLedger } from './ledger/ledger.ts';
 import { recordsByEntryId } from './ledger/questions.ts';
-import { INTENT_SCRIPTS, LEDGER_WRITES } from './ledger/room.ts';
+import { INTENT_SCRIPTS, LEDGER_WRITES, NOTED_SCRIPTS } from './ledger/room.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import { IdSource } from './lib/ids.ts';
 import { Plugins, type PluginsDeps } from './plugins/plugins.ts';
@@ -84,6 +84,7 @@ export async function startGateway(
     durability: config.ledger.durability,
     rooms: [ACCESS_WRITES, EVENT_WRITES, LEDGER_WRITES, PLUGIN_WRITES, WEBHOOK_WRITES],
     intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS, ...KEY_SCRIPTS, ...PLUGIN_SCRIPTS, ...DELIVERY_SCRIPTS],
+    noted: NOTED_SCRIPTS,
   });
   try {
     return await startOn(store, config, secrets, { ...overrides, clock, ids, log });

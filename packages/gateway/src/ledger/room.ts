@@ -10,3 +10,6 @@ export const LEDGER_WRITES: RoomWrites = {
 
 /** Scripts whose commits may ride on the operating system's cache (`ledger.durability: "power"`). */
 export const INTENT_SCRIPTS = ['openEntries', 'beginInstance', 'endInstance', 'beat'] as const;
+
+/** Of these the ones that need not wait for their transaction: noted, they survive the program's death. */
+export const NOTED_SCRIPTS = ['openEntries'] as const;

@@ -3,6 +3,7 @@
  * meanwhile, and a lone call waits for nobody. One queue stands before one committer; it knows no engine.
  *
  *   write() -> waiting -> (flush, once per turn of the event loop, one batch at a time) -> commit -> answers
+ *   note()  -> notes, which go first in the next batch, or by themselves if none comes
  */
 
 /** Inputs in one transaction at most: bounds the time a commit takes and what one failure undoes. */
@@ -12,6 +13,8 @@ const WAITING_MAX = 16_384;
 /** Under load a batch gathers until it has this many inputs, or for this long. */
 const GATHER_INPUTS = 8;
 const GATHER_MS = 1;
+/** A note for which no batch came goes by itself after this long. */
+const NOTE_MS = 20;
 
 /** One transaction: for each script the inputs that wait for it, in the order the scripts must run. */
 export interface Batch {
@@ -40,6 +43,8 @@ export interface CommitQueueOptions {
 interface Waiting {
   script: string;
   input: unknown;
+  /** Nobody waits for it, and it is kept elsewhere until it is committed. */
+  isNote: boolean;
   since: number;
   resolve(output: unknown): void;
   reject(error: Error): void;
@@ -48,6 +53,14 @@ interface Waiting {
 export class CommitQueue {
   readonly #options: CommitQueueOptions;
   #waiting: Waiting[] = [];
+  #notes: Waiting[] = [];
+  /** Notes that were taken so far, and those of them that have their answer: they are answered in order. */
+  #notesTaken = 0;
+  #notesAnswered = 0;
+  /** The database refused notes: they wait for the next write. */
+  #areNotesRefused = false;
+  #noteTimer: NodeJS.Timeout | null = null;
+  readonly #onNotes: { upTo: number; resolve: () => void }[] = [];
   /** Batches to run before any other: the halves of one that was refused. */
   readonly #urgent: Waiting[][] = [];
   #inFlight: Waiting[] | null = null;
@@ -80,13 +93,48 @@ export class CommitQueue {
     }
     return new Promise((resolve, reject) => {
       const since = performance.now();
-      this.#waiting.push({ script, input, since, resolve: resolve as (output: unknown) => void, reject });
+      this.#waiting.push({
+        script,
+        input,
+        isNote: false,
+        since,
+        resolve: resolve as (output: unknown) => void,
+        reject,
+      });
       this.#scheduleFlush();
     });
   }
 
+  /**
+   * For what the caller has safe in another way: it is committed before whatever is written after it, in the same
+   * transaction or an earlier one, and nobody waits. Where the database does not take it, it stays first in line for the
+   * next write. `done` is told when it is committed, and with an error when it never will be.
+   */
+  note(script: string, input: unknown, done: (error: Error | null) => void): void {
+    this.#notesTaken++;
+    this.#notes.push({
+      script,
+      input,
+      isNote: true,
+      since: performance.now(),
+      resolve: () => done(null),
+      reject: done,
+    });
+    this.#flushNotesSoon();
+  }
+
+  /** Resolves when what was noted so far is committed, or was refused. */
+  notesWritten(): Promise<void> {
+    if (this.#notesAnswered === this.#notesTaken || this.#areNotesRefused) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onNotes.push({ upTo: this.#notesTaken, resolve });
+    if (!this.#inFlight && !this.#flushing) this.#flush();
+    return promise;
+  }
+
   /** Resolves when everything that was written has its answer. */
   async idle(): Promise<void> {
+    await this.notesWritten();
     while (this.#inFlight || this.#urgent.length > 0 || this.#waiting.length > 0) {
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve;
@@ -108,6 +156,10 @@ export class CommitQueue {
     setImmediate(() => this.#flush());
   }
 
+  #flushNotesSoon(): void {
+    this.#noteTimer ??= setTimeout(() => this.#flush(), NOTE_MS);
+  }
+
   /** The last batch had company, and has only just been answered. */
   #isUnderLoad(): boolean {
     return this.#lastBatchSize > 1 && performance.now() - this.#lastAnswerAt < GATHER_MS;
@@ -117,11 +169,20 @@ export class CommitQueue {
     this.#flushing = false;
     if (this.#gathering) clearTimeout(this.#gathering);
     this.#gathering = null;
+    if (this.#noteTimer) clearTimeout(this.#noteTimer);
+    this.#noteTimer = null;
     if (this.#inFlight) return;
-    const batch = this.#urgent.shift() ?? this.#waiting.splice(0, BATCH_MAX);
+    const batch = this.#urgent.shift() ?? this.#nextBatch();
     if (batch.length === 0) return;
-    this.#lastBatchSize = batch.length;
+    this.#lastBatchSize = batch.reduce((sum, { isNote }) => sum + (isNote ? 0 : 1), 0);
     void this.#commit(batch);
+  }
+
+  /** What is written builds on what was noted, and so never goes before it. */
+  #nextBatch(): Waiting[] {
+    const notes = this.#notes.splice(0, BATCH_MAX);
+    const written = this.#waiting.splice(0, BATCH_MAX - notes.length);
+    return notes.length === 0 ? written : [...notes, ...written];
   }
 
   async #commit(batch: Waiting[]): Promise<void> {
@@ -129,14 +190,15 @@ export class CommitQueue {
     const groups = grouped(batch);
     const answer = await this.#options.commit({
       groups: groups.map((group) => ({ script: group[0]!.script, inputs: group.map(({ input }) => input) })),
-      sync: this.#options.sync,
+      sync: this.#options.sync && batch.some(({ isNote }) => !isNote),
     });
     this.#inFlight = null;
     this.#lastAnswerAt = performance.now();
     this.#answer(groups, batch, answer);
-    if (this.#urgent.length > 0) this.#flush();
+    if (this.#urgent.length > 0 || this.#onNotes.length > 0) this.#flush();
     else if (this.#waiting.length > 0) this.#scheduleFlush();
-    else this.#onIdle?.();
+    else if (this.#notes.length > 0 && !this.#areNotesRefused) this.#flushNotesSoon();
+    if (!this.#inFlight && this.#waiting.length === 0) this.#onIdle?.();
   }
 
   #answer(groups: Waiting[][], batch: Waiting[], answer: BatchAnswer): void {
@@ -144,20 +206,33 @@ export class CommitQueue {
       this.#halve(batch, answer.message);
       return;
     }
-    this.#options.onOutcome(answer.kind === 'done' ? null : answer.reason);
+    this.#areNotesRefused = answer.kind === 'unavailable';
     if (answer.kind === 'unavailable') {
-      for (const waiting of batch) waiting.reject(this.#options.unavailable(answer.reason));
+      this.#options.onOutcome(answer.reason);
+      this.#notes.unshift(...batch.filter(({ isNote }) => isNote));
+      for (const waiting of batch) if (!waiting.isNote) waiting.reject(this.#options.unavailable(answer.reason));
+      this.#tellNotes(this.#notesTaken);
       return;
     }
+    // That notes went through says nothing of the disk that writes wait for.
+    if (batch.some(({ isNote }) => !isNote)) this.#options.onOutcome(null);
     for (const [g, group] of groups.entries()) {
       for (const [i, waiting] of group.entries()) waiting.resolve(answer.outputs[g]![i]);
     }
+    this.#notesAnswered += batch.filter(({ isNote }) => isNote).length;
+    this.#tellNotes(this.#notesAnswered);
+  }
+
+  #tellNotes(upTo: number): void {
+    while (this.#onNotes[0] !== undefined && this.#onNotes[0].upTo <= upTo) this.#onNotes.shift()!.resolve();
   }
 
   /** One bad input must not take its neighbours down: halves are tried until the bad one stands alone, and only it fails. */
   #halve(batch: Waiting[], message: string): void {
     if (batch.length === 1) {
       batch[0]!.reject(new Error(`the store refused a ${batch[0]!.script}: ${message}`));
+      if (batch[0]!.isNote) this.#notesAnswered++;
+      this.#tellNotes(this.#notesAnswered);
       return;
     }
     const middle = batch.length >> 1;

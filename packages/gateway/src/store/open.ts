@@ -22,6 +22,8 @@ export interface StoreOptions {
   rooms: readonly RoomWrites[];
   /** Names of scripts that write intents. */
   intents: readonly string[];
+  /** SQLite: of these scripts those whose writes need not wait for their transaction where a crash of the program is all they must survive. */
+  noted?: readonly string[];
   /** SQLite: milliseconds to wait for a gateway that is just ending. */
   lockWaitMs?: number;
   /** PostgreSQL: how long writes wait for a server that is away before they are refused, milliseconds. */
@@ -61,6 +63,8 @@ async function openSqlite(file: string, options: StoreOptions): Promise<Store> {
       scripts: rooms.map((room) => room.scripts.href),
       syncs: (write) => syncs(options.durability, write),
       intents: new Set(options.intents),
+      // Where intents must reach the disk a note in the operating system's cache is too little.
+      noted: new Set(options.durability === 'strict' ? [] : options.noted),
     });
     return withLock(store, lock.release);
   } catch (error) {
