@@ -3,7 +3,7 @@
  * Every question names its tenant, or says that it is the operator's and about all; an id of another tenant is not found.
  */
 import type { Amount, DispatchDetail, DispatchRecord, List, PriceDetail } from '@weighbridge/protocol';
-import { type Kysely, type SelectQueryBuilder, sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { GatewayError } from '../domain/errors.ts';
 import { priceLines, unpricedUnits, usdText } from '../domain/price.ts';
 import { rangeOf, siblingId } from '../lib/ids.ts';
@@ -11,6 +11,7 @@ import type { Tables } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import { CORRECTION_COLUMNS, INTENT_COLUMNS, SETTLEMENT_COLUMNS } from './columns.ts';
 import { mergedPage, type TenantsAtOnce } from './merged-pages.ts';
+import { pageOfTenant } from './pages.ts';
 import { type EntryRow, pricingOf, recordOf, usageOf } from './record.ts';
 import { ofTenants, tenantsOf } from './tenants.ts';
 
@@ -38,84 +39,18 @@ export interface DispatchesQuestion {
   tenantsAtOnce?: TenantsAtOnce;
 }
 
-/**
- * Entries that one page looks at where more than one filter is given: one of them finds candidates by its index, the
- * others are tried on them. A page may so hold less than it was asked for, or nothing, and still have a next one.
- */
-const SCANNED_MAX = 5_000;
-
-/** What finds candidates best comes first: few entries share a run, many a model. Each has its index. */
-const FINDERS = ['runId', 'sessionKey', 'endUserId', 'outcome', 'agentId', 'model'] as const;
-
 export async function listDispatches(store: Store, question: DispatchesQuestion): Promise<List<DispatchRecord>> {
   const tenants = await tenantsOf(store, question.tenantId);
-  if (tenants.length === 1) return listOfTenant(store, tenants[0]!, question);
+  if (tenants.length === 1) return pageOfTenant(store, tenants[0]!, upperEnd(question.cursor), question);
   const { limit, cursor, tenantsAtOnce: atOnce } = question;
   return mergedPage(store, tenants, { below: upperEnd(cursor), limit, atOnce }, (tenantId) =>
-    listOfTenant(store, tenantId, question),
+    pageOfTenant(store, tenantId, upperEnd(cursor), question),
   );
 }
 
 /** Ids of a page are below this. */
 function upperEnd(cursor: string | null): string {
   return cursor === null ? 'ent`' : entryOfCursor(cursor);
-}
-
-async function listOfTenant(
-  store: Store,
-  tenantId: string,
-  question: DispatchesQuestion,
-): Promise<List<DispatchRecord>> {
-  const { limit, filters, scannedMax = SCANNED_MAX } = question;
-  const finder = FINDERS.find((name) => filters[name] !== undefined && filters[name] !== 'completed');
-  const isFoundByIndex = Object.entries(filters).every(([name, value]) => value === undefined || name === finder);
-  const found = withFilters(
-    store.queries
-      .selectFrom('entries')
-      .select('entryId')
-      .where('tenantId', '=', tenantId)
-      // Corrections are entries too, under ids of their own.
-      .where('entryId', '>=', 'ent_')
-      .where('entryId', '<', upperEnd(question.cursor))
-      .orderBy('entryId', 'desc'),
-    finder === undefined ? {} : { [finder]: filters[finder] },
-  );
-  // Known before the page is read: calls come and are settled meanwhile, and what is looked at must not move with them.
-  const lastLookedAt = isFoundByIndex ? null : await lastOfWindow(store, found, Math.max(scannedMax, limit + 1));
-  const candidates = isFoundByIndex ? found.limit(limit + 1) : found.where('entryId', '>=', lastLookedAt ?? 'ent_');
-  const rows = await store.read<EntryRow>(
-    withFilters(
-      selectEntries(store.queries, LISTED_COLUMNS)
-        .where('tenantId', '=', tenantId)
-        .where('entryId', 'in', candidates)
-        .orderBy('entryId', 'desc')
-        .limit(limit + 1),
-      isFoundByIndex ? {} : filters,
-    ).compile(),
-  );
-  const page = rows.slice(0, limit);
-  const next = rows.length > limit ? page.at(-1)!.entryId : lastLookedAt;
-  return {
-    object: 'list',
-    data: page.map(recordOf),
-    hasMore: next !== null,
-    nextCursor: next === null ? null : next.slice('ent_'.length),
-  };
-}
-
-/** The last of the newest candidates, as many as one page looks at; null where there are fewer. */
-async function lastOfWindow(
-  store: Store,
-  candidates: SelectQueryBuilder<Tables, 'entries', { entryId: string }>,
-  window: number,
-): Promise<string | null> {
-  const [row] = await store.read<{ entryId: string }>(
-    candidates
-      .offset(window - 1)
-      .limit(1)
-      .compile(),
-  );
-  return row?.entryId ?? null;
 }
 
 /** One dispatch by `dsp_…` or `ent_…` (null: whosever it is), with its price lines, the usage as sent, and its corrections. */
@@ -242,11 +177,6 @@ export const RECORD_COLUMNS = [
   ...SETTLEMENT_COLUMNS,
 ].filter((column) => column !== 'costNanoUsd');
 
-/** What a record is made of: the raw usage and the rates are for one dispatch in full. */
-const LISTED_COLUMNS = RECORD_COLUMNS.filter(
-  (column) => !['rawUsage', 'priceRates', 'instanceId', 'corrects', 'reason'].includes(column),
-);
-
 /** Entries in full, or some of their columns. */
 export function selectEntries(
   db: Kysely<Tables>,
@@ -255,23 +185,6 @@ export function selectEntries(
   return db
     .selectFrom('entries')
     .select([...columns, sql<string | null>`cast(${sql.ref('costNanoUsd')} as text)`.as('costNanoUsd')]);
-}
-
-function withFilters<O>(
-  query: SelectQueryBuilder<Tables, 'entries', O>,
-  filters: DispatchFilters,
-): SelectQueryBuilder<Tables, 'entries', O> {
-  let filtered = query;
-  for (const [column, value] of Object.entries(filters) as [keyof DispatchFilters, string | undefined][]) {
-    if (value === undefined) continue;
-    if (column === 'outcome' && value === 'open') filtered = filtered.where('outcome', 'is', null);
-    else filtered = filtered.where(column, '=', value);
-    // Said once more in the words of the index: neither engine concludes it from a parameter.
-    if (column === 'outcome' && value !== 'open' && value !== 'completed') {
-      filtered = filtered.where('outcome', '<>', sql.lit('completed'));
-    }
-  }
-  return filtered;
 }
 
 function entryOfCursor(cursor: string): string {

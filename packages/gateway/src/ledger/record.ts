@@ -3,6 +3,7 @@ import type { Cost, DispatchRecord, Usage } from '@weighbridge/protocol';
 import type { EntryIntent, EntrySettlement } from '../domain/entry.ts';
 import { type PriceBasis, type PricePin, type RateName, type Rates, rateNames, usdText } from '../domain/price.ts';
 import { siblingId } from '../lib/ids.ts';
+import { isoText } from '../lib/iso-text.ts';
 import type { EntriesTable } from '../store/schema.ts';
 import type { Value } from '../store/store.ts';
 import type { INTENT_COLUMNS, SETTLEMENT_COLUMNS } from './columns.ts';
@@ -121,11 +122,32 @@ function wholeBasis({ by, also = {}, ...said }: ShortBasis, names: readonly Rate
   return { validFrom: null, promptAbove: null, serviceTier: null, ...said, published };
 }
 
-export function recordOf(row: EntryRow): DispatchRecord {
+/** The columns of a row that a record is made of; what corrects something says what and why. */
+type RecordSource = Omit<EntryRow, keyof Unlisted> & Partial<Unlisted>;
+type Unlisted = Pick<
+  EntryRow,
+  | 'instanceId'
+  | 'corrects'
+  | 'reason'
+  | 'seq'
+  | 'rawUsage'
+  | 'servedModel'
+  | 'providerCostNanoUsd'
+  | 'providerCostSource'
+  | 'priceRates'
+>;
+
+export function recordOf(row: RecordSource): DispatchRecord {
+  const record = plainRecordOf(row);
+  if (row.kind !== 'correction') return record;
+  const { entryId, kind, ...rest } = record;
+  return { entryId, kind, corrects: row.corrects!, reason: row.reason ?? '', ...rest };
+}
+
+function plainRecordOf(row: RecordSource): DispatchRecord {
   return {
     entryId: row.entryId,
     kind: row.kind,
-    ...(row.kind === 'correction' ? { corrects: row.corrects!, reason: row.reason ?? '' } : {}),
     dispatchId: row.dispatchId,
     runId: row.runId,
     attempt: row.attempt,
@@ -136,8 +158,8 @@ export function recordOf(row: EntryRow): DispatchRecord {
     sessionId: row.sessionId,
     endUserId: row.endUserId,
     endUserSource: row.endUserSource as DispatchRecord['endUserSource'],
-    tags: JSON.parse(row.tags) as string[],
-    metadata: JSON.parse(row.metadata) as Record<string, unknown>,
+    tags: row.tags === '[]' ? [] : (JSON.parse(row.tags) as string[]),
+    metadata: row.metadata === '{}' ? {} : (JSON.parse(row.metadata) as Record<string, unknown>),
     provider: row.provider,
     model: row.model,
     requestedModel: row.requestedModel,
@@ -153,16 +175,16 @@ export function recordOf(row: EntryRow): DispatchRecord {
     cost: costOf(row),
     latencyMs: row.latencyMs,
     timeToFirstTokenMs: row.timeToFirstTokenMs,
-    startedAt: iso(row.startedAt),
-    endedAt: row.endedAt === null ? null : iso(row.endedAt),
-    settledAt: row.settledAt === null ? null : iso(row.settledAt),
+    startedAt: isoText(row.startedAt),
+    endedAt: row.endedAt === null ? null : isoText(row.endedAt),
+    settledAt: row.settledAt === null ? null : isoText(row.settledAt),
     source: row.source as DispatchRecord['source'],
     providerRequestId: row.providerRequestId,
     traceparent: row.traceparent,
   };
 }
 
-export function usageOf(row: EntryRow): Usage | null {
+export function usageOf(row: RecordSource): Usage | null {
   if (row.input === null) return null;
   const input = row.input;
   const output = row.output ?? 0;
@@ -185,7 +207,7 @@ export function usageOf(row: EntryRow): Usage | null {
   };
 }
 
-function costOf(row: EntryRow): Cost | null {
+function costOf(row: RecordSource): Cost | null {
   if (row.costNanoUsd === null || row.priceId === null) return null;
   return {
     nanoUsd: row.costNanoUsd,
@@ -194,8 +216,4 @@ function costOf(row: EntryRow): Cost | null {
     source: row.priceSource ?? 'config',
     priceId: row.priceId,
   };
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

@@ -4,6 +4,7 @@
  */
 import type { TimeBucket, UsageAnswer, UsageRow, UsageSums } from '@weighbridge/protocol';
 import { usdText } from '../domain/price.ts';
+import { isoText } from '../lib/iso-text.ts';
 import { plus, type Whole, wholeOf } from '../lib/whole.ts';
 import type { Store } from '../store/store.ts';
 import {
@@ -181,9 +182,7 @@ function addTo(into: Sums, more: Sums): void {
 
 /** Only the first can be cut short by the period. */
 function bucketStarts(buckets: readonly Span[], unit: TimeBucket, tz: string): string[] {
-  return buckets.map(({ fromMs }, index) =>
-    new Date(index === 0 ? startOfUnit(unit, tz, fromMs) : fromMs).toISOString(),
-  );
+  return buckets.map(({ fromMs }, index) => isoText(index === 0 ? startOfUnit(unit, tz, fromMs) : fromMs));
 }
 
 function rowOf(
@@ -194,7 +193,7 @@ function rowOf(
 ): UsageRow {
   const group: UsageRow['group'] = {};
   for (let index = 0; index < groupBy.length; index++) group[groupBy[index]!] = groups[index] ?? null;
-  const settled = new Date(lastSettledAt).toISOString();
+  const settled = isoText(lastSettledAt);
   return told({ group, bucketStart: starts[bucket] ?? null, lastSettledAt: settled }, sums, latencies.get(name));
 }
 
