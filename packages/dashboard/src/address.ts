@@ -35,8 +35,6 @@ export interface Looked {
   compares: boolean;
   /** `dsp_…` of the dispatch whose drawer is open. */
   dispatchId: string | null;
-  /** The row that is drilled into, by its group's value; undefined: none. */
-  row: string | undefined;
   sort: { column: string; isDescending: boolean };
 }
 
@@ -72,7 +70,6 @@ function read(search: string): Looked {
     zone: zone !== null && isZone(zone) ? zone : ownZone(),
     compares: given.get('compare') !== 'no',
     dispatchId: given.get('dispatch'),
-    row: given.get('row') ?? undefined,
     sort: sort === null ? SORT : { column: sort.replace(/^-/, ''), isDescending: sort.startsWith('-') },
   };
 }
@@ -90,7 +87,6 @@ function written(state: Looked): string {
   if (state.filters.length > 0) given.set('filter', filtersText(state.filters));
   if (state.zone !== ownZone()) given.set('tz', state.zone);
   if (!state.compares) given.set('compare', 'no');
-  if (state.row !== undefined) given.set('row', state.row);
   if (state.dispatchId !== null) given.set('dispatch', state.dispatchId);
   const { column, isDescending } = state.sort;
   if (column !== SORT.column || isDescending !== SORT.isDescending)

@@ -1,6 +1,7 @@
 /** The whole page: head, the tab that is open, and the drawer over it. */
 import { useEffect } from 'preact/hooks';
 import { looked } from './address.ts';
+import { Drawer } from './parts/drawer.tsx';
 import { Head } from './parts/head.tsx';
 import { Models } from './parts/models.tsx';
 
@@ -18,6 +19,7 @@ export function App() {
       <main id="main" tabIndex={-1}>
         {tab === 'models' ? <Models /> : null}
       </main>
+      <Drawer />
     </>
   );
 }

@@ -4,6 +4,12 @@ const WHOLE = new Intl.NumberFormat('en-US');
 const COMPACT = new Intl.NumberFormat('en-US', { notation: 'compact', maximumSignificantDigits: 4 });
 const PERCENT = new Intl.NumberFormat('en-US', { style: 'percent', maximumFractionDigits: 1 });
 const ONE_DECIMAL = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1, minimumFractionDigits: 1 });
+const SMALL_MONEY = new Intl.NumberFormat('en-US', {
+  style: 'currency',
+  currency: 'USD',
+  maximumSignificantDigits: 3,
+});
+const TWO_DECIMALS = new Intl.NumberFormat('en-US', { maximumFractionDigits: 2, minimumFractionDigits: 2 });
 const MONEY = new Map<number, Intl.NumberFormat>();
 
 const NANO = 1e9;
@@ -33,9 +39,9 @@ export function money(nanoUsd: bigint): string {
   const size = Math.abs(usd);
   if (size === 0) return '$0';
   if (size >= 1) return moneyFormat(2).format(usd);
-  return size >= 0.01
-    ? moneyFormat(4).format(usd)
-    : `${usd < 0 ? '-' : ''}$${exactUsd(nanoUsd < 0n ? -nanoUsd : nanoUsd)}`;
+  if (size >= 0.01) return moneyFormat(4).format(usd);
+  // Three digits that say something, however many zeros stand before them.
+  return SMALL_MONEY.format(usd);
 }
 
 /** Every digit that is known, without a sign for the currency. */
@@ -48,7 +54,8 @@ export function exactUsd(nanoUsd: bigint): string {
 
 export function milliseconds(ms: number | null | undefined): string {
   if (ms === null || ms === undefined) return NOTHING;
-  if (ms < 10_000) return `${whole(Math.round(ms))} ms`;
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 10_000) return `${TWO_DECIMALS.format(ms / 1000)} s`;
   return ms < 120_000 ? `${ONE_DECIMAL.format(ms / 1000)} s` : `${whole(Math.round(ms / 60_000))} min`;
 }
 

@@ -8,20 +8,21 @@ import { ApiError, type DispatchRecord, type RunInFlight, type UsageGroup, type 
 import { type Looked, looked } from './address.ts';
 import { client } from './client.ts';
 import { serverNow } from './facts.ts';
-import type { Filter } from './filter-text.ts';
+import { type Filter, matches } from './filter-text.ts';
 import { type Period, periodBefore, periodOf } from './period.ts';
-import { noSums, type Sums } from './sums.ts';
+import type { Sums } from './sums.ts';
 import { LiveView, type SettledEvent } from './view.ts';
+import { DAY_MS } from './zone.ts';
 
 export interface Answers {
   /** What they are the answers to. */
   looked: Looked;
   period: Period;
-  /** By the chosen group and outcome, without buckets, with percentiles. */
+  /** By the chosen group and outcome, without buckets, with percentiles where they cost little. */
   table: LiveView;
   /** In buckets, by the chosen group. */
   chart: LiveView;
-  /** By source. */
+  /** By source and outcome: the sums of everything, also where the table leaves rows out. */
   sources: LiveView;
   /** The period before; null where none is compared. */
   before: { totals: Sums; failed: number } | null;
@@ -39,8 +40,11 @@ export const tail = signal<readonly DispatchRecord[]>([]);
 export const inFlight = signal<readonly RunInFlight[]>([]);
 /** Whether the ledger has any entry at all; null: not known yet. */
 export const isEmpty = signal<boolean | null>(null);
+/** The first call came while the page was open and waiting for it. */
+export const isFirst = signal(false);
 
-const TAIL_MAX = 100;
+/** Dispatches that came last and are kept; those that were asked for beyond stay until something else is looked at. */
+const TAIL_MAX = 200;
 const ROWS_MAX = 10_000;
 
 let asked = 0;
@@ -75,9 +79,9 @@ async function answersTo(state: Looked): Promise<Answers> {
   const during = { ...common, from: period.fromMs, to: period.toMs };
   const earlier = periodBefore(range, period, zone);
   const [table, { chart, chartGroup }, sources, before] = await Promise.all([
-    client.usage({ ...during, groupBy: [group, 'outcome'], latency: true, limit: ROWS_MAX }),
+    client.usage({ ...during, groupBy: [group, 'outcome'], ...latencyOf(group, period), limit: ROWS_MAX }),
     chartAnswer(state, { ...during, bucket: period.bucket }),
-    client.usage({ ...during, groupBy: ['source'], latency: false }),
+    client.usage({ ...during, groupBy: ['source', 'outcome'], latency: true }),
     compares
       ? client.usage({ ...common, from: earlier.fromMs, to: earlier.toMs, groupBy: ['outcome'], latency: true })
       : null,
@@ -93,9 +97,15 @@ async function answersTo(state: Looked): Promise<Answers> {
   };
 }
 
+/** Percentiles of many sessions are put together from single entries: over more than a day they would be waited for. */
+function latencyOf(group: UsageGroup, { fromMs, toMs }: Period): { latency?: boolean } {
+  const isOfEntries = group === 'session' || group === 'endUser';
+  return isOfEntries && toMs - fromMs > 1.1 * DAY_MS ? {} : { latency: true };
+}
+
 function beforeOf(view: LiveView): { totals: Sums; failed: number } {
   const failed = [...view.cells.values()].reduce((sum, { sums }) => sum + sums.failed, 0);
-  return { totals: view.totals ?? noSums(), failed };
+  return { totals: view.totals, failed };
 }
 
 /** Sessions and end users may be too many for one answer in buckets; the chart then shows all of them as one. */
@@ -118,20 +128,44 @@ export function asFilters(filters: readonly Filter[]): Partial<UsageQuery> {
   return Object.fromEntries(filters.filter(({ isExcluded }) => !isExcluded).map(({ name, value }) => [name, value]));
 }
 
+/** Where older dispatches go on; null: there are none. */
+export const olderCursor = signal<string | null>(null);
+
 export async function refreshTail(): Promise<void> {
-  const { data } = await client.dispatches({ ...asFilters(looked.peek().filters), limit: 50 });
-  tail.value = data.filter(({ outcome }) => outcome !== null);
+  const { filters } = looked.peek();
+  const { data, nextCursor } = await client.dispatches({ ...asFilters(filters), limit: 50 });
+  if (filters !== looked.peek().filters) return;
+  tail.value = settledOf(data);
+  olderCursor.value = nextCursor;
   isEmpty.value = isEmpty.peek() === false ? false : data.length === 0 && looked.peek().filters.length === 0;
 }
 
+export async function askOlder(): Promise<void> {
+  const { filters } = looked.peek();
+  const cursor = olderCursor.peek();
+  if (cursor === null) return;
+  const { data, nextCursor } = await client.dispatches({ ...asFilters(filters), limit: 100, cursor });
+  const known = new Set(tail.peek().map(({ entryId }) => entryId));
+  tail.value = [...tail.peek(), ...settledOf(data).filter(({ entryId }) => !known.has(entryId))];
+  olderCursor.value = nextCursor;
+}
+
+/** What is in flight has its own place. */
+function settledOf(records: readonly DispatchRecord[]): DispatchRecord[] {
+  return records.filter(({ outcome }) => outcome !== null);
+}
+
 export function addToTail(records: readonly DispatchRecord[]): void {
-  if (records.length === 0) return;
-  isEmpty.value = false;
-  const known = new Set(records.map(({ entryId }) => entryId));
-  tail.value = [...records.toReversed(), ...tail.peek().filter(({ entryId }) => !known.has(entryId))].slice(
-    0,
-    TAIL_MAX,
-  );
+  if (records.length > 0) {
+    if (isEmpty.peek() === true) isFirst.value = true;
+    isEmpty.value = false;
+  }
+  const { filters } = looked.peek();
+  const meant = records.filter((record) => matches(filters, record));
+  if (meant.length === 0) return;
+  const known = new Set(meant.map(({ entryId }) => entryId));
+  const max = Math.max(TAIL_MAX, tail.peek().length);
+  tail.value = [...meant.toReversed(), ...tail.peek().filter(({ entryId }) => !known.has(entryId))].slice(0, max);
 }
 
 export async function refreshRuns(): Promise<void> {

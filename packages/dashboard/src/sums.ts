@@ -120,10 +120,13 @@ export function addSums(sums: Sums, more: Sums): void {
   for (const name of COUNTS) sums[name] += more[name];
   for (const name of AMOUNTS) sums[name] += more[name];
   sums.lastSettledAt = Math.max(sums.lastSettledAt, more.lastSettledAt);
+  sums.outputTimed = {
+    tokens: sums.outputTimed.tokens + more.outputTimed.tokens,
+    ms: sums.outputTimed.ms + more.outputTimed.ms,
+  };
   if (more.latency === null) return;
   sums.latency = more.latency;
   sums.firstToken = more.firstToken;
-  sums.outputTimed = more.outputTimed;
 }
 
 /** All prompt tokens, cached or not. */

@@ -41,7 +41,7 @@ export function Controls() {
         <select
           id="group"
           value={group}
-          onChange={({ currentTarget }) => look({ group: currentTarget.value as Group, row: undefined })}
+          onChange={({ currentTarget }) => look({ group: currentTarget.value as Group })}
         >
           {GROUPS.map((name) => (
             <option key={name} value={name}>

@@ -42,7 +42,7 @@ export function Head() {
             onClick={(event) => {
               if (event.metaKey || event.ctrlKey) return;
               event.preventDefault();
-              look({ tab: name, dispatchId: null, row: undefined });
+              look({ tab: name, dispatchId: null });
             }}
           >
             {LABELS[name]}

@@ -1,12 +1,23 @@
 /** The Models tab: what to look at, how things stand, the sums, the chart, the table, and what is happening now. */
-import { answers, problem } from '../screen.ts';
+import { answers, isEmpty, isFirst, problem } from '../screen.ts';
+import { ChartCard } from './chart-card.tsx';
 import { Controls } from './controls.tsx';
+import { Empty } from './empty.tsx';
+import { Flight } from './flight.tsx';
+import { Strip } from './strip.tsx';
 import { Table } from './table.tsx';
+import { Tail } from './tail.tsx';
 import { Tiles } from './tiles.tsx';
 
 export function Models() {
+  if (isEmpty.value === true) return <Empty />;
   return (
     <>
+      {isFirst.value ? (
+        <p class="light green" role="status">
+          <span class="dot" aria-hidden="true" /> The first call is metered.
+        </p>
+      ) : null}
       <Controls />
       {problem.value === '' ? null : (
         <p role="alert" class="problem">
@@ -21,8 +32,14 @@ export function Models() {
 function Answered() {
   return (
     <>
+      <Strip />
       <Tiles />
+      <ChartCard />
       <Table />
+      <div class="now">
+        <Tail />
+        <Flight />
+      </div>
     </>
   );
 }

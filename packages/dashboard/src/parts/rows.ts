@@ -140,10 +140,12 @@ export function rowsOf(view: LiveView): Row[] {
   return [...rows.values()];
 }
 
-export function totalOf(rows: readonly Row[]): Sums {
+/** Everything in one: the sums of all groups, and the percentiles that were asked of all. */
+export function allOf(view: LiveView): Sums {
   const total = noSums();
-  for (const { sums } of rows) addSums(total, { ...sums, latency: null });
-  return total;
+  for (const { sums } of rowsOf(view)) addSums(total, { ...sums, latency: null });
+  const { latency, firstToken } = view.totals;
+  return { ...total, latency, firstToken };
 }
 
 export function sorted(

@@ -1,11 +1,10 @@
 /** The small course of a number beside it: an SVG line without axes, for the eye only; the chart and its table have the numbers. */
-import { promptOf } from '../sums.ts';
+import { tokensOf } from '../sums.ts';
 import type { LiveView } from '../view.ts';
-import { nextBucket } from '../zone.ts';
+import { bucketStarts } from './course.ts';
 
 const WIDTH = 100;
 const HEIGHT = 26;
-const POINTS_MAX = 400;
 
 export function Spark({ points }: { points: readonly number[] }) {
   if (points.length < 2 || points.every((point) => point === 0)) return null;
@@ -22,38 +21,42 @@ export function Spark({ points }: { points: readonly number[] }) {
   );
 }
 
-export interface Course {
+/** The courses of the tiles, from the chart's answer: it has every group in it. */
+export interface Courses {
   cost: number[];
   requests: number[];
   tokens: number[];
   errors: number[];
 }
 
-/** Every bucket of a period in order, also those in which nothing was settled. */
-export function bucketsOf(
-  { bucket, fromMs, toMs }: Pick<LiveView, 'bucket' | 'fromMs' | 'toMs'>,
-  zone: string,
-  max = POINTS_MAX,
-): number[] {
-  const starts: number[] = [];
-  if (bucket === null) return starts;
-  for (let start = fromMs; start < toMs && starts.length < max; start = nextBucket(bucket, zone, start))
-    starts.push(start);
-  return starts;
-}
-
-export function sparksOf(view: LiveView, zone: string): Course {
-  const starts = bucketsOf(view, zone);
+export function sparksOf(view: LiveView, zone: string): Courses {
+  const starts = bucketStarts(view, zone);
   const at = new Map(starts.map((start, index) => [start, index]));
   const empty = (): number[] => starts.map(() => 0);
-  const course: Course = { cost: empty(), requests: empty(), tokens: empty(), errors: empty() };
+  const courses: Courses = { cost: empty(), requests: empty(), tokens: empty(), errors: empty() };
   for (const { bucketMs, sums } of view.cells.values()) {
     const index = at.get(bucketMs);
     if (index === undefined) continue;
-    course.cost[index]! += Number(sums.costNanoUsd);
-    course.requests[index]! += sums.requests;
-    course.tokens[index]! += Number(promptOf(sums) + sums.output);
-    course.errors[index]! += sums.failed;
+    courses.cost[index]! += Number(sums.costNanoUsd);
+    courses.requests[index]! += sums.requests;
+    courses.tokens[index]! += Number(tokensOf(sums));
+    courses.errors[index]! += sums.failed;
   }
-  return course;
+  return courses;
+}
+
+/** Requests of each group over time, for the rows of the table. */
+export function trendsOf(view: LiveView, zone: string): Map<string | null, number[]> {
+  const starts = bucketStarts(view, zone);
+  const at = new Map(starts.map((start, index) => [start, index]));
+  const trends = new Map<string | null, number[]>();
+  for (const { bucketMs, group, sums } of view.cells.values()) {
+    const index = at.get(bucketMs);
+    if (index === undefined) continue;
+    const name = group[0] ?? null;
+    const trend = trends.get(name) ?? starts.map(() => 0);
+    trends.set(name, trend);
+    trend[index]! += sums.requests;
+  }
+  return trends;
 }

@@ -11,7 +11,7 @@ import { answers, version } from '../screen.ts';
 import type { Sums } from '../sums.ts';
 import { GROUP_LABELS } from './controls.tsx';
 import { Exact } from './exact.tsx';
-import { COLUMNS, type Row, rowsOf, sorted, totalOf } from './rows.ts';
+import { allOf, COLUMNS, type Row, rowsOf, sorted } from './rows.ts';
 
 const ROW_PX = 34;
 /** Drawn beyond what is seen, above and below. */
@@ -19,10 +19,10 @@ const SPARE_ROWS = 12;
 
 export function Table() {
   version.value;
-  const { table } = answers.value!;
+  const { table, sources } = answers.value!;
   const { sort, group } = looked.value;
   const all = rowsOf(table);
-  const total = totalOf(all);
+  const total = allOf(sources);
   const rows = sorted(all, total, sort);
   const { body, first, last } = useSeen(rows.length);
   const shown = rows.slice(first, last);
@@ -50,15 +50,7 @@ export function Table() {
             <tr>
               <th scope="row">{rows.length === 1 ? '1 row' : `${rows.length} rows`}</th>
               {COLUMNS.map((column) => (
-                <Cell
-                  key={column.id}
-                  column={column}
-                  row={{
-                    name: null,
-                    sums: { ...total, latency: table.totals.latency, firstToken: table.totals.firstToken },
-                  }}
-                  total={total}
-                />
+                <Cell key={column.id} column={column} row={{ name: null, sums: total }} total={total} />
               ))}
               <td />
             </tr>

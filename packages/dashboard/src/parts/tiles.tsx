@@ -5,14 +5,13 @@ import { change, compact, milliseconds, money, percent, whole } from '../format.
 import { answers, version } from '../screen.ts';
 import { promptOf, type Sums, share, tokensOf } from '../sums.ts';
 import { Exact } from './exact.tsx';
-import { rowsOf, totalOf } from './rows.ts';
+import { allOf } from './rows.ts';
 import { Spark, sparksOf } from './spark.tsx';
 
 export function Tiles() {
   version.value;
-  const { table, chart, before } = answers.value!;
-  const rows = totalOf(rowsOf(table));
-  const all: Sums = { ...rows, latency: table.totals.latency, firstToken: table.totals.firstToken };
+  const { sources, chart, before } = answers.value!;
+  const all = allOf(sources);
   const then = before?.totals ?? null;
   const course = sparksOf(chart, looked.value.zone);
   return (

@@ -46,10 +46,9 @@ export async function usageAnswer(store: Store, given: UsageQuestion): Promise<U
   const { groupBy, bucket = null, tz = 'UTC', limit = ROWS_DEFAULT } = question;
   const step = bucket === 'minute' ? MINUTE_MS : QUARTER_MS;
   const asked = { fromMs: Math.floor(question.fromMs / step) * step, toMs: Math.ceil(question.toMs / step) * step };
-  const [ledger, period] = await Promise.all([
-    ledgerState(store),
-    occupied(store, question.tenantId, asked, bucket !== null),
-  ]);
+  // One after the other: what is found empty must have been so when the number was read.
+  const ledger = await ledgerState(store);
+  const period = await occupied(store, question.tenantId, asked, bucket !== null);
   if (bucket === 'minute' && period.toMs - period.fromMs > MINUTES_PERIOD_MAX_MS) throw tooMany('one day of minutes');
   const buckets = bucketsOf(period, bucket, tz, ROWS_MAX);
   if (buckets === null) throw tooMany(`${ROWS_MAX} buckets`);
@@ -61,7 +60,7 @@ export async function usageAnswer(store: Store, given: UsageQuestion): Promise<U
     (fromEntries ? groupsOfEntries : groupsOfRollups)(store, question, pieces, rowsMax),
     wantsLatency ? (fromEntries ? latenciesOfEntries : latenciesOfRollups)(store, question, pieces) : NO_LATENCIES,
   ]);
-  const { groups, groupCount, totals } = found;
+  const { groups, groupCount, totals, asOfSeq } = found;
   if (bucket !== null && groups.length >= rowsMax) throw tooMany(`${ROWS_MAX} rows`);
   const ordered = bucket === null ? groups.sort(byCostThenTokens) : groups.sort(byTimeThenCost);
   const shown = bucket === null ? ordered.slice(0, limit) : ordered;
@@ -73,7 +72,7 @@ export async function usageAnswer(store: Store, given: UsageQuestion): Promise<U
     groupBy: [...groupBy],
     bucket,
     tz,
-    asOfSeq: ledger.lastSeq,
+    asOfSeq: asOfSeq ?? ledger.lastSeq,
     rows: shown.map((group) => rowOf(group, question, starts, latencies)),
     rowsOmitted: groupCount - shown.length,
     totals: told({}, totals, latencies.get(null)),
@@ -87,11 +86,15 @@ interface Found {
   groups: Group[];
   groupCount: number;
   totals: Sums;
+  /** The last event that is in it; null: nothing is in it that is still changing. */
+  asOfSeq: number | null;
 }
 
 async function groupsOfRollups(store: Store, question: TenantsQuestion, pieces: readonly Piece[]): Promise<Found> {
-  const groups = merged(await sumsOfRollups(store, question, pieces), question);
-  return { groups, groupCount: groups.length, totals: totalOf(groups) };
+  const rows = await sumsOfRollups(store, question, pieces);
+  const groups = merged(rows, question);
+  // The finest sums are the last ones, and the only ones that still change.
+  return { groups, groupCount: groups.length, totals: totalOf(groups), asOfSeq: rows.at(-1)?.asOfSeq ?? null };
 }
 
 async function groupsOfEntries(
@@ -103,13 +106,14 @@ async function groupsOfEntries(
   const rows = pieces.length === 0 ? [] : await sumsOfEntries(store, question, pieces, rowsMax);
   const groups = merged(rows, question);
   const groupCount = rows[0]?.groups ?? 0;
-  if (groupCount === groups.length) return { groups, groupCount, totals: totalOf(groups) };
+  const asOfSeq = rows[0]?.asOfSeq ?? null;
+  if (groupCount === groups.length) return { groups, groupCount, totals: totalOf(groups), asOfSeq };
   const ungrouped = { ...question, groupBy: [] };
   const all = await sumsOfEntries(store, ungrouped, pieces, pieces.length);
-  return { groups, groupCount, totals: totalOf(merged(all, ungrouped)) };
+  return { groups, groupCount, totals: totalOf(merged(all, ungrouped)), asOfSeq };
 }
 
-/** Read before the sums: the sums then hold at least everything up to its number. */
+/** Read before the sums: where those hold nothing that is still changing, they hold everything up to its number. */
 async function ledgerState(store: Store): Promise<{ lastSeq: number; folded: Folded }> {
   const columns = ['lastSeq', 'hoursFoldedTo', 'shiftsFoldedTo', 'daysFoldedTo', 'weeksFoldedTo'] as const;
   const [row] = await store.read<Record<(typeof columns)[number], number>>(
@@ -136,7 +140,8 @@ async function occupied(store: Store, tenantId: string | null, period: Span, isC
   if (!first || !last) return { fromMs: period.fromMs, toMs: period.fromMs };
   return {
     fromMs: Math.max(period.fromMs, first.bucketStart),
-    toMs: Math.min(period.toMs, last.bucketStart + QUARTER_MS),
+    // One more, because the next may have begun before the sums are read.
+    toMs: Math.min(period.toMs, last.bucketStart + 2 * QUARTER_MS),
   };
 }
 

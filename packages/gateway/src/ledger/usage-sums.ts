@@ -15,10 +15,16 @@ import { buckets, filtered, groupColumns, grouped, isOneRowEach, rowsOfTiers } f
 export interface SumsRow extends Row {
   bucket: number;
   lastSettledAt: number;
+  /** The last event when these were read; null where they are of a time in which nothing is settled any more. */
+  asOfSeq: number | null;
 }
 
 /** Sums beside the rollups' own: dispatches whose outcome makes them count elsewhere. */
 export const SUM_COLUMNS = [...ROLLUP_SUMS, 'uncertain', 'completed'] as const;
+
+/** In the same statement as the sums, so of the same moment: a follower adds what came after, and nothing twice. */
+const LAST_SEQ = sql`(select ${sql.ref('lastSeq')} from ${sql.table('ledger')}) as ${sql.ref('asOfSeq')}`;
+const NO_SEQ = sql`null as ${sql.ref('asOfSeq')}`;
 
 const TOKEN_COLUMNS = ['input', 'output', 'cacheRead', 'cacheWrite', 'cacheWrite1h'] as const;
 
@@ -31,7 +37,11 @@ export function sumsOfRollups(store: Store, question: TenantsQuestion, pieces: r
     });
     const last = sql.ref('r.lastSettledAt');
     return {
-      columns: [...sums, sql`${isSummed ? sql`max(${last})` : last} as ${sql.ref('lastSettledAt')}`],
+      columns: [
+        tier === 'quarter' ? LAST_SEQ : NO_SEQ,
+        ...sums,
+        sql`${isSummed ? sql`max(${last})` : last} as ${sql.ref('lastSettledAt')}`,
+      ],
       condition: null,
       isSummed,
     };
@@ -64,7 +74,7 @@ export function sumsOfEntries(
 ): Promise<(SumsRow & { groups: number })[]> {
   const tokens = sql.join(TOKEN_COLUMNS.map(entrySum), sql` + `);
   const query = sql<SumsRow & { groups: number }>`with ${buckets(pieces)}
-    select b.bucket, count(*) over () as ${sql.ref('groups')}, ${selected(question)}
+    select b.bucket, ${LAST_SEQ}, count(*) over () as ${sql.ref('groups')}, ${selected(question)}
     from b cross join ${entriesTable(store, question)} where ${settledWithin(question, 'e')} and ${filtered(question, 'e')}
     group by b.bucket${grouped(question)}
     order by ${entrySum('costNanoUsd')} desc, ${tokens} desc limit ${sql.lit(limit)}`;

@@ -1,0 +1,244 @@
+/** One dispatch in full: when it waited and when it wrote, what it counted, line by line what that costs, what the provider sent. */
+import { useSignal } from '@preact/signals';
+import type { DispatchDetail, PriceLine } from '@weighbridge/client';
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import { look, looked } from '../address.ts';
+import { client } from '../client.ts';
+import { milliseconds, moment, NOTHING, whole } from '../format.ts';
+import { messageOf } from '../screen.ts';
+import { costOf, Outcome } from './tail.tsx';
+
+export function Drawer() {
+  const { dispatchId } = looked.value;
+  return dispatchId === null ? null : <Opened key={dispatchId} id={dispatchId} />;
+}
+
+function close(): void {
+  look({ dispatchId: null });
+}
+
+function Opened({ id }: { id: string }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const found = useSignal<DispatchDetail | null>(null);
+  const problem = useSignal('');
+  useEffect(() => {
+    dialog.current?.showModal();
+    client.dispatch(id).then(
+      (detail) => {
+        found.value = detail;
+      },
+      (error: unknown) => {
+        problem.value = messageOf(error);
+      },
+    );
+  }, [id]);
+  return (
+    <dialog
+      ref={dialog}
+      class="drawer"
+      aria-label="Dispatch"
+      onCancel={(event) => {
+        event.preventDefault();
+        close();
+      }}
+      onClick={({ target }) => target === dialog.current && close()}
+      onKeyDown={({ key }) => key === 'Escape' && close()}
+    >
+      <article>
+        <header>
+          <h2>{id}</h2>
+          <button type="button" class="quiet" onClick={close}>
+            Close
+          </button>
+        </header>
+        {problem.value === '' ? null : (
+          <p role="alert" class="problem">
+            {problem.value}
+          </p>
+        )}
+        {found.value === null ? null : <Detail detail={found.value} />}
+      </article>
+    </dialog>
+  );
+}
+
+function Detail({ detail }: { detail: DispatchDetail }) {
+  const { zone } = looked.value;
+  const { usage } = detail;
+  return (
+    <>
+      <p class="lead">
+        <b>{detail.model}</b> at {detail.provider} · <Outcome record={detail} />
+        {detail.servedModel === null ? null : <small> served as {detail.servedModel}</small>}
+      </p>
+      <Waterfall detail={detail} />
+      <h3>Usage and cost</h3>
+      {usage === null ? <p class="note">Nothing was counted: {detail.usageSource}.</p> : <Lines detail={detail} />}
+      {detail.corrections.length === 0 ? null : (
+        <ul class="corrections">
+          {detail.corrections.map((correction) => (
+            <li key={correction.entryId}>
+              {correction.reason}: {correction.cost === null ? 'usage' : `$${correction.cost.usd}`} on{' '}
+              {moment(Date.parse(correction.settledAt ?? correction.startedAt), zone)}
+            </li>
+          ))}
+        </ul>
+      )}
+      <h3>Where it belongs</h3>
+      <dl>
+        <Fact name="Tenant">{detail.tenantId}</Fact>
+        <Fact name="Agent">{detail.agentId}</Fact>
+        <Fact name="Session">{detail.sessionKey}</Fact>
+        <Fact name="End user">{detail.endUserId}</Fact>
+        <Fact name="Tags">{detail.tags.join(', ') || null}</Fact>
+        <Fact name="Key">{detail.keyId}</Fact>
+        <Fact name="Run">
+          <button
+            type="button"
+            class="name"
+            onClick={() =>
+              look({ dispatchId: null, filters: [{ name: 'run', value: detail.runId, isExcluded: false }] })
+            }
+          >
+            {detail.runId}
+          </button>
+          {detail.attempt > 1 ? ` attempt ${detail.attempt}` : ''}
+        </Fact>
+        <Fact name="Asked as">{detail.requestedModel}</Fact>
+        <Fact name="Dialect">{`${detail.api}${detail.stream ? ', streamed' : ''}`}</Fact>
+        <Fact name="HTTP status">{detail.httpStatus === null ? null : String(detail.httpStatus)}</Fact>
+        <Fact name="Stopped by">{detail.stopReason}</Fact>
+        <Fact name="Provider’s id">{detail.providerRequestId}</Fact>
+        <Fact name="Source">{detail.source}</Fact>
+        <Fact name="Entry">{detail.entryId}</Fact>
+      </dl>
+      {detail.rawUsage === null || detail.rawUsage === undefined ? null : (
+        <details>
+          <summary>Usage as the provider sent it</summary>
+          <pre tabIndex={0}>{JSON.stringify(detail.rawUsage, null, 2)}</pre>
+        </details>
+      )}
+    </>
+  );
+}
+
+/** Waiting and writing as two parts of one line. */
+function Waterfall({ detail }: { detail: DispatchDetail }) {
+  const { latencyMs, timeToFirstTokenMs: first, startedAt, settledAt } = detail;
+  const { zone } = looked.value;
+  const wait = latencyMs === null || first === null ? null : Math.min(first, latencyMs);
+  return (
+    <div class="waterfall">
+      {latencyMs === null || wait === null ? null : (
+        <div
+          class="bar"
+          role="img"
+          aria-label={`${milliseconds(wait)} until the first token, ${milliseconds(latencyMs - wait)} writing`}
+        >
+          <span class="wait" style={{ flexGrow: Math.max(wait, latencyMs / 200) }} />
+          <span class="write" style={{ flexGrow: Math.max(latencyMs - wait, latencyMs / 200) }} />
+        </div>
+      )}
+      <dl>
+        <Fact name="Started">{moment(Date.parse(startedAt), zone)}</Fact>
+        <Fact name="First token">{first === null ? null : `after ${milliseconds(first)}`}</Fact>
+        <Fact name="Took">{latencyMs === null ? null : milliseconds(latencyMs)}</Fact>
+        <Fact name="Settled">{settledAt === null ? 'not yet' : moment(Date.parse(settledAt), zone)}</Fact>
+      </dl>
+    </div>
+  );
+}
+
+const BUCKETS: Readonly<Record<string, string>> = {
+  input: 'Input',
+  cacheRead: 'Read from cache',
+  cacheWrite: 'Written to cache',
+  cacheWrite1h: 'Written to cache for an hour',
+  output: 'Output',
+  reasoning: 'Reasoning, inside output',
+};
+
+function Lines({ detail }: { detail: DispatchDetail }) {
+  const usage = detail.usage!;
+  const lines = detail.priceLines ?? [];
+  const counted = (['input', 'cacheRead', 'cacheWrite', 'cacheWrite1h', 'output', 'reasoning'] as const).filter(
+    (name) => usage[name] !== null && (usage[name] > 0 || name === 'input' || name === 'output'),
+  );
+  const shown = new Set<string>(counted);
+  return (
+    <table class="lines">
+      <thead>
+        <tr>
+          <th scope="col">Part</th>
+          <th scope="col">Tokens</th>
+          <th scope="col">$ per million</th>
+          <th scope="col">Amount</th>
+        </tr>
+      </thead>
+      <tbody>
+        {counted.map((name) => (
+          <PartLine key={name} name={name} units={usage[name]!} line={lines.find(({ bucket }) => bucket === name)} />
+        ))}
+        {lines
+          .filter(({ bucket }) => !shown.has(bucket))
+          .map((line) => (
+            <PartLine key={line.bucket} name={line.bucket} units={line.units} line={line} />
+          ))}
+      </tbody>
+      <tfoot>
+        <tr>
+          <th scope="row">Total</th>
+          <td>{whole(usage.total)}</td>
+          <td class="clip">{detail.cost === null ? (detail.unpriced ?? '') : detail.price?.source}</td>
+          <td>{detail.cost === null ? costOf(detail) : `$${detail.cost.usd}`}</td>
+        </tr>
+        {detail.costNow !== null && detail.costNow.nanoUsd !== detail.cost?.nanoUsd ? (
+          <tr>
+            <th scope="row" colSpan={3}>
+              With corrections
+            </th>
+            <td>${detail.costNow.usd}</td>
+          </tr>
+        ) : null}
+        {detail.providerCost === null ? null : (
+          <tr>
+            <th scope="row" colSpan={3}>
+              The provider says
+            </th>
+            <td>${detail.providerCost.usd}</td>
+          </tr>
+        )}
+      </tfoot>
+    </table>
+  );
+}
+
+const PICO_PER_MILLION = 1e6;
+
+function PartLine({ name, units, line }: { name: string; units: number; line: PriceLine | undefined }) {
+  return (
+    <tr>
+      <th scope="row">{BUCKETS[name] ?? name}</th>
+      <td>{whole(units)}</td>
+      <td title={line?.source}>{line === undefined ? NOTHING : String(Number(line.ratePicoUsd) / PICO_PER_MILLION)}</td>
+      <td>{line === undefined ? NOTHING : `$${picoText(line.amountPicoUsd)}`}</td>
+    </tr>
+  );
+}
+
+function picoText(picoUsd: string): string {
+  const digits = picoUsd.padStart(13, '0');
+  const decimals = digits.slice(-12).replace(/0+$/, '');
+  return `${digits.slice(0, -12)}${decimals === '' ? '' : `.${decimals}`}`;
+}
+
+function Fact({ name, children }: { name: string; children: ComponentChildren }) {
+  if (children === null || children === undefined) return null;
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}

@@ -1,0 +1,73 @@
+/** The first open: nothing was metered yet. How to change that, with this gateway's own address, and a light that turns green. */
+import { useSignal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
+
+const SNIPPETS: readonly (readonly [string, (origin: string) => string])[] = [
+  [
+    'curl',
+    (origin) => `curl ${origin}/v1/chat/completions \\
+  -H "Authorization: Bearer $(npm run -s cli -- token)" \\
+  -H "Content-Type: application/json" \\
+  -d '{"model":"demo/scripted","messages":[{"role":"user","content":"Hello"}]}'`,
+  ],
+  [
+    'An SDK',
+    (origin) => `import OpenAI from 'openai';
+
+const client = new OpenAI({ baseURL: '${origin}/v1', apiKey: process.env.WEIGHBRIDGE_TOKEN });
+await client.chat.completions.create({
+  model: 'openai/gpt-5',
+  messages: [{ role: 'user', content: 'Hello' }],
+});`,
+  ],
+  [
+    'OpenClaw',
+    (origin) => `npm run -s cli -- init --from ~/.openclaw/openclaw.json
+# It prints the commands that set OpenClaw's base URLs to
+#   ${origin}/proxy/<provider>
+# and those that take them back.`,
+  ],
+];
+
+export function Empty() {
+  return (
+    <section class="empty" aria-label="Nothing is metered yet">
+      <h1>Nothing is metered yet</h1>
+      <p class="light">
+        <span class="dot" aria-hidden="true" /> Waiting for the first call. This page fills by itself.
+      </p>
+      <div class="snippets">
+        {SNIPPETS.map(([name, text]) => (
+          <Snippet key={name} name={name} text={text(location.origin)} />
+        ))}
+      </div>
+    </section>
+  );
+}
+
+function Snippet({ name, text }: { name: string; text: string }) {
+  const isCopied = useSignal(false);
+  const shown = useRef<HTMLPreElement>(null);
+  const copy = async (): Promise<void> => {
+    // Browsers give no clipboard to a page that came over plain HTTP from another machine: then it is selected, to be copied.
+    if (navigator.clipboard === undefined) return getSelection()?.selectAllChildren(shown.current!);
+    await navigator.clipboard.writeText(text);
+    isCopied.value = true;
+    setTimeout(() => {
+      isCopied.value = false;
+    }, 2_000);
+  };
+  return (
+    <article class="card">
+      <h2>
+        {name}
+        <button type="button" class="button" aria-label={`Copy ${name}`} onClick={() => void copy().catch(() => {})}>
+          {isCopied.value ? 'Copied' : 'Copy'}
+        </button>
+      </h2>
+      <pre ref={shown} tabIndex={0}>
+        {text}
+      </pre>
+    </article>
+  );
+}

@@ -1,0 +1,67 @@
+/** What is in flight now: who runs what, since when, how far it got; and the way to end it. */
+import { useEffect, useState } from 'preact/hooks';
+import { client } from '../client.ts';
+import { facts, serverNow } from '../facts.ts';
+import { age, whole } from '../format.ts';
+import { inFlight, messageOf, problem, refreshRuns } from '../screen.ts';
+
+const SURE_MS = 4_000;
+
+export function Flight() {
+  const runs = inFlight.value;
+  const now = serverNow();
+  return (
+    <section class="card flight" aria-label="In flight now">
+      <h2>
+        In flight <data value={runs.length}>{whole(runs.length)}</data>
+      </h2>
+      {runs.length === 0 ? (
+        <p class="note">Nothing runs at this moment.</p>
+      ) : (
+        <ul>
+          {runs.map((run) => (
+            <li key={run.runId} data-run={run.runId}>
+              <span class="what">
+                <b>{run.model}</b>
+                <small>
+                  {[run.agentId, run.sessionKey].filter((part) => part !== null).join(' · ') || run.provider}
+                  {run.attempt > 1 ? ` · attempt ${run.attempt}` : ''}
+                </small>
+              </span>
+              <span class="how">
+                ≈{whole(run.tokens)} tok
+                <small>{age(now - Date.parse(run.startedAt))}</small>
+              </span>
+              {facts.isAdmin ? <Stop runId={run.runId} /> : null}
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+/** Twice, because it ends somebody's call. */
+function Stop({ runId }: { runId: string }) {
+  const [isSure, setSure] = useState(false);
+  useEffect(() => {
+    if (!isSure) return;
+    const timer = setTimeout(() => setSure(false), SURE_MS);
+    return () => clearTimeout(timer);
+  }, [isSure]);
+  const stop = async (): Promise<void> => {
+    if (!isSure) return setSure(true);
+    setSure(false);
+    try {
+      await client.stopRun(runId);
+    } catch (error) {
+      problem.value = messageOf(error);
+    }
+    await refreshRuns().catch(() => {});
+  };
+  return (
+    <button type="button" class={isSure ? 'button sure' : 'button'} onClick={() => void stop()}>
+      {isSure ? 'Really stop' : 'Stop'}
+    </button>
+  );
+}
