@@ -10,7 +10,7 @@ import { INTENT_SCRIPTS, LEDGER_WRITES } from './room.ts';
 import { settledCall } from './settled.fixture.ts';
 import { usageAnswer } from './usage-answer.ts';
 
-const CALLS = 150;
+const QUESTIONS = 24;
 const AT_ONCE = 8;
 
 for (const engine of ENGINES) {
@@ -27,17 +27,23 @@ for (const engine of ENGINES) {
       const report = (error: Error): never => assert.fail(error);
       const deps = { store, clock, instanceId: ids.next('ins'), announce: () => {}, report };
       const ledger = await StoredLedger.begin(deps, ids.next('led'));
-      let left = CALLS;
+      let isAsking = true;
       try {
         const settling = Promise.all(
           Array.from({ length: AT_ONCE }, async () => {
-            while (left-- > 0)
-              await settledCall(ledger, ids, Date.now(), {}, { tenantId: 'default', model: `m${left % 5}` });
+            while (isAsking)
+              await settledCall(
+                ledger,
+                ids,
+                Date.now(),
+                {},
+                { tenantId: 'default', model: `m${ids.next('dsp').charCodeAt(28) % 5}` },
+              );
           }),
         );
         const seen: number[] = [];
         const fromMs = Date.now() - 3_600_000;
-        for (let round = 0; left > 0; round++) {
+        for (let round = 0; round < QUESTIONS; round++) {
           const groupBy = [[], ['model'], ['session'], ['model', 'outcome']][round % 4] as [];
           const bucket = round % 3 === 0 ? ('hour' as const) : null;
           const toMs = Date.now() + 3_600_000;
@@ -52,10 +58,11 @@ for (const engine of ENGINES) {
           assert.equal(totals.requests, asOfSeq, `${groupBy} by ${bucket}`);
           seen.push(asOfSeq);
         }
+        isAsking = false;
         await settling;
         assert.ok(new Set(seen).size > 5, `the answers were of ${new Set(seen).size} moments only`);
       } finally {
-        left = 0;
+        isAsking = false;
         await ledger.close();
         await store.close();
       }
