@@ -3,19 +3,18 @@
  * knows every room; nothing is decided here but who gets what, and in which order things start and stop.
  */
 import type { AddressInfo } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import pino, { type Logger } from 'pino';
+import type { Logger } from 'pino';
 import { type Access, createAccess } from './access/authenticate.ts';
 import { Keys } from './access/keys.ts';
 import { FailureLimiter } from './access/limiter.ts';
 import { ACCESS_WRITES, KEY_SCRIPTS } from './access/room.ts';
-import { isOwnListener } from './config/listener.ts';
+import { refuseLoop } from './config/listener.ts';
 import type { LoadedConfig, LoadRequest } from './config/load.ts';
 import { Reloads } from './config/reloads.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
-import { type ConnectionLimits, Upstream } from './dispatch/upstream.ts';
+import { connectionLimits, Upstream } from './dispatch/upstream.ts';
 import type { GatewayConfig, GatewaySecrets } from './domain/config.ts';
 import type { ReloadReport } from './domain/reload.ts';
 import { EventLog } from './events/log.ts';
@@ -28,6 +27,8 @@ import { recordsByEntryId } from './ledger/questions.ts';
 import { INTENT_SCRIPTS, LEDGER_WRITES, NOTED_SCRIPTS } from './ledger/room.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import { IdSource } from './lib/ids.ts';
+import { LineRing } from './lib/line-ring.ts';
+import { standardLog } from './lib/standard-log.ts';
 import { Plugins, type PluginsDeps } from './plugins/plugins.ts';
 import { PLUGIN_SCRIPTS, PLUGIN_WRITES } from './plugins/room.ts';
 import { entryPricing, IMPORTED_PRICES, Prices, pricesHash } from './prices/prices.ts';
@@ -39,6 +40,7 @@ import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 import { DELIVERY_SCRIPTS, WEBHOOK_WRITES } from './webhooks/room.ts';
 import { Webhooks, type WebhooksDeps } from './webhooks/webhooks.ts';
+import { WebSocketDoor } from './ws/door.ts';
 
 export interface Origin {
   loaded: LoadedConfig;
@@ -77,7 +79,8 @@ export async function startGateway(
   secrets: GatewaySecrets,
   overrides: Overrides = {},
 ): Promise<Gateway> {
-  const { clock = systemClock, ids = new IdSource(), log = standardLog() } = overrides;
+  const lines = new LineRing(() => config.limits.logLinesMax);
+  const { clock = systemClock, ids = new IdSource(), log = standardLog(lines) } = overrides;
   const store = await openStore({
     database: config.database,
     holdMs: config.ledger.holdMs,
@@ -87,7 +90,7 @@ export async function startGateway(
     noted: NOTED_SCRIPTS,
   });
   try {
-    return await startOn(store, config, secrets, { ...overrides, clock, ids, log });
+    return await startOn(store, config, secrets, { ...overrides, clock, ids, log, lines });
   } catch (error) {
     await store.close();
     throw error;
@@ -102,9 +105,10 @@ async function startOn(
     clock,
     ids,
     log,
+    lines,
     origin,
     wrapLedger = (ledger) => ledger,
-  }: Overrides & { clock: Clock; ids: IdSource; log: Logger },
+  }: Overrides & { clock: Clock; ids: IdSource; log: Logger; lines: LineRing },
 ): Promise<Gateway> {
   store.onAvailability((reason) => {
     if (reason !== null) log.error({ reason }, 'the database takes no writes; calls are refused until it does');
@@ -172,18 +176,22 @@ async function startOn(
       limits = loaded.config.limits;
       upstream.keep(loaded.config.providers.values(), connectionLimits(loaded.config));
       void webhooks.use(loaded.config.webhooks);
+      sockets.recheck();
     },
     onReloaded: (report) => log.info(report, 'the configuration was reloaded'),
     onRefused: (reason) => log.error({ reason }, 'the configuration was not reloaded; the one before stays in force'),
   });
+  const access: Access = {
+    authenticate: (headers, address) => setup.access.authenticate(headers, address),
+    isOperators: (presented) => setup.access.isOperators(presented),
+    get signIns() {
+      return setup.access.signIns;
+    },
+  };
+  const catalogue = { listed: () => setup.catalogue.listed() };
   const server = await buildServer({
     config: { ...config, limits: section(() => setup.config.limits), agents: section(() => setup.config.agents) },
-    access: {
-      authenticate: (headers, address) => setup.access.authenticate(headers, address),
-      get signIns() {
-        return setup.access.signIns;
-      },
-    },
+    access,
     keys,
     runs,
     ledger,
@@ -198,7 +206,7 @@ async function startOn(
       nextDispatchId: () => ids.next('dsp'),
     },
     events,
-    catalogue: { listed: () => setup.catalogue.listed() },
+    catalogue,
     clock,
     log,
     closing: closing.signal,
@@ -206,6 +214,13 @@ async function startOn(
     disk,
     reloads,
   });
+  const sockets = new WebSocketDoor({
+    ...{ runs, ledger, store, clock, pressure, lines, access, catalogue },
+    config: () => setup.config,
+    configFile: () => origin?.loaded.file ?? null,
+    report: (error) => log.error({ err: error }, 'a request failed'),
+  });
+  sockets.attach(server.server);
   await plugins.load();
   try {
     url = await listen(server, config);
@@ -221,6 +236,7 @@ async function startOn(
     reload: () => reloads.reload(),
     close: async () => {
       await runs.drain(setup.config.limits.shutdownDrainMs);
+      await sockets.close();
       stopWatching();
       disk?.close();
       closing.abort();
@@ -235,10 +251,6 @@ async function startOn(
       await store.close();
     },
   };
-}
-
-function connectionLimits({ limits }: GatewayConfig): ConnectionLimits {
-  return { connectionsMax: limits.upstreamConnectionsMax, waitMs: limits.upstreamWaitMs };
 }
 
 interface PluginSurroundings extends Pick<Begun, 'ledger' | 'events'> {
@@ -381,20 +393,7 @@ async function listen(server: FastifyInstance, config: GatewayConfig): Promise<s
   return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
 }
 
-function refuseLoop(config: GatewayConfig, port: number): void {
-  const own = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
-  const looped = [...config.providers.values()].find(
-    ({ kind, baseUrl }) => kind === 'http' && isOwnListener(new URL(baseUrl).origin, config.host, port, own),
-  );
-  if (looped) throw new Error(`the provider ${looped.id} has our own address as its baseUrl; point it at the vendor`);
-}
-
 /** A section of the configuration whose values are always those in force. */
 function section<Section extends object>(now: () => Section): Section {
   return new Proxy({} as Section, { get: (_empty, key) => Reflect.get(now(), key) as unknown });
-}
-
-/** One JSON line for each thing worth knowing, on stderr: stdout belongs to the ready line. */
-function standardLog(): Logger {
-  return pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ fd: 2, sync: true }));
 }

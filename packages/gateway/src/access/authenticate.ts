@@ -31,6 +31,8 @@ export interface Access {
    * shared with other gateways and their revocations could not be read lately.
    */
   authenticate(headers: IncomingHttpHeaders, remoteAddress: string): Caller | Promise<Caller>;
+  /** Whether that is the operator's own credential; counts nothing. */
+  isOperators(presented: string | null): boolean;
   /** Cookies and links of the page. */
   readonly signIns: SignIns;
 }
@@ -51,6 +53,7 @@ export function createAccess(
   const signIns = new SignIns({ operator: OPERATOR, secret, keys, clock });
   return {
     signIns,
+    isOperators,
     authenticate(headers, remoteAddress) {
       const presented = presentedCredential(headers);
       if (isOperators(presented)) return OPERATOR;

@@ -270,6 +270,18 @@ function decideLimits(tree: FileTree | null, database: Database): GatewayConfig[
     ingestBytesMax: setting(tree, 'limits.ingestBytesMax'),
     keysMax: setting(tree, 'limits.keysMax'),
     webhooksMax: setting(tree, 'limits.webhooksMax'),
+    socketsMax: setting(tree, 'limits.socketsMax'),
+    handshakesMax: setting(tree, 'limits.handshakesMax'),
+    handshakeTimeoutMs: setting(tree, 'limits.handshakeTimeoutMs'),
+    handshakeBytesMax: setting(tree, 'limits.handshakeBytesMax'),
+    frameBytesMax: setting(tree, 'limits.frameBytesMax'),
+    socketUnsentBytesMax: setting(tree, 'limits.socketUnsentBytesMax'),
+    socketUnsentMaxMs: setting(tree, 'limits.socketUnsentMaxMs'),
+    socketRequestsMax: setting(tree, 'limits.socketRequestsMax'),
+    socketRequestsPerSecondMax: setting(tree, 'limits.socketRequestsPerSecondMax'),
+    tickIntervalMs: setting(tree, 'limits.tickIntervalMs'),
+    deltaIntervalMs: setting(tree, 'limits.deltaIntervalMs'),
+    logLinesMax: setting(tree, 'limits.logLinesMax'),
   };
 }
 

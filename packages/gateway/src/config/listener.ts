@@ -2,6 +2,8 @@
  * Where we listen, and whether an address is ourselves. A provider that is our own listener would make each call
  * start another, until something breaks and everything is counted twice (design, semantics 12).
  */
+import { networkInterfaces } from 'node:os';
+import type { GatewayConfig } from '../domain/config.ts';
 
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 
@@ -49,4 +51,13 @@ export function isOwnListener(
 /** `http://HOST:PORT` with brackets where an IPv6 address needs them. */
 export function listenerUrl(host: string, port: number): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** Throws where a provider points back at the listener. */
+export function refuseLoop({ providers, host }: GatewayConfig, port: number): void {
+  const own = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
+  const looped = [...providers.values()].find(
+    ({ kind, baseUrl }) => kind === 'http' && isOwnListener(new URL(baseUrl).origin, host, port, own),
+  );
+  if (looped) throw new Error(`the provider ${looped.id} has our own address as its baseUrl; point it at the vendor`);
 }

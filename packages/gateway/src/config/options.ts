@@ -22,6 +22,8 @@ import {
   rate,
 } from './option.ts';
 
+import { SOCKET_OPTIONS } from './socket-options.ts';
+
 export type { Option, Unit } from './option.ts';
 
 /** The dialects by the names a config file may use; the second is OpenClaw's name for the first. */
@@ -328,6 +330,7 @@ export const OPTIONS = {
   ),
   'limits.ingestBytesMax': bytes(4_194_304, GIB, 'Longest body of such a request; 413 beyond.'),
   'limits.keysMax': count(10_000, 100_000, 'Keys in force at once: each gateway has all of them in memory.', 0),
+  ...SOCKET_OPTIONS,
 
   'limits.plugins.heapBytesMax': bytes(
     134_217_728,

@@ -4,6 +4,7 @@
  * this room that opens a connection.
  */
 import { Pool, type Dispatcher as Undici } from 'undici';
+import type { GatewayConfig } from '../domain/config.ts';
 import type { Provider } from '../domain/provider.ts';
 import type {
   Transport,
@@ -30,6 +31,10 @@ export interface ConnectionLimits {
   connectionsMax: number;
   /** Longest wait for one of them; 0 is off. */
   waitMs: number;
+}
+
+export function connectionLimits({ limits }: Pick<GatewayConfig, 'limits'>): ConnectionLimits {
+  return { connectionsMax: limits.upstreamConnectionsMax, waitMs: limits.upstreamWaitMs };
 }
 
 export class Upstream implements Transport {

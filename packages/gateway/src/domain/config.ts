@@ -76,6 +76,23 @@ export interface GatewayConfig {
     keysMax: number;
     /** Webhook endpoints that are stored at once. */
     webhooksMax: number;
+    /** WebSockets at once, and those of them that have not connected yet. */
+    socketsMax: number;
+    handshakesMax: number;
+    handshakeTimeoutMs: number;
+    /** One frame, before and after a WebSocket has connected. */
+    handshakeBytesMax: number;
+    frameBytesMax: number;
+    /** What may wait for a reader that does not read, and how long. */
+    socketUnsentBytesMax: number;
+    socketUnsentMaxMs: number;
+    /** Requests of one WebSocket, at once and in a second. */
+    socketRequestsMax: number;
+    socketRequestsPerSecondMax: number;
+    tickIntervalMs: number;
+    deltaIntervalMs: number;
+    /** Lines of the log in memory. */
+    logLinesMax: number;
   };
   plugins: PluginSettings;
   /** Those of the file; others are stored. */

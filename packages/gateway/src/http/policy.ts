@@ -3,12 +3,12 @@
  * neither does not start. Runs before any byte of the body is read.
  */
 
-import { isIP } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { presentedCredential } from '../access/authenticate.ts';
 import { signInCookie } from '../access/sign-in.ts';
 import { type Caller, isOperator, type Scope } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
+import { isForeign } from '../domain/own-origin.ts';
 import { SECURITY_HEADERS } from './answer-sink.ts';
 import { hostRefusal } from './malformed.ts';
 
@@ -81,12 +81,8 @@ export function callerOf(request: FastifyRequest): Caller {
   return request.caller;
 }
 
-/** A browser on another site must not act through its user's machine, nor through a name that now points here. */
 export function refuseForeignOrigin(request: FastifyRequest, host: string, isOpenToAll: boolean): void {
-  const { origin, host: named = '', 'sec-fetch-site': site } = request.headers;
-  const isForeignOrigin = origin !== undefined && origin.toLowerCase() !== `http://${named.toLowerCase()}`;
-  const mustBeOurName = origin !== undefined || isOpenToAll;
-  if (!isForeignOrigin && site !== 'cross-site' && (!mustBeOurName || isOurName(named, host))) return;
+  if (!isForeign(request.headers, { host, isOpenToAll })) return;
   throw new GatewayError('forbidden', 'Requests of other origins are refused; call from the gateway’s own address.');
 }
 
@@ -100,12 +96,4 @@ function refuseBorrowedCookie({ method, headers }: Pick<FastifyRequest, 'method'
   const changes = method !== 'GET' && method !== 'HEAD';
   if ((site === 'none' || site === 'same-origin') && (!changes || origin !== undefined)) return;
   throw new GatewayError('forbidden', 'A sign-in counts for the gateway’s own page only; use a token or a key.');
-}
-
-function isOurName(hostHeader: string, host: string): boolean {
-  const name = hostHeader
-    .toLowerCase()
-    .replace(/:\d+$/, '')
-    .replace(/^\[|\]$/g, '');
-  return name === 'localhost' || name === host.toLowerCase() || isIP(name) !== 0;
 }

@@ -33,7 +33,7 @@ export function isInternalKey(given: string): boolean {
   return INTERNAL_NAMESPACES.some((name) => rest === name || rest.startsWith(`${name}:`));
 }
 
-function agentOfKey(key: string): string | null {
+export function agentOfKey(key: string): string | null {
   const [prefix, agentId, ...rest] = key.split(':');
   return prefix === 'agent' && agentId && rest.length > 0 ? agentId : null;
 }

@@ -1,0 +1,146 @@
+/**
+ * All WebSockets that are open: who gets which event. An event is made into text once, however many get it. Also what
+ * happens to all of them now and then: a tick, a ping, a look at those who do not read.
+ */
+import type { GatewayConfig } from '../domain/config.ts';
+import type { Connection } from './connection.ts';
+import { eventHead, type StateVersion } from './frames.ts';
+import { allows } from './scopes.ts';
+
+/** How often readers are looked at. */
+const READERS_MS = 500;
+/** Sockets that are served in one go; a tick for thousands must not hold up a call. */
+const AT_ONCE = 250;
+
+export interface Audience {
+  /** Null: of every tenant. */
+  tenantId: string | null;
+  /** A key that is bound to an agent sees that agent's only; absent: it is nobody's in particular. */
+  agentId?: string | null;
+  /** Whoever is not let in by this does not get it; absent: all of the tenant who may read. */
+  among?: (connection: Connection) => boolean;
+}
+
+/** Text that the next one makes superfluous: slow readers are spared it. */
+export interface Sparing {
+  runId: string;
+  /** What to send instead to one that was spared some before; made when it is needed. */
+  whole: () => unknown;
+}
+
+export class Hub {
+  readonly #byTenant = new Map<string, Set<Connection>>();
+  readonly #limits: () => Pick<GatewayConfig['limits'], 'tickIntervalMs'>;
+  readonly #now: () => number;
+  readonly #readers: NodeJS.Timeout;
+  #ticker: NodeJS.Timeout | null = null;
+  #size = 0;
+  /** How often an event was made into text. */
+  serialised = 0;
+
+  constructor(limits: () => Pick<GatewayConfig['limits'], 'tickIntervalMs'>, now: () => number) {
+    this.#limits = limits;
+    this.#now = now;
+    this.#readers = setInterval(() => this.#checkReaders(), READERS_MS).unref();
+    this.#scheduleTick();
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(connection: Connection): void {
+    const { tenantId } = connection.identity.caller;
+    const own = this.#byTenant.get(tenantId);
+    if (own === undefined) this.#byTenant.set(tenantId, new Set([connection]));
+    else own.add(connection);
+    this.#size++;
+  }
+
+  remove(connection: Connection): void {
+    const { tenantId } = connection.identity.caller;
+    const own = this.#byTenant.get(tenantId);
+    if (own === undefined || !own.delete(connection)) return;
+    this.#size--;
+    if (own.size === 0) this.#byTenant.delete(tenantId);
+  }
+
+  *all(): Generator<Connection> {
+    for (const own of this.#byTenant.values()) yield* own;
+  }
+
+  broadcast(
+    event: string,
+    payload: unknown,
+    { tenantId, agentId, among = mayRead }: Audience,
+    { stateVersion, sparing }: { stateVersion?: StateVersion; sparing?: Sparing } = {},
+  ): void {
+    let head: string | null = null;
+    let wholeHead: string | null = null;
+    for (const connection of tenantId === null ? this.all() : (this.#byTenant.get(tenantId) ?? [])) {
+      if (!among(connection) || !isOfAgent(connection, agentId)) continue;
+      if (sparing && connection.isBehind) {
+        connection.spared.add(sparing.runId);
+        continue;
+      }
+      if (sparing && connection.spared.delete(sparing.runId)) {
+        wholeHead ??= this.#head(event, sparing.whole(), stateVersion);
+        connection.sendEvent(wholeHead);
+        continue;
+      }
+      head ??= this.#head(event, payload, stateVersion);
+      connection.sendEvent(head);
+    }
+  }
+
+  /** To one alone, numbered as all its events are. */
+  send(connection: Connection, event: string, payload: unknown, stateVersion?: StateVersion): void {
+    connection.sendEvent(this.#head(event, payload, stateVersion));
+  }
+
+  /** Whoever is spared text of a run that has ended needs none of it. */
+  forget(tenantId: string, runId: string): void {
+    for (const connection of this.#byTenant.get(tenantId) ?? []) connection.spared.delete(runId);
+  }
+
+  close(): void {
+    clearInterval(this.#readers);
+    if (this.#ticker !== null) clearTimeout(this.#ticker);
+  }
+
+  #head(event: string, payload: unknown, stateVersion?: StateVersion): string {
+    this.serialised++;
+    return eventHead(event, payload, stateVersion);
+  }
+
+  #scheduleTick(): void {
+    this.#ticker = setTimeout(() => {
+      void this.#tick().finally(() => this.#scheduleTick());
+    }, this.#limits().tickIntervalMs).unref();
+  }
+
+  async #tick(): Promise<void> {
+    const head = this.#head('tick', { ts: this.#now() });
+    let count = 0;
+    for (const connection of [...this.all()]) {
+      if (connection.isGone) continue;
+      if (connection.ping()) connection.sendEvent(head);
+      else connection.terminate();
+      if (++count % AT_ONCE === 0) await new Promise(setImmediate);
+    }
+  }
+
+  #checkReaders(): void {
+    const now = performance.now();
+    for (const connection of this.all()) connection.checkReader(now);
+  }
+}
+
+export function mayRead(connection: Connection): boolean {
+  return allows(connection.grantedScopes, 'operator.read');
+}
+
+function isOfAgent(connection: Connection, agentId: string | null | undefined): boolean {
+  const bound = connection.identity.caller.terms?.agentId ?? null;
+  return agentId === undefined || bound === null || bound === agentId;
+}

@@ -1,0 +1,31 @@
+/**
+ * Methods about what there is nothing of here: commands, schedules, devices, questions, approvals. Clients ask for these
+ * when they start and go on when they hear that there is none; each answers in the form that they expect.
+ */
+import type { WireScope } from '../scopes.ts';
+import { type Method, method } from './method.ts';
+
+const NOTHING: readonly [name: string, scope: WireScope, schema: string | null, answer: unknown][] = [
+  ['commands.list', 'operator.read', 'CommandsListParams', { commands: [] }],
+  [
+    'cron.list',
+    'operator.read',
+    'CronListParams',
+    { jobs: [], total: 0, offset: 0, limit: 0, hasMore: false, nextOffset: null },
+  ],
+  ['cron.status', 'operator.read', null, { enabled: false, jobs: 0, nextWakeAtMs: null }],
+  ['device.pair.list', 'operator.pairing', 'DevicePairListParams', { pending: [], paired: [] }],
+  ['question.list', 'operator.questions', 'QuestionListParams', { questions: [] }],
+  ['exec.approval.list', 'operator.approvals', null, []],
+  ['plugin.approval.list', 'operator.approvals', null, []],
+  ['openclaw.approval.list', 'operator.approvals', null, []],
+  ['taskSuggestions.list', 'operator.read', 'TaskSuggestionsListParams', { suggestions: [] }],
+  ['tasks.list', 'operator.read', 'TasksListParams', { tasks: [] }],
+  ['node.list', 'operator.read', 'NodeListParams', { nodes: [] }],
+];
+
+export function emptyMethods(): Method[] {
+  return NOTHING.map(([name, scope, schema, answer]) =>
+    method({ name, scope, keyScopes: ['read', 'dispatch'], schema, run: () => answer }),
+  );
+}
