@@ -28,6 +28,10 @@ const SHORT = {
   socketStreams: 120,
   /** Lists of up to 14 priced calls, on each engine. */
   moneyRuns: { sqlite: 40, postgres: 8 },
+  /** Events that wait for a webhook's receiver that is away. */
+  webhookBacklog: { sqlite: 5_000, postgres: 1_000 },
+  /** SIGKILLs of a gateway while it delivers. */
+  webhookKills: 3,
 };
 
 const LONG: typeof SHORT = {
@@ -44,6 +48,8 @@ const LONG: typeof SHORT = {
   meterStreams: 50_000,
   socketStreams: 3_000,
   moneyRuns: { sqlite: 1_000, postgres: 200 },
+  webhookBacklog: { sqlite: 100_000, postgres: 100_000 },
+  webhookKills: 30,
 };
 
 export const isLongTier = process.env.WEIGHBRIDGE_TEST_TIER === 'long';

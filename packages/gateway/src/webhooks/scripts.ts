@@ -133,7 +133,7 @@ export function* replayEndpoints(inputs: readonly Rewind[]): Steps<null[]> {
       yield* ask('webhooks.refence', [1, tenantId, name]);
       continue;
     }
-    yield* ask('webhooks.rewind', [fromSeq - 1, 1, tenantId, name, fromSeq - 1]);
+    yield* ask('webhooks.rewind', [fromSeq - 1, fromSeq - 1, 1, tenantId, name]);
     yield* ask('webhooks.removeDeliveries', [tenantId, endpointId, fromSeq]);
   }
   yield* together(telling(WEBHOOKS_CHANGED));

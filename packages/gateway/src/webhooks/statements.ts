@@ -75,14 +75,16 @@ export const WEBHOOK_STATEMENTS: Readonly<Record<string, StatementShape>> = {
       .where('tenantId', '=', '')
       .where('endpointId', '=', ''),
   ),
-  // A new fence: whoever runs it now moves the cursor no more, and begins anew where it stands.
+  // A new fence, even where the cursor stands before: whoever runs it is further, and must begin anew.
   'webhooks.rewind': asked((db) =>
     db
       .updateTable('followers')
-      .set((eb) => ({ seq: 0, fence: eb('fence', '+', 1) }))
+      .set((eb) => ({
+        seq: eb.case().when('seq', '>', 0).then(sql<number>`${0}`).else(eb.ref('seq')).end(),
+        fence: eb('fence', '+', 1),
+      }))
       .where('tenantId', '=', '')
-      .where('name', '=', '')
-      .where('seq', '>', 0),
+      .where('name', '=', ''),
   ),
   'webhooks.refence': asked((db) =>
     db

@@ -80,6 +80,12 @@ export class Webhooks {
     return this.#looking;
   }
 
+  /** Lets what runs here begin anew where the cursor stands; where another gateway runs it, the fence does. */
+  async restart(tenantId: string, endpointId: string): Promise<void> {
+    this.#looking = this.#looking.then(() => this.#stop(keyOf(tenantId, endpointId)));
+    await this.refresh();
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#looking;
