@@ -39,7 +39,7 @@ import { DiskSpace } from './store/disk-space.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 import { DELIVERY_SCRIPTS, WEBHOOK_WRITES } from './webhooks/room.ts';
-import { Webhooks, type WebhooksDeps } from './webhooks/webhooks.ts';
+import { Webhooks } from './webhooks/webhooks.ts';
 import { WebSocketDoor } from './ws/door.ts';
 
 export interface Origin {
@@ -115,7 +115,8 @@ async function startOn(
     else log.info('the database takes writes again');
   });
   const { ledger, events, heartbeat, instanceId } = await beginLedger(store, config, clock, ids, log);
-  const webhooks = await beginWebhooks({ store, log: events, clock, holder: ids.next('ins') }, config, log);
+  // Its endpoints have their cursors, and so miss no call, before anybody is let in.
+  const webhooks = await Webhooks.begin({ store, events, clock, holder: ids.next('ins'), log }, config.webhooks);
   const { holdMs } = config.ledger;
   let limits = config.limits;
   const keys = await Keys.begin({ store, clock, ids, holdMs, keysMax: () => limits.keysMax }, true);
@@ -308,24 +309,6 @@ async function watchDisk(config: () => GatewayConfig, log: Logger): Promise<Disk
     },
   });
   return space.start();
-}
-
-/** The endpoints of the file have their cursors, and so miss no call, before anybody is let in. */
-function beginWebhooks(
-  deps: Pick<WebhooksDeps, 'store' | 'log' | 'clock' | 'holder'>,
-  config: GatewayConfig,
-  log: Logger,
-): Promise<Webhooks> {
-  return Webhooks.begin(
-    {
-      ...deps,
-      onDisabled: (endpointId, reason) => log.warn({ endpointId, reason }, 'a webhook endpoint was disabled'),
-      onDead: (endpointId, deliveryId, reason) =>
-        log.warn({ endpointId, deliveryId, reason }, 'a webhook delivery is dead: no attempt of it is left'),
-      report: (error) => log.error({ err: error }, 'webhooks failed with a bug of ours'),
-    },
-    config.webhooks,
-  );
 }
 
 interface Begun {

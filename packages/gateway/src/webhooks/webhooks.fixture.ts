@@ -65,13 +65,18 @@ export class WebhookRoom {
     this.webhooks = await Webhooks.begin(
       {
         store: this.store,
-        log: this.log,
+        events: this.log,
         clock,
         holder: ids.next('ins'),
         random: () => 0.5,
-        onDisabled: (endpointId, reason) => this.disabled.push({ endpointId, reason }),
-        onDead: (_endpointId, deliveryId) => this.dead.push(deliveryId),
-        report: (error) => this.bugs.push(error),
+        log: {
+          warn: (fields) => {
+            const { endpointId, deliveryId, reason } = fields as Record<string, string>;
+            if (deliveryId !== undefined) this.dead.push(deliveryId);
+            else this.disabled.push({ endpointId: endpointId!, reason: reason! });
+          },
+          error: (fields) => this.bugs.push(fields),
+        },
         ...deps,
       },
       endpoints,

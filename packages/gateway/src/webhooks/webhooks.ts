@@ -18,14 +18,18 @@ const AWAY_MS = 1_000;
 
 export interface WebhooksDeps extends SenderDeps {
   store: Store;
-  log: EventLog;
+  events: EventLog;
   clock: Clock;
   /** This process, among those on the database. */
   holder: string;
   random?: () => number;
-  onDisabled: (endpointId: string, reason: string) => void;
-  onDead: (endpointId: string, deliveryId: string, reason: string) => void;
-  report: (error: unknown) => void;
+  log: WebhooksReport;
+}
+
+/** Where what an operator should know goes. */
+export interface WebhooksReport {
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
 }
 
 /** One endpoint that is being followed. */
@@ -105,7 +109,7 @@ export class Webhooks {
       if (this.#isClosed) return;
       for (const [key, endpoint] of wanted) if (!this.#running.has(key)) this.#start(key, endpoint);
     } catch (error) {
-      if (!(error instanceof StoreUnavailable)) this.#deps.report(error);
+      if (!(error instanceof StoreUnavailable)) this.#bug(error);
       setTimeout(() => void this.refresh(), AWAY_MS).unref();
     }
   }
@@ -141,7 +145,6 @@ export class Webhooks {
   }
 
   #start(key: string, endpoint: WebhookEndpoint): void {
-    const { report } = this.#deps;
     const stop = new AbortController();
     const sender = new Sender(endpoint, this.#deps);
     const running: Running = {
@@ -152,13 +155,13 @@ export class Webhooks {
       ended: Promise.resolve(),
     };
     running.ended = this.#follow(running, sender)
-      .catch(report)
+      .catch((error: unknown) => this.#bug(error))
       .finally(() => sender.close());
     this.#running.set(key, running);
   }
 
   async #follow(running: Running, sender: Sender): Promise<void> {
-    const { store, holder, log, clock, random = Math.random, onDisabled, onDead, report } = this.#deps;
+    const { store, holder, events, clock, random = Math.random, log } = this.#deps;
     const { endpoint, stop } = running;
     const tenantId = tenantKey(endpoint.tenantId);
     const options = { tenantId, name: followerName(endpoint.id), signal: stop.signal };
@@ -166,17 +169,21 @@ export class Webhooks {
       const courier = new Courier(
         {
           store,
-          log,
+          log: events,
           clock,
           sender,
           random,
-          report,
-          onDead: (deliveryId, reason) => onDead(endpoint.id, deliveryId, reason),
+          report: (error) => this.#bug(error),
+          onDead: (deliveryId, reason) =>
+            log.warn(
+              { endpointId: endpoint.id, deliveryId, reason },
+              'a webhook delivery is dead: no attempt of it is left',
+            ),
           onDisabled: (reason) => {
             // Its row says so in a moment; until then it must not begin again.
             stop.abort();
             void running.ended.then(() => this.refresh());
-            onDisabled(endpoint.id, reason);
+            log.warn({ endpointId: endpoint.id, reason }, 'a webhook endpoint was disabled');
           },
         },
         endpoint,
@@ -187,6 +194,10 @@ export class Webhooks {
       await courier.run(hold.signal);
       running.courier = null;
     });
+  }
+
+  #bug(error: unknown): void {
+    this.#deps.log.error({ err: error }, 'webhooks failed with a bug of ours');
   }
 
   async #stop(key: string): Promise<void> {

@@ -1,9 +1,9 @@
 /** Every way to write a private address is a private address, and no public one is taken for it. The spellings are generated. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Egress } from '../domain/webhook.ts';
-import { addressProblem, isLoopbackUrl, urlProblem } from '../domain/webhook-url.ts';
-import { addressBytes, isWithin, kindOf, parseBlock } from './addresses.ts';
+import { addressBytes, isWithin, kindOf, parseBlock } from '../lib/addresses.ts';
+import type { Egress } from './webhook.ts';
+import { addressProblem, isLoopbackUrl, urlProblem } from './webhook-url.ts';
 
 /** One of each special block, its last address and one in its middle. */
 const PRIVATE = [
