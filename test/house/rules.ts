@@ -24,9 +24,10 @@ const FLOORS: Readonly<Record<string, number>> = {
   ws: 6,
   cli: 7,
 };
-/** `gateway.ts` stands above every room and knows them all; `main.ts` hands it to the verbs. */
-const ROOF = 8;
+/** `gateway.ts` stands above every room and knows them all, `wiring.ts` helps it; `main.ts` hands it to the verbs. */
+const ROOF = 9;
 const ABOVE_THE_ROOF = 'main.ts';
+const BELOW_THE_ROOF = 'wiring.ts';
 /** Floor 1's one inner step: domain is the nouns, and the engines and the options speak of them. */
 const DOMAIN_READERS = new Set(['store', 'config']);
 const PACKAGE_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -220,6 +221,7 @@ function roomOf(path: string): string {
 
 function floorOf(room: string): number | null {
   if (room === ABOVE_THE_ROOF) return ROOF + 1;
+  if (room === BELOW_THE_ROOF) return ROOF - 1;
   return FLOORS[room] ?? (room.endsWith('.ts') ? ROOF : null);
 }
 

@@ -1,9 +1,9 @@
 /**
- * The gateway as a whole: opens the store, recovers what a dead one left, wires the rooms, listens. The only file that
- * knows every room; nothing is decided here but who gets what, and in which order things start and stop.
+ * The gateway as a whole: opens the store, recovers what a dead one left, wires the rooms, listens. With `wiring.ts` the
+ * only file that knows every room; nothing is decided here but who gets what, and in which order things start and stop.
  */
 import type { AddressInfo } from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { type Access, createAccess } from './access/authenticate.ts';
@@ -19,6 +19,7 @@ import type { GatewayConfig, GatewaySecrets } from './domain/config.ts';
 import type { ReloadReport } from './domain/reload.ts';
 import { EventLog } from './events/log.ts';
 import { CURSOR_SCRIPTS, EVENT_WRITES } from './events/room.ts';
+import { processMetrics } from './http/process-metrics.ts';
 import { buildServer } from './http/server.ts';
 import { Folding } from './ledger/folding.ts';
 import { Heartbeat } from './ledger/heartbeat.ts';
@@ -29,17 +30,16 @@ import { type Clock, systemClock } from './lib/clock.ts';
 import { IdSource } from './lib/ids.ts';
 import { LineRing } from './lib/line-ring.ts';
 import { standardLog } from './lib/standard-log.ts';
-import { Plugins, type PluginsDeps } from './plugins/plugins.ts';
+import { Plugins } from './plugins/plugins.ts';
 import { PLUGIN_SCRIPTS, PLUGIN_WRITES } from './plugins/room.ts';
 import { entryPricing, IMPORTED_PRICES, Prices, pricesHash } from './prices/prices.ts';
 import { Catalogue } from './providers/catalogue.ts';
-import { Pressure } from './runs/pressure.ts';
 import { Runs } from './runs/start-run.ts';
-import { DiskSpace } from './store/disk-space.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 import { DELIVERY_SCRIPTS, WEBHOOK_WRITES } from './webhooks/room.ts';
 import { Webhooks } from './webhooks/webhooks.ts';
+import { type Losses, pluginsDeps, processView, watchDisk, watchPressure } from './wiring.ts';
 import { WebSocketDoor } from './ws/door.ts';
 
 export interface Origin {
@@ -114,7 +114,8 @@ async function startOn(
     if (reason !== null) log.error({ reason }, 'the database takes no writes; calls are refused until it does');
     else log.info('the database takes writes again');
   });
-  const { ledger, events, heartbeat, instanceId } = await beginLedger(store, config, clock, ids, log);
+  const losses = { settlement: 0 };
+  const { ledger, events, heartbeat, instanceId } = await beginLedger(store, config, clock, ids, log, losses);
   // Its endpoints have their cursors, and so miss no call, before anybody is let in.
   const webhooks = await Webhooks.begin({ store, events, clock, holder: ids.next('ins'), log }, config.webhooks);
   const { holdMs } = config.ledger;
@@ -166,6 +167,7 @@ async function startOn(
     report: (error) => log.error({ err: error }, 'a run ended with a bug of ours'),
   });
   const plugins = new Plugins(pluginsDeps(config, { store, clock, ids, log, ledger, events }));
+  const measured = processMetrics(processView({ store, clock, ledger, runs, plugins, losses }));
   const closing = new AbortController();
   let url = '';
   const reloads = new Reloads({
@@ -207,6 +209,7 @@ async function startOn(
       nextDispatchId: () => ids.next('dsp'),
     },
     events,
+    ofProcess: measured.families,
     catalogue,
     clock,
     log,
@@ -241,6 +244,7 @@ async function startOn(
       stopWatching();
       disk?.close();
       closing.abort();
+      measured.close();
       await server.close();
       await upstream.close();
       await plugins.close();
@@ -252,63 +256,6 @@ async function startOn(
       await store.close();
     },
   };
-}
-
-interface PluginSurroundings extends Pick<Begun, 'ledger' | 'events'> {
-  store: Store;
-  clock: Clock;
-  ids: IdSource;
-  log: Logger;
-}
-
-function pluginsDeps(config: GatewayConfig, around: PluginSurroundings): PluginsDeps {
-  const { store, clock, ids, log, ledger, events } = around;
-  return {
-    settings: config.plugins,
-    store,
-    log: events,
-    clock,
-    holder: ids.next('ins'),
-    stateDir: config.stateDir,
-    ledgerId: ledger.ledgerId,
-    say: {
-      line: (plugin, level, text) => log.info({ plugin, as: level, text }, 'a plugin says'),
-      notLoaded: (path, plugin, reason) => log.warn({ path, plugin, reason }, 'a plugin is not loaded'),
-      died: (plugin, reason) => log.warn({ plugin, reason }, 'a plugin’s thread ended; it is started anew'),
-      setAside: (plugin, seq, reason) => log.warn({ plugin, seq, reason }, 'an event was set aside for a plugin'),
-      bug: (error) => log.error({ err: error }, 'a plugin is not followed for any more'),
-    },
-  };
-}
-
-function watchPressure(config: () => GatewayConfig, log: Logger): Pressure {
-  return new Pressure({
-    limits: () => config().limits,
-    onChange: (shedding, view) => {
-      if (shedding) log.warn(view, 'overloaded: calls are shed with 503 until this machine keeps up');
-      else log.info(view, 'no longer overloaded');
-    },
-  });
-}
-
-/** Null where the database is a server: its disk is not ours to see. */
-async function watchDisk(config: () => GatewayConfig, log: Logger): Promise<DiskSpace | null> {
-  const { database } = config();
-  if (database.kind !== 'sqlite') return null;
-  const folder = dirname(database.file);
-  const space = new DiskSpace({
-    folder,
-    freeBytesMin: () => config().limits.diskFreeBytesMin,
-    onMark: (mark, view) => {
-      if (mark === null) log.info({ folder, ...view }, 'the ledger’s disk has room again');
-      else log.warn({ folder, ...view, mark }, 'the ledger’s disk is filling up');
-    },
-    onFloor: (isBelow, view) => {
-      if (isBelow) log.error({ folder, ...view }, 'calls are refused: too little is free (limits.diskFreeBytesMin)');
-      else log.info({ folder, ...view }, 'calls are taken again: there is room for the ledger');
-    },
-  });
-  return space.start();
 }
 
 interface Begun {
@@ -327,6 +274,7 @@ async function beginLedger(
   clock: Clock,
   ids: IdSource,
   log: Logger,
+  losses: Losses,
 ): Promise<Begun> {
   const render = (tenantId: string, entryIds: readonly string[]) => recordsByEntryId(store, tenantId, entryIds);
   const events = new EventLog({
@@ -345,7 +293,10 @@ async function beginLedger(
       clock,
       instanceId,
       announce: (seq) => events.announce(seq),
-      report: (error) => log.error({ err: error }, 'a settlement was not written as it came'),
+      report: (error) => {
+        losses.settlement += 1;
+        log.error({ err: error }, 'a settlement was not written as it came');
+      },
     },
     ids.next('led'),
   );

@@ -268,6 +268,7 @@ function decideLimits(tree: FileTree | null, database: Database): GatewayConfig[
     feedsMax: setting(tree, 'limits.feedsMax'),
     ingestRecordsMax: setting(tree, 'limits.ingestRecordsMax'),
     ingestBytesMax: setting(tree, 'limits.ingestBytesMax'),
+    metricSeriesMax: setting(tree, 'limits.metricSeriesMax'),
     keysMax: setting(tree, 'limits.keysMax'),
     webhooksMax: setting(tree, 'limits.webhooksMax'),
     socketsMax: setting(tree, 'limits.socketsMax'),

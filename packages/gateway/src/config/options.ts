@@ -329,6 +329,11 @@ export const OPTIONS = {
     'Records in one request to `/api/v1/ingest/model_usage`; 413 beyond.',
   ),
   'limits.ingestBytesMax': bytes(4_194_304, GIB, 'Longest body of such a request; 413 beyond.'),
+  'limits.metricSeriesMax': count(
+    500,
+    100_000,
+    'Combinations of provider, model and agent with metrics of their own; the rest are summed as `_other`.',
+  ),
   'limits.keysMax': count(10_000, 100_000, 'Keys in force at once: each gateway has all of them in memory.', 0),
   ...SOCKET_OPTIONS,
 

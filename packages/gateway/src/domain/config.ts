@@ -73,6 +73,7 @@ export interface GatewayConfig {
     /** Keys in force at once. */
     ingestRecordsMax: number;
     ingestBytesMax: number;
+    metricSeriesMax: number;
     keysMax: number;
     /** Webhook endpoints that are stored at once. */
     webhooksMax: number;

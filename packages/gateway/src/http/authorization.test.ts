@@ -53,6 +53,7 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /api/v1/dispatches/:id': { scope: 'read', path: `/api/v1/dispatches/dsp_${ID}` },
   'GET /api/v1/runs': { scope: 'read' },
   'GET /api/v1/events': { scope: 'read' },
+  'GET /metrics': { scope: 'metrics' },
   'GET /openapi.json': { scope: 'read' },
   'POST /api/v1/runs/:id/stop': { scope: 'admin', path: `/api/v1/runs/run_${ID}/stop` },
   'POST /api/v1/prices/reprice': { scope: 'admin', operatorOnly: true, path: '/api/v1/prices/reprice?from=2026-01-01' },

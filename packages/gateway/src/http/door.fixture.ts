@@ -103,6 +103,7 @@ export class Door {
       keys: keyRoutes,
       prices,
       ingest,
+      ofProcess,
       ...usual
     }: Required<ServerDeps> = {
       config,
@@ -110,6 +111,7 @@ export class Door {
       keys,
       prices: NO_PRICES,
       ingest: NO_REPORTS,
+      ofProcess: async () => [],
       pressure: null,
       reloads: {
         view: { loadedAt: '', stale: false, reloads: 0 },
@@ -138,7 +140,7 @@ export class Door {
       closing: new AbortController().signal,
     };
     await buildPage(usual.pageFolder);
-    this.#app = await buildServer(everything ? { ...usual, keys: keyRoutes, prices, ingest } : usual);
+    this.#app = await buildServer(everything ? { ...usual, keys: keyRoutes, prices, ingest, ofProcess } : usual);
     this.base = await this.#app.listen({ host: '127.0.0.1', port: 0 });
     return this;
   }

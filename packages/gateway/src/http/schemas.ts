@@ -219,6 +219,14 @@ export const INGEST = {
   response: answers(described('`{"status":"ok","ingested","duplicates","ids":[…],"results":[…]}`')),
 } as const;
 
+export const METRICS = {
+  summary: 'Metrics for Prometheus',
+  description: 'Every name is in docs/metrics.md. The operator sees all tenants and the process, a key its own tenant.',
+  tags: ['operating'],
+  security: operatorToken,
+  response: answers(described('Prometheus’ text format, version 0.0.4.')),
+} as const;
+
 export const REPRICE = {
   summary: 'Hold settled entries against the prices in force, and correct their cost',
   description:

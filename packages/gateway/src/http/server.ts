@@ -16,6 +16,7 @@ import { type IngestDeps, ingest } from './ingest.ts';
 import { type KeyRoutesDeps, keyRoutes } from './keys.ts';
 import { closeLastConnections } from './last-connections.ts';
 import { refuseExpectation, refuseMalformed, refuseUnroutable } from './malformed.ts';
+import { type MetricsDeps, metrics } from './metrics.ts';
 import { modelDoors } from './model-doors.ts';
 import { type ModelsDeps, models } from './models.ts';
 import { openapi, openapiRoute } from './openapi.ts';
@@ -65,6 +66,8 @@ export interface ServerDeps {
   prices?: Omit<PricingDeps, 'store' | 'clock'>;
   /** Absent: nothing is taken in that others counted. */
   ingest?: Omit<IngestDeps, 'limits' | 'clock' | 'priceOf'>;
+  /** What this process measures; absent: there is no /metrics. */
+  ofProcess?: MetricsDeps['ofProcess'];
   /** For the body of /readyz. */
   pressure?: ProbeDeps['pressure'];
   disk?: ProbeDeps['disk'];
@@ -143,6 +146,10 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     ingest(app, { ...deps.ingest, priceOf: deps.prices.priceOf, limits: config.limits, clock });
   }
   if (deps.keys) keyRoutes(app, { keys: deps.keys, clock });
+  if (deps.ofProcess) {
+    const { ofProcess, store } = deps;
+    metrics(app, { store, ofProcess, seriesMax: () => config.limits.metricSeriesMax });
+  }
   if (deps.reloads) reloading(app, deps.reloads);
   feed(app, { events: deps.events, feedsMax: config.limits.feedsMax, closing: deps.closing });
   openapiRoute(app);

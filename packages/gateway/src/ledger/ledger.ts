@@ -8,6 +8,7 @@ import type { EntryIntent, EntrySettlement } from '../domain/entry.ts';
 import { GatewayError } from '../domain/errors.ts';
 import { costNanoUsd } from '../domain/price.ts';
 import type { Clock } from '../lib/clock.ts';
+import { DurationCounts } from '../lib/exposition.ts';
 import { siblingId } from '../lib/ids.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
 import { neverSentValues, uncertainValues } from './columns.ts';
@@ -36,6 +37,8 @@ export interface LedgerDeps {
   report: (error: Error) => void;
 }
 
+const COMMIT_BOUNDS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
+
 /** A settlement with the intent it belongs to. */
 interface Pending {
   intent: EntryIntent;
@@ -46,6 +49,8 @@ interface Pending {
 
 export class StoredLedger implements Ledger {
   readonly ledgerId: string;
+  /** How long settlements waited for their commit. */
+  readonly commits = new DurationCounts(COMMIT_BOUNDS_SECONDS);
   readonly #deps: LedgerDeps;
   /** What was opened here and is not settled, by dispatch id. */
   readonly #inFlight = new Map<string, EntryIntent>();
@@ -102,8 +107,10 @@ export class StoredLedger implements Ledger {
     const { price, usage } = settlement;
     const cost = price && usage ? costNanoUsd(usage, price.rates) : null;
     const pending = { intent, input: this.#settleInput(intent, settlementValues(settlement, cost)), sent: true };
+    const since = this.#deps.clock.monotonic();
     try {
       await this.#write(pending);
+      this.commits.add((this.#deps.clock.monotonic() - since) / 1000);
     } catch (error) {
       if (error instanceof StoreUnavailable) this.#keep(pending);
       else await this.#settleBare(pending, error as Error);

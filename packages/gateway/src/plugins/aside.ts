@@ -1,5 +1,6 @@
 /** The events that plugins failed on too often: written down, listed, replayed, forgotten. */
 import type { EventEnvelope } from '@weighbridge/protocol';
+import { sql } from 'kysely';
 import type { Clock } from '../lib/clock.ts';
 import type { Store } from '../store/store.ts';
 import type { AsideInput, AsideName } from './scripts.ts';
@@ -80,4 +81,11 @@ export class EventsAside {
 function nameOf(pluginId: string, { seq, data }: EventEnvelope): AsideName {
   const tenantId = (data as { tenantId?: unknown } | null)?.tenantId;
   return { tenantId: typeof tenantId === 'string' ? tenantId : TENANT_UNKNOWN, pluginId, seq };
+}
+
+/** How many events are set aside, of all plugins: each is lost to its plugin until somebody replays it. */
+export async function setAsideCount(store: Store): Promise<number> {
+  const query = store.queries.selectFrom('pluginEventsAside').select(sql<number>`count(*)`.as('n')).compile();
+  const [row] = await store.read<{ n: number }>(query);
+  return Number(row?.n ?? 0);
 }

@@ -253,6 +253,7 @@ function configOf(
       tagsMax: 4,
       metadataBytesMax: 100,
       feedsMax: 1,
+      metricSeriesMax: 10,
       keysMax: 100,
       webhooksMax: 100,
       socketsMax: 10,

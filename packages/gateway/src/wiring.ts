@@ -1,0 +1,115 @@
+/**
+ * What stands beside a call's path is put together here: who watches (machine, disk), who follows the event log (webhooks,
+ * plugins), what metrics are told. Each gets its narrow part of the gateway and a voice in the log; `gateway.ts` says when.
+ */
+import { dirname } from 'node:path';
+import type { Logger } from 'pino';
+import type { GatewayConfig } from './domain/config.ts';
+import type { EventLog } from './events/log.ts';
+import type { ProcessView } from './http/process-metrics.ts';
+import type { StoredLedger } from './ledger/ledger.ts';
+import type { Clock } from './lib/clock.ts';
+import type { IdSource } from './lib/ids.ts';
+import { setAsideCount } from './plugins/aside.ts';
+import type { Plugins, PluginsDeps } from './plugins/plugins.ts';
+import { Pressure } from './runs/pressure.ts';
+import type { Runs } from './runs/start-run.ts';
+import { DiskSpace } from './store/disk-space.ts';
+import type { Store } from './store/store.ts';
+import { readEndpoints } from './webhooks/webhooks.ts';
+
+interface PluginSurroundings {
+  ledger: StoredLedger;
+  events: EventLog;
+  store: Store;
+  clock: Clock;
+  ids: IdSource;
+  log: Logger;
+}
+
+export function pluginsDeps(config: GatewayConfig, around: PluginSurroundings): PluginsDeps {
+  const { store, clock, ids, log, ledger, events } = around;
+  return {
+    settings: config.plugins,
+    store,
+    log: events,
+    clock,
+    holder: ids.next('ins'),
+    stateDir: config.stateDir,
+    ledgerId: ledger.ledgerId,
+    say: {
+      line: (plugin, level, text) => log.info({ plugin, as: level, text }, 'a plugin says'),
+      notLoaded: (path, plugin, reason) => log.warn({ path, plugin, reason }, 'a plugin is not loaded'),
+      died: (plugin, reason) => log.warn({ plugin, reason }, 'a plugin’s thread ended; it is started anew'),
+      setAside: (plugin, seq, reason) => log.warn({ plugin, seq, reason }, 'an event was set aside for a plugin'),
+      bug: (error) => log.error({ err: error }, 'a plugin is not followed for any more'),
+    },
+  };
+}
+
+export function watchPressure(config: () => GatewayConfig, log: Logger): Pressure {
+  return new Pressure({
+    limits: () => config().limits,
+    onChange: (shedding, view) => {
+      if (shedding) log.warn(view, 'overloaded: calls are shed with 503 until this machine keeps up');
+      else log.info(view, 'no longer overloaded');
+    },
+  });
+}
+
+/** Null where the database is a server: its disk is not ours to see. */
+export async function watchDisk(config: () => GatewayConfig, log: Logger): Promise<DiskSpace | null> {
+  const { database } = config();
+  if (database.kind !== 'sqlite') return null;
+  const folder = dirname(database.file);
+  const space = new DiskSpace({
+    folder,
+    freeBytesMin: () => config().limits.diskFreeBytesMin,
+    onMark: (mark, view) => {
+      if (mark === null) log.info({ folder, ...view }, 'the ledger’s disk has room again');
+      else log.warn({ folder, ...view, mark }, 'the ledger’s disk is filling up');
+    },
+    onFloor: (isBelow, view) => {
+      if (isBelow) log.error({ folder, ...view }, 'calls are refused: too little is free (limits.diskFreeBytesMin)');
+      else log.info({ folder, ...view }, 'calls are taken again: there is room for the ledger');
+    },
+  });
+  return space.start();
+}
+
+/** What was lost since this process began, by class. */
+export interface Losses {
+  settlement: number;
+}
+
+interface Measured extends Pick<ProcessView, 'store' | 'ledger'> {
+  store: Store;
+  clock: Clock;
+  runs: Pick<Runs, 'inFlight'>;
+  plugins: Pick<Plugins, 'all'>;
+  losses: Losses;
+}
+
+/** What metrics tell of this process, and of what its rooms count in their tables. */
+export function processView({ store, clock, ledger, runs, plugins, losses }: Measured): ProcessView {
+  const endpoints = () => readEndpoints(store);
+  return {
+    now: () => clock.now(),
+    inFlight: () => runs.inFlight().length,
+    ledger,
+    store,
+    losses: async () => ({
+      ...losses,
+      webhook_message: (await endpoints()).reduce((sum, { dead }) => sum + dead, 0),
+      plugin_event: await setAsideCount(store),
+    }),
+    endpoints: async () =>
+      (await endpoints()).map(({ endpointId, delivered, failed, dead }) => ({
+        endpoint: endpointId,
+        delivered,
+        failed,
+        dead,
+      })),
+    plugins: () => plugins.all.map(({ id, restarts, faults }) => ({ plugin: id, faults: { ...faults, restarts } })),
+  };
+}
