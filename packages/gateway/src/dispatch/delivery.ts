@@ -14,6 +14,7 @@ import type { DispatchPlan } from './plan.ts';
 /** Errors that are the provider's own answer. */
 const OWN_ANSWERS: ReadonlySet<ErrorKind> = new Set(['http_error', 'provider_error', 'invalid_answer']);
 const NO_CONTENT = 204;
+const NOTHING = Buffer.alloc(0);
 
 type AnswerHeaders = Record<string, string | string[]>;
 
@@ -42,6 +43,11 @@ export class Delivery {
   /** The head of a stream, before any byte of it. */
   begin(): void {
     this.#head(this.#answerHeaders());
+  }
+
+  /** The head now, though no byte of the answer has come: Node's own flush would write it as UTF-8, and it is bytes. */
+  beginAlone(onDrained: () => void): void {
+    if (!this.#outlet.hasHead) this.write(NOTHING, onDrained);
   }
 
   /** A piece of a stream. False: write no more until `onDrained` is called. */

@@ -134,7 +134,8 @@ export class Dispatch implements UpstreamHandlers {
       return;
     }
     this.#metering = metering;
-    if (metering.isStream && !this.#isCallerGone && manner.isHeadFirst(this.#plan, answered)) this.#delivery.begin();
+    // What came with the head goes out with it: only when this read has nothing more does the head go alone.
+    if (metering.isStream && manner.isHeadFirst(this.#plan, answered)) queueMicrotask(() => this.#beginAlone());
   }
 
   chunk(bytes: Buffer): void {
@@ -180,6 +181,15 @@ export class Dispatch implements UpstreamHandlers {
       { provider: target.provider, ...request },
       guarded(this, (bug) => this.#fault(bug)),
     );
+  }
+
+  #beginAlone(): void {
+    if (this.#end !== null || this.#isCallerGone) return;
+    try {
+      this.#delivery.beginAlone(this.#onDrained);
+    } catch (bug) {
+      this.#fault(bug);
+    }
   }
 
   #forward(bytes: Buffer): void {

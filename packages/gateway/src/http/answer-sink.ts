@@ -13,7 +13,6 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'referrer-policy': 'no-referrer',
 };
 
-const NOTHING = Buffer.alloc(0);
 const LF = 0x0a;
 const CR = 0x0d;
 
@@ -22,8 +21,6 @@ export interface AnswerForm {
   errorBody(error: GatewayError): object;
   /** After the head, an error in a stream is this event; null: the connection is cut, as it is inside a plain body. */
   errorEvent: ((error: GatewayError) => string) | null;
-  /** The head goes out at once, not with the first byte. */
-  flushesHead: boolean;
 }
 
 export class HttpAnswerSink implements AnswerSink {
@@ -55,8 +52,6 @@ export class HttpAnswerSink implements AnswerSink {
       'x-weighbridge-dispatch-id': dispatchId,
     });
     this.#isFramed = this.#raw.chunkedEncoding || headers['content-length'] !== undefined;
-    // Node's own flush writes the head as UTF-8; what the provider sent are bytes.
-    if (this.#form.flushesHead) this.#raw.write(NOTHING);
   }
 
   write(bytes: Uint8Array): boolean {

@@ -44,7 +44,6 @@ export function proxy(app: FastifyInstance, { runs, limits }: ProxyDeps): void {
     const form = {
       errorBody: (error: GatewayError) => vendorBodyOf(error, api),
       errorEvent: null,
-      flushesHead: true,
     };
     const sink = new HttpAnswerSink(reply.raw, limits, form);
     const callerGone = new AbortController();

@@ -50,7 +50,6 @@ export function answerFormOf(api: Api): AnswerForm {
   return {
     errorBody: (error) => vendorBodyOf(error, api),
     errorEvent: (error) => errorEventOf(error, api),
-    flushesHead: false,
   };
 }
 
