@@ -71,7 +71,7 @@ export interface UsageAnswer {
   bucket: TimeBucket | null;
   /** The time zone whose days, hours and months the buckets are. */
   tz: string;
-  /** The answer holds every event up to this sequence number. */
+  /** The sums hold every event up to this sequence number and none after it; percentiles may be a little newer. */
   asOfSeq: number;
   /** With a bucket: by time. Without: the costliest first. */
   rows: UsageRow[];

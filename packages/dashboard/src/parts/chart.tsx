@@ -31,15 +31,14 @@ export function Chart(props: ChartProps) {
   const shape = JSON.stringify([metric, zone, course.isStacked, course.series.map(({ colour }) => colour)]);
 
   useEffect(() => {
+    const own = host.current!;
     const make = (): void => {
       plot.current?.destroy();
-      plot.current = new UPlot(optionsFor(latest, host.current!), pointsOf(latest.current.course), host.current!);
+      plot.current = new UPlot(optionsFor(latest, own), pointsOf(latest.current.course), own);
     };
     make();
-    const width = new ResizeObserver(() => {
-      plot.current?.setSize({ width: host.current!.clientWidth, height: HEIGHT_PX });
-    });
-    width.observe(host.current!);
+    const width = new ResizeObserver(() => plot.current?.setSize({ width: own.clientWidth, height: HEIGHT_PX }));
+    width.observe(own);
     const scheme = matchMedia('(prefers-color-scheme: dark)');
     scheme.addEventListener('change', make);
     return () => {

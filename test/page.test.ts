@@ -1,0 +1,184 @@
+/**
+ * The page in a real browser: signing in, the first call, live sums, drilling down, stopping a run, a gateway that restarts. What
+ * it shows is read from the document and held against the ledger. A page that complains or asks elsewhere fails its test.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, afterEach, before, test } from 'node:test';
+import type { DispatchRecord, List, UsageAnswer } from '@weighbridge/protocol';
+import type { Browser, Page } from 'playwright-core';
+import { launchBrowser, openPage, signIn, type WatchedPage } from './rig/browser.ts';
+import { PageHouse } from './rig/page-house.ts';
+
+const HOSTILE = 'openai/ok-3+<img/src=x/onerror=alert(1)>';
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+let browser: Browser;
+let house: PageHouse;
+let watched: WatchedPage;
+let page: Page;
+
+before(async () => {
+  await import('../scripts/build-page.ts');
+  [browser, house] = await Promise.all([launchBrowser(), PageHouse.open()]);
+  watched = await openPage(browser, house.url, { viewport: { width: 1440, height: 1000 } });
+  page = watched.page;
+  page.setDefaultTimeout(10_000);
+});
+after(async () => {
+  await browser?.close();
+  await house?.close();
+});
+afterEach(() => assert.deepEqual(watched.misdeeds.splice(0), []));
+
+/** The exact number of a cell of the table. */
+async function cell(row: string, column: string): Promise<string | null> {
+  const found = page.locator(`.sums tr[data-name="${row}"] td[data-column="${column}"] data`);
+  return (await found.count()) === 0 ? null : found.getAttribute('value');
+}
+
+async function tile(id: string): Promise<string | null> {
+  return page.locator(`[data-tile="${id}"] .value data`).first().getAttribute('value');
+}
+
+/** Waits until the tile shows this number. */
+async function until(id: string, value: number | string): Promise<void> {
+  await page.waitForSelector(`[data-tile="${id}"] .value data[value="${value}"]`);
+}
+
+async function faultsOfAccess(): Promise<string[]> {
+  const found = (await page.evaluate(
+    `(() => { ${AXE}; return axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }); })()`,
+  )) as {
+    violations: { id: string; nodes: { target: string[]; failureSummary: string }[] }[];
+  };
+  return found.violations.map(
+    ({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join('; ')}`,
+  );
+}
+
+test('a wrong token is told so; the right one and Enter open the page, which an empty ledger tells how to fill', async () => {
+  await page.goto(`${house.url}/models`);
+  assert.deepEqual(await faultsOfAccess(), []);
+  await page.fill('#credential', 'wrong');
+  await page.press('#credential', 'Enter');
+  await page.waitForSelector('text=not a token or key of this gateway');
+  // The browser itself tells its console that a document came with an error's status.
+  watched.misdeeds.splice(0);
+  await signIn(page, house.url, house.token);
+  await page.waitForSelector('text=Nothing is metered yet');
+  const snippet = await page.locator('.snippets pre').first().textContent();
+  assert.ok(snippet?.includes(`${house.url}/v1/chat/completions`));
+  assert.deepEqual(await faultsOfAccess(), []);
+});
+
+test('nothing secret is in the address, in storage or in what scripts can read', async () => {
+  const readable = (await page.evaluate(
+    'JSON.stringify([location.href, document.cookie, { ...localStorage }, { ...sessionStorage }, document.documentElement.outerHTML])',
+  )) as string;
+  assert.ok(!readable.includes(house.token));
+  assert.equal(await page.evaluate('document.cookie'), '');
+});
+
+test('the first call turns the light green, and its numbers are the provider’s', async () => {
+  await house.call('openai/ok-3');
+  await page.waitForSelector('text=The first call is metered');
+  await until('requests', 1);
+  const { data } = await house.ask<List<DispatchRecord>>('/api/v1/dispatches');
+  assert.equal(await tile('tokens'), String(data[0]!.usage!.total));
+  assert.equal(await cell('ok-3', 'completion'), String(data[0]!.usage!.output));
+});
+
+test('calls arrive while one looks, and the sums are those of the ledger to the last token', async () => {
+  for (let n = 0; n < 12; n++)
+    await house.call(`openai/ok-${1 + (n % 3)}`, { 'x-weighbridge-end-user-id': `customer-${n % 4}` });
+  await until('requests', 13);
+  const { totals, rows } = await house.ask<UsageAnswer>('/api/v1/usage?groupBy=model');
+  assert.equal(await tile('tokens'), totals.total);
+  for (const { group, requests, output } of rows) {
+    assert.equal(await cell(group.model!, 'requests'), String(requests));
+    assert.equal(await cell(group.model!, 'completion'), output);
+  }
+  assert.match((await page.textContent('.live'))!, /live 0\.\d\d s/);
+});
+
+test('a model whose name is a script stays text', async () => {
+  await house.call(HOSTILE);
+  await until('requests', 14);
+  const name = HOSTILE.replace('openai/', '');
+  await page.waitForSelector(`.sums th[scope="row"] >> text=${name}`);
+  assert.equal(await page.locator('img').count(), 0);
+});
+
+test('a click filters, the address keeps it, going back takes it away', async () => {
+  await page.click('.sums tr[data-name="ok-1"] .name');
+  await page.waitForSelector('.sums tbody tr[data-name]:only-child');
+  assert.match(page.url(), /filter=model%3Aok-1/);
+  const { totals } = await house.ask<UsageAnswer>('/api/v1/usage?model=ok-1');
+  await until('requests', totals.requests);
+  await page.goBack();
+  await until('requests', 14);
+});
+
+test('a filter is typed, and one that is none is told so', async () => {
+  await page.fill('#filter', 'endUser:customer-1 model:ok-2');
+  await page.press('#filter', 'Enter');
+  const { totals } = await house.ask<UsageAnswer>('/api/v1/usage?model=ok-2&endUser=customer-1');
+  await until('requests', totals.requests);
+  await page.fill('#filter', 'colour:red');
+  await page.press('#filter', 'Enter');
+  assert.match(String(await page.evaluate(`document.querySelector('#filter').validationMessage`)), /no filter/);
+  await page.fill('#filter', '');
+  await page.press('#filter', 'Enter');
+  await until('requests', 14);
+});
+
+test('a dispatch opens in full, line by line, and Escape closes it', async () => {
+  await page.click('.list tbody tr:first-child .name');
+  await page.waitForSelector('.drawer .lines');
+  const id = (await page.textContent('.drawer h2'))!;
+  const { usage } = await house.ask<DispatchRecord>(`/api/v1/dispatches/${id}`);
+  const shown = await page.locator('.lines tfoot td').first().textContent();
+  assert.equal(shown, usage!.total.toLocaleString('en-US'));
+  assert.deepEqual(await faultsOfAccess(), []);
+  await page.keyboard.press('Escape');
+  await page.waitForSelector('.drawer', { state: 'detached' });
+});
+
+test('a run in flight is seen with what it has written, and stopped by two clicks', async () => {
+  const call = house.call('openai/ok-8+hold-mid', { 'x-weighbridge-agent-id': 'main' });
+  await page.waitForSelector('.flight li');
+  await page.click('.flight li button');
+  await page.click('.flight li button >> text=Really stop');
+  await call;
+  await page.waitForSelector('.flight li', { state: 'detached' });
+  await page.waitForSelector('.list .outcome.aborted');
+  house.provider.release();
+});
+
+test('the page has no fault that axe knows, in light and in dark, as chart and as table', async () => {
+  await page.goto(`${house.url}/models?range=1h`);
+  await page.waitForSelector('.canvas canvas');
+  assert.deepEqual(await faultsOfAccess(), []);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.click('text=As table');
+  assert.deepEqual(await faultsOfAccess(), []);
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.click('text=As chart');
+});
+
+test('a gateway that restarts is told as stale, and what was called meanwhile is there afterwards', async () => {
+  const before = Number(await tile('requests'));
+  await house.stop();
+  await page.waitForSelector('.live-stale');
+  await house.start();
+  await house.call('openai/ok-2');
+  await page.waitForSelector('.live-live');
+  await until('requests', before + 1);
+  await house.call('openai/ok-2');
+  await until('requests', before + 2);
+  // Nobody was there to be asked.
+  const unexpected = watched.misdeeds.splice(0).filter((text) => !/ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY/.test(text));
+  assert.deepEqual(unexpected, []);
+});
