@@ -34,7 +34,9 @@ import { Plugins } from './plugins/plugins.ts';
 import { PLUGIN_SCRIPTS, PLUGIN_WRITES } from './plugins/room.ts';
 import { entryPricing, IMPORTED_PRICES, Prices, pricesHash } from './prices/prices.ts';
 import { Catalogue } from './providers/catalogue.ts';
+import { beginSessions } from './runs/begin-sessions.ts';
 import { Runs } from './runs/start-run.ts';
+import { SESSION_INTENTS, SESSION_WRITES } from './sessions/room.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 import { DELIVERY_SCRIPTS, WEBHOOK_WRITES } from './webhooks/room.ts';
@@ -85,8 +87,15 @@ export async function startGateway(
     database: config.database,
     holdMs: config.ledger.holdMs,
     durability: config.ledger.durability,
-    rooms: [ACCESS_WRITES, EVENT_WRITES, LEDGER_WRITES, PLUGIN_WRITES, WEBHOOK_WRITES],
-    intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS, ...KEY_SCRIPTS, ...PLUGIN_SCRIPTS, ...DELIVERY_SCRIPTS],
+    rooms: [ACCESS_WRITES, EVENT_WRITES, LEDGER_WRITES, PLUGIN_WRITES, SESSION_WRITES, WEBHOOK_WRITES],
+    intents: [
+      ...INTENT_SCRIPTS,
+      ...CURSOR_SCRIPTS,
+      ...KEY_SCRIPTS,
+      ...PLUGIN_SCRIPTS,
+      ...DELIVERY_SCRIPTS,
+      ...SESSION_INTENTS,
+    ],
     noted: NOTED_SCRIPTS,
   });
   try {
@@ -149,9 +158,18 @@ async function startOn(
   const pressure = watchPressure(() => setup.config, log);
   const stopWatching = pressure.watch(store);
   const disk = await watchDisk(() => setup.config, log);
+  const remembered = await beginSessions({
+    store,
+    clock,
+    ids,
+    config: () => setup.config,
+    announce: (seq) => events.announce(seq),
+    log,
+  });
   const runs = new Runs({
     disk,
     pressure,
+    sessions: remembered.sessions,
     ledger: metered,
     get dispatcher() {
       return setup.dispatcher;
@@ -168,6 +186,7 @@ async function startOn(
   });
   const plugins = new Plugins(pluginsDeps(config, { store, clock, ids, log, ledger, events }));
   const measured = processMetrics(processView({ store, clock, ledger, runs, plugins, losses }));
+  const turns = remembered.turns(runs);
   const closing = new AbortController();
   let url = '';
   const reloads = new Reloads({
@@ -239,7 +258,8 @@ async function startOn(
     url,
     reload: () => reloads.reload(),
     close: async () => {
-      await runs.drain(setup.config.limits.shutdownDrainMs);
+      await Promise.all([runs.drain(setup.config.limits.shutdownDrainMs), turns.drain()]);
+      remembered.stop();
       await sockets.close();
       stopWatching();
       disk?.close();

@@ -95,6 +95,7 @@ export function decide(input: DecideInput): Decision {
     limits: decideLimits(tree, database),
     plugins: decidePlugins(tree, input.file),
     webhooks,
+    sessions: decideSessions(tree),
     warnings: [...findings.warnings, ...generalWarnings(tree, endpoints, findings)],
   };
   return { config, given, settings: settingsInForce({ ...input, tree }) };
@@ -265,6 +266,14 @@ function decideLimits(tree: FileTree | null, database: Database): GatewayConfig[
     shutdownDrainMs: setting(tree, 'limits.shutdownDrainMs'),
     tagsMax: setting(tree, 'limits.tagsMax'),
     metadataBytesMax: setting(tree, 'limits.metadataBytesMax'),
+    turnsMax: setting(tree, 'limits.turnsMax'),
+    laneTurnsMax: setting(tree, 'limits.laneTurnsMax'),
+    turnTimeoutMs: setting(tree, 'limits.turnTimeoutMs'),
+    sessionsKnownMax: setting(tree, 'limits.sessionsKnownMax'),
+    idempotencyKeepMs: setting(tree, 'limits.idempotencyKeepMs'),
+    idempotencyKeysMax: setting(tree, 'limits.idempotencyKeysMax'),
+    idempotencyAnswerBytesMax: setting(tree, 'limits.idempotencyAnswerBytesMax'),
+    idempotencyBytesMax: setting(tree, 'limits.idempotencyBytesMax'),
     feedsMax: setting(tree, 'limits.feedsMax'),
     ingestRecordsMax: setting(tree, 'limits.ingestRecordsMax'),
     ingestBytesMax: setting(tree, 'limits.ingestBytesMax'),
@@ -283,6 +292,17 @@ function decideLimits(tree: FileTree | null, database: Database): GatewayConfig[
     tickIntervalMs: setting(tree, 'limits.tickIntervalMs'),
     deltaIntervalMs: setting(tree, 'limits.deltaIntervalMs'),
     logLinesMax: setting(tree, 'limits.logLinesMax'),
+  };
+}
+
+function decideSessions(tree: FileTree | null): GatewayConfig['sessions'] {
+  return {
+    transcriptDays: setting(tree, 'sessions.transcriptDays'),
+    httpTurns: setting(tree, 'sessions.httpTurns'),
+    messageBytesMax: setting(tree, 'sessions.messageBytesMax'),
+    contextMessagesMax: setting(tree, 'sessions.contextMessagesMax'),
+    contextBytesMax: setting(tree, 'sessions.contextBytesMax'),
+    appendsMax: setting(tree, 'sessions.appendsMax'),
   };
 }
 

@@ -30,7 +30,7 @@ configuration. The state directory is \`--state-dir\`, else \`WEIGHBRIDGE_STATE_
 with \`--config\`. It is JSON5. \`"\${NAME}"\` in a text is replaced by that environment variable, which must be set; \`"$\${NAME}"\`
 stays as \`"\${NAME}"\`. The file is never written by the gateway.
 
-**What is not understood.** In our own sections (\`ledger\`, \`metering\`, \`limits\`, \`upstream\`, \`webhooks\`) an unknown key is an error. OpenClaw's
+**What is not understood.** In our own sections (\`ledger\`, \`sessions\`, \`metering\`, \`limits\`, \`upstream\`, \`webhooks\`) an unknown key is an error. OpenClaw's
 keys that Weighbridge does not use are listed in one warning. All errors are shown at once and nothing is started.
 
 \`\`\`json5
@@ -89,6 +89,11 @@ read. \`openclaw/default\` is the one with \`default: true\`, or the only one. W
 formats, signatures, retries and which addresses are refused.`,
   },
   { title: 'Ledger', prefixes: ['ledger.'], text: 'How much must survive what.' },
+  {
+    title: 'Sessions',
+    prefixes: ['sessions.'],
+    text: 'What is remembered under a session key, and for how long. Deleting it takes nothing from the ledger.',
+  },
   { title: 'Metering', prefixes: ['metering.'], text: 'What happens to the count when a caller hangs up.' },
   {
     title: 'Upstream',

@@ -22,6 +22,8 @@ import {
   rate,
 } from './option.ts';
 
+import { PLUGIN_LIMITS } from './plugin-limits.ts';
+import { SESSION_OPTIONS } from './session-options.ts';
 import { SOCKET_OPTIONS } from './socket-options.ts';
 
 export type { Option, Unit } from './option.ts';
@@ -336,40 +338,9 @@ export const OPTIONS = {
   ),
   'limits.keysMax': count(10_000, 100_000, 'Keys in force at once: each gateway has all of them in memory.', 0),
   ...SOCKET_OPTIONS,
+  ...SESSION_OPTIONS,
 
-  'limits.plugins.heapBytesMax': bytes(
-    134_217_728,
-    16 * GIB,
-    'Memory of one plugin, its buffers included; it is ended and started anew beyond.',
-    16_777_216,
-    RESTART,
-  ),
-  'limits.plugins.loadTimeoutMs': ms(10_000, HOUR_MS, 'How long a plugin may take to load.', 1, RESTART),
-  'limits.plugins.handlerTimeoutMs': ms(
-    5_000,
-    HOUR_MS,
-    'How long a plugin may take over one event, and be deaf before it is ended and started anew.',
-    1,
-    RESTART,
-  ),
-  'limits.plugins.failuresMax': integer(
-    5,
-    [1, 1_000],
-    'Failures of a plugin on one event before the event is set aside and it goes on with the next.',
-    RESTART,
-  ),
-  'limits.plugins.concurrentMax': integer(
-    8,
-    [1, 1_000],
-    'Events that one plugin is given at once, each of another session.',
-    RESTART,
-  ),
-  'limits.plugins.logLinesMax': integer(
-    120,
-    [0, 1_000_000],
-    'Lines of a plugin’s console that the log takes in a minute; the rest is counted.',
-    RESTART,
-  ),
+  ...PLUGIN_LIMITS,
 
   'upstream.connectTimeoutMs': ms(10_000, HOUR_MS, 'Longest wait for a connection to a provider; 0 is off.'),
   'upstream.firstByteTimeoutMs': ms(600_000, DAY_MS, 'Longest wait for the first byte of an answer; 0 is off.'),
@@ -380,7 +351,14 @@ export const OPTIONS = {
 export type OptionPath = keyof typeof OPTIONS;
 
 /** Sections that are ours alone: an unknown key there is an error, elsewhere it may be OpenClaw's. */
-export const OWN_SECTIONS: ReadonlySet<string> = new Set(['ledger', 'metering', 'limits', 'upstream', 'webhooks']);
+export const OWN_SECTIONS: ReadonlySet<string> = new Set([
+  'ledger',
+  'metering',
+  'limits',
+  'sessions',
+  'upstream',
+  'webhooks',
+]);
 
 type ValueOf<O> = O extends { kind: 'integer'; default: infer D }
   ? D extends null

@@ -27,8 +27,8 @@ export interface Call {
   headers: Readonly<Record<string, string>>;
   /** What kind of run it is, where the door is none of HTTP's; for context headers. */
   runKind?: string;
-  /** Its session's outbound headers, where the door has taken them with the rest of the session; else the run takes them. */
-  outbound?: OutboundHeaders;
+  /** Its session as it was when the door took it; else the run takes it. */
+  session?: { sessionId: string; outboundHeaders: OutboundHeaders };
 }
 
 export interface AnswerHead {

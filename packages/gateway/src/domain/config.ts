@@ -69,6 +69,18 @@ export interface GatewayConfig {
     shutdownDrainMs: number;
     tagsMax: number;
     metadataBytesMax: number;
+    /** Turns of sessions, running or waiting. */
+    turnsMax: number;
+    /** Those of one session that wait. */
+    laneTurnsMax: number;
+    turnTimeoutMs: number;
+    /** Sessions in memory. */
+    sessionsKnownMax: number;
+    idempotencyKeepMs: number;
+    idempotencyKeysMax: number;
+    /** One answer, and all of them. */
+    idempotencyAnswerBytesMax: number;
+    idempotencyBytesMax: number;
     feedsMax: number;
     /** Keys in force at once. */
     ingestRecordsMax: number;
@@ -98,6 +110,17 @@ export interface GatewayConfig {
   plugins: PluginSettings;
   /** Those of the file; others are stored. */
   webhooks: readonly WebhookEndpoint[];
+  sessions: {
+    transcriptDays: number;
+    /** Keyed HTTP calls are appended to transcripts. */
+    httpTurns: boolean;
+    messageBytesMax: number;
+    /** What of a transcript a turn sends. */
+    contextMessagesMax: number;
+    contextBytesMax: number;
+    /** HTTP turns that wait to be appended. */
+    appendsMax: number;
+  };
   /** Said once at start: what is off, what was not understood. */
   warnings: readonly string[];
 }

@@ -23,7 +23,10 @@ export const REFUSALS = {
   method_not_allowed: { status: 405, type: 'invalid_request_error', retryable: false, level: 'debug' },
   config_refused: { status: 409, type: 'invalid_request_error', retryable: false, level: 'warn' },
   report_conflict: { status: 409, type: 'invalid_request_error', retryable: false, level: 'info' },
+  answer_not_kept: { status: 409, type: 'invalid_request_error', retryable: false, level: 'info' },
   payload_too_large: { status: 413, type: 'invalid_request_error', retryable: false, level: 'info' },
+  idempotency_mismatch: { status: 422, type: 'invalid_request_error', retryable: false, level: 'info' },
+  lane_full: { status: 429, type: 'rate_limited', retryable: true, level: 'info' },
   rate_limited: { status: 429, type: 'rate_limited', retryable: true, level: 'warn' },
   internal: { status: 500, type: 'api_error', retryable: false, level: 'error' },
   unsupported_upgrade: { status: 501, type: 'invalid_request_error', retryable: false, level: 'info' },
@@ -34,6 +37,7 @@ export const REFUSALS = {
   overloaded: { status: 503, type: 'api_error', retryable: true, level: 'warn' },
   draining: { status: 503, type: 'api_error', retryable: true, level: 'info' },
   upstream_timeout: { status: 504, type: 'api_error', retryable: true, level: 'warn' },
+  turn_timeout: { status: 504, type: 'api_error', retryable: false, level: 'info' },
   loop_detected: { status: 508, type: 'invalid_request_error', retryable: false, level: 'warn' },
 } as const satisfies Record<string, Refusal>;
 

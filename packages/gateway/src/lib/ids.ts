@@ -8,7 +8,21 @@ import { createHash, randomBytes } from 'node:crypto';
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const RANDOM_DIGITS = 16;
 
-export type IdPrefix = 'run' | 'dsp' | 'ent' | 'cor' | 'evt' | 'evc' | 'ins' | 'led' | 'key' | 'whk';
+export type IdPrefix =
+  | 'run'
+  | 'dsp'
+  | 'ent'
+  | 'cor'
+  | 'evt'
+  | 'evc'
+  | 'ins'
+  | 'led'
+  | 'key'
+  | 'whk'
+  | 'ses'
+  | 'msg'
+  | 'rep'
+  | 'lan';
 
 /** Makes ascending ids. One instance for a process; `now` and `random` are injected for tests. */
 export class IdSource {

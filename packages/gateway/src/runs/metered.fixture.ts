@@ -11,7 +11,7 @@ import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { Upstream } from '../dispatch/upstream.ts';
 import type { Agent } from '../domain/agent.ts';
 import type { AnswerHead, AnswerSink, Call } from '../domain/answer.ts';
-import type { GatewayConfig } from '../domain/config.ts';
+import type { Database, GatewayConfig } from '../domain/config.ts';
 import type { GatewayError } from '../domain/errors.ts';
 import type { Provider } from '../domain/provider.ts';
 import { CURSOR_SCRIPTS, EVENT_WRITES } from '../events/room.ts';
@@ -24,9 +24,13 @@ import { Secret } from '../lib/secret.ts';
 import { Prices, type Pricing } from '../prices/prices.ts';
 import { Catalogue } from '../providers/catalogue.ts';
 import type { Anomaly } from '../providers/dialect.ts';
+import { SESSION_INTENTS, SESSION_WRITES } from '../sessions/room.ts';
+import type { Sessions } from '../sessions/sessions.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
+import { type BegunSessions, beginSessions } from './begin-sessions.ts';
 import { Runs } from './start-run.ts';
+import type { Turns } from './turns.ts';
 
 /** What a caller sees, and the order in which things happened. */
 export class CallerView implements AnswerSink {
@@ -83,21 +87,33 @@ export interface RigOptions {
   agents?: readonly Agent[];
   prices?: Pricing;
   wrapLedger?: (ledger: Ledger) => Ledger;
+  sessions?: Partial<GatewayConfig['sessions']>;
+  /** Where the ledger is; a file of its own unless told. */
+  database?: Database;
 }
 
 export class Rig {
   readonly runs: Runs;
+  readonly sessions: Sessions;
+  readonly turns: Turns;
+  readonly store: Store;
   readonly anomalies: Anomaly[] = [];
   readonly bugs: unknown[] = [];
   readonly ledger: StoredLedger;
-  readonly #store: Store;
   readonly #upstream: Upstream;
   readonly #folder: string;
 
-  private constructor(store: Store, ledger: StoredLedger, folder: string, baseUrl: string, options: RigOptions) {
-    this.#store = store;
+  private constructor(
+    { store, ledger }: Pick<Rig, 'store' | 'ledger'>,
+    begun: BegunSessions,
+    folder: string,
+    baseUrl: string,
+    options: RigOptions,
+  ) {
+    this.store = store;
     this.#folder = folder;
     this.ledger = ledger;
+    this.sessions = begun.sessions;
     const config = configOf(baseUrl, options);
     const metered = options.wrapLedger?.(ledger) ?? ledger;
     const ids = new IdSource();
@@ -125,16 +141,18 @@ export class Rig {
       config,
       report,
       random: () => 0,
+      sessions: begun.sessions,
     });
+    this.turns = begun.turns(this.runs);
   }
 
   static async open(baseUrl: string, options: RigOptions = {}): Promise<Rig> {
     const folder = await mkdtemp(join(tmpdir(), 'wb-runs-'));
     const store = await openStore({
-      database: { kind: 'sqlite', file: join(folder, 'ledger.sqlite') },
+      database: options.database ?? { kind: 'sqlite', file: join(folder, 'ledger.sqlite') },
       durability: 'process',
-      rooms: [EVENT_WRITES, LEDGER_WRITES],
-      intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS],
+      rooms: [EVENT_WRITES, LEDGER_WRITES, SESSION_WRITES],
+      intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS, ...SESSION_INTENTS],
     });
     const ids = new IdSource();
     const ledger = await StoredLedger.begin(
@@ -147,7 +165,16 @@ export class Rig {
       },
       ids.next('led'),
     );
-    return new Rig(store, ledger, folder, baseUrl, options);
+    const begun = await beginSessions({
+      store,
+      clock: systemClock,
+      ids,
+      config: () => configOf(baseUrl, options),
+      announce: () => {},
+      log: { error: ({ err }) => void rig.bugs.push(err) },
+    });
+    const rig = new Rig({ store, ledger }, begun, folder, baseUrl, options);
+    return rig;
   }
 
   /** Runs a call to its end. */
@@ -158,25 +185,25 @@ export class Rig {
 
   /** All entries, oldest first. */
   async entries(): Promise<DispatchRecord[]> {
-    const page = await listDispatches(this.#store, { tenantId: 'default', limit: 1000, cursor: null, filters: {} });
+    const page = await listDispatches(this.store, { tenantId: 'default', limit: 1000, cursor: null, filters: {} });
     return page.data.reverse();
   }
 
   async detail(dispatchId: string): Promise<DispatchDetail> {
-    return (await findDispatch(this.#store, 'default', dispatchId))!;
+    return (await findDispatch(this.store, 'default', dispatchId))!;
   }
 
   /** The only entry there is. */
   async entry(): Promise<DispatchDetail> {
     const entries = await this.entries();
     assert.equal(entries.length, 1);
-    return (await findDispatch(this.#store, 'default', entries[0]!.dispatchId))!;
+    return (await findDispatch(this.store, 'default', entries[0]!.dispatchId))!;
   }
 
   async close(): Promise<void> {
     await this.#upstream.close();
     await this.ledger.close();
-    await this.#store.close();
+    await this.store.close();
     await rm(this.#folder, { recursive: true });
     assert.deepEqual(this.bugs, []);
   }
@@ -203,7 +230,7 @@ export function callOf({ json, ...over }: Partial<Call> & { json?: object }): Ca
 function configOf(
   baseUrl: string,
   options: RigOptions,
-): Pick<GatewayConfig, 'agents' | 'auth' | 'limits' | 'metering' | 'outboundHeaders' | 'providers'> {
+): Pick<GatewayConfig, 'agents' | 'auth' | 'limits' | 'metering' | 'outboundHeaders' | 'providers' | 'sessions'> {
   const first: Provider = {
     id: 'up',
     api: 'openai-completions',
@@ -228,6 +255,15 @@ function configOf(
       defaultId: agents.length === 1 ? agents[0]!.id : null,
     },
     outboundHeaders: { allow: ['x-*'], settable: ['x-*'] },
+    sessions: {
+      transcriptDays: 30,
+      httpTurns: true,
+      messageBytesMax: 1 << 16,
+      contextMessagesMax: 50,
+      contextBytesMax: 1 << 16,
+      appendsMax: 100,
+      ...options.sessions,
+    },
     metering: options.metering ?? {
       onCallerGone: 'drain',
       drain: { timeoutMs: 2000, tokensMax: 500, concurrentMax: 32 },
@@ -252,6 +288,14 @@ function configOf(
       shutdownDrainMs: 1000,
       tagsMax: 4,
       metadataBytesMax: 100,
+      turnsMax: 100,
+      laneTurnsMax: 4,
+      turnTimeoutMs: 0,
+      sessionsKnownMax: 100,
+      idempotencyKeepMs: 60_000,
+      idempotencyKeysMax: 100,
+      idempotencyAnswerBytesMax: 1 << 16,
+      idempotencyBytesMax: 1 << 20,
       feedsMax: 1,
       metricSeriesMax: 10,
       keysMax: 100,

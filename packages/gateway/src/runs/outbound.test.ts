@@ -127,6 +127,7 @@ describe('outbound headers of one call', () => {
       attempt: 2,
       tenantId: 'default',
       sessionKey: 'direct:s-1',
+      sessionId: (await rig.sessions.snapshot('default', 'direct:s-1'))!.sessionId,
       endUserId: 'u-1',
     });
     assert.equal((await rig.detail(second!.dispatchId)).providerCost?.nanoUsd, '25000');

@@ -21,43 +21,53 @@ import { scanObject } from '../lib/json-splice.ts';
 
 export const OUTBOUND_HEADER = 'x-weighbridge-outbound-headers';
 
-/** What sessions remember. A session that is patched and not there is made. */
+/** What sessions remember. A promise only where memory does not know. */
 export interface SessionHeaders {
-  /** A promise only where memory does not know. */
   snapshot(tenantId: string, sessionKey: string): MaybePromise<Remembered | null>;
+  /** The same; where there is none, it is made. */
+  open(tenantId: string, sessionKey: string): MaybePromise<Remembered>;
+  /** Likewise. */
   patch(tenantId: string, sessionKey: string, patch: { outboundHeaders: HeaderPatch }): Promise<Remembered>;
 }
 
-type Remembered = { readonly outboundHeaders: OutboundHeaders };
+/** What a run has of its session. */
+export interface Remembered {
+  /** Null: it has none. */
+  readonly sessionId: string | null;
+  readonly outboundHeaders: OutboundHeaders;
+}
 type MaybePromise<Value> = Value | Promise<Value>;
+
+const NO_SESSION: Remembered = { sessionId: null, outboundHeaders: NO_OUTBOUND };
 
 interface Asking {
   caller: Caller;
   headers: Readonly<Record<string, string>>;
-  /** Taken by the door already, together with the rest of its session. */
-  outbound?: OutboundHeaders;
+  /** Taken by the door already. */
+  session?: Remembered;
 }
 
-/** The snapshot for a run. Throws GatewayError, or rejects with it. */
+/** The snapshot for a run; `wanted` says whether a session that is not there is made. Throws GatewayError, or rejects with it. */
 export function snapshotFor(
   call: Asking,
   { tenantId, sessionKey }: Pick<Attribution, 'tenantId' | 'sessionKey'>,
   rules: HeaderRules,
   sessions: SessionHeaders | null,
-): MaybePromise<OutboundHeaders> {
-  if (call.outbound !== undefined) return call.outbound;
+  wanted: 'open' | 'snapshot',
+): MaybePromise<Remembered> {
+  if (call.session !== undefined) return call.session;
   const given = call.headers[OUTBOUND_HEADER];
   const patch = given === undefined ? undefined : readHeaderPatch(parsed(given), rules, call.caller);
-  if (sessionKey === null || sessions === null)
-    return patch === undefined ? NO_OUTBOUND : applyPatch(NO_OUTBOUND, patch);
-  const before = sessions.snapshot(tenantId, sessionKey);
-  const next = (found: Remembered | null): MaybePromise<OutboundHeaders> => {
-    const current = found?.outboundHeaders ?? NO_OUTBOUND;
+  if (sessionKey === null || sessions === null) {
+    return patch === undefined ? NO_SESSION : { sessionId: null, outboundHeaders: applyPatch(NO_OUTBOUND, patch) };
+  }
+  const before = sessions[wanted](tenantId, sessionKey);
+  const next = (found: Remembered | null): MaybePromise<Remembered> => {
+    const current = found ?? NO_SESSION;
+    const { outboundHeaders } = current;
     // Most calls say what their session knows already, and then nothing is written.
-    if (patch === undefined || isSame(current, applyPatch(current, patch))) return current;
-    return sessions
-      .patch(tenantId, sessionKey, { outboundHeaders: patch })
-      .then(({ outboundHeaders }) => outboundHeaders);
+    if (patch === undefined || isSame(outboundHeaders, applyPatch(outboundHeaders, patch))) return current;
+    return sessions.patch(tenantId, sessionKey, { outboundHeaders: patch });
   };
   return before instanceof Promise ? before.then(next) : next(before);
 }

@@ -70,13 +70,15 @@ function agentOf(call: Call, known: ResolveKnowledge): Agent | null {
   return named === 'default' ? defaultAgent(known) : agentById(named, known);
 }
 
-function agentById(id: string, { agents }: ResolveKnowledge): Agent {
+/** Throws GatewayError. */
+export function agentById(id: string, { agents }: Pick<ResolveKnowledge, 'agents'>): Agent {
   const agent = agents.byId.get(id) ?? agents.byId.get(id.toLowerCase());
   if (agent) return agent;
   throw new GatewayError('invalid_request', `Unknown agent '${shown(id)}'.`, { param: 'model' });
 }
 
-function defaultAgent({ agents }: ResolveKnowledge): Agent {
+/** Throws GatewayError. */
+export function defaultAgent({ agents }: Pick<ResolveKnowledge, 'agents'>): Agent {
   const agent = agents.defaultId === null ? undefined : agents.byId.get(agents.defaultId);
   if (agent) return agent;
   const names = [...agents.byId.keys()].map((id) => `openclaw/${id}`).join(', ');

@@ -41,6 +41,19 @@ export interface RunsDeps {
   random?: () => number;
 }
 
+/** For who must know a run before its answer begins: to end it, or to say what it is asking. */
+export type OnAdmitted = (run: { runId: string; view: () => RunInFlight }) => void;
+
+interface Started<C> {
+  call: C;
+  plan: (call: C) => Plan;
+  /** What becomes of a session that is named and not there. */
+  session: 'open' | 'snapshot';
+  sink: AnswerSink;
+  callerGone: AbortSignal;
+  onAdmitted?: OnAdmitted | undefined;
+}
+
 export class Runs {
   readonly #deps: RunsDeps;
   readonly #tools: RunTools;
@@ -68,11 +81,11 @@ export class Runs {
   }
 
   /** Resolves when the run is over and settled. Never rejects: refusals go to the sink. */
-  start(call: Call, sink: AnswerSink, callerGone: AbortSignal): Promise<void> {
+  start(call: Call, sink: AnswerSink, callerGone: AbortSignal, onAdmitted?: OnAdmitted): Promise<void> {
     const { config, catalogue, dispatcher } = this.#deps;
     const { retriesMax } = config.limits;
     const known = { ...config, catalogue, dispatcher, retriesMax, leading: this.#leading };
-    return this.#run(call, (under) => planCall(under, known), sink, callerGone);
+    return this.#run({ call, plan: (under) => planCall(under, known), session: 'open', sink, callerGone, onAdmitted });
   }
 
   /** The same for a request of the pass-through. */
@@ -80,15 +93,17 @@ export class Runs {
     const { config, catalogue, dispatcher } = this.#deps;
     const { providers, limits, auth, outboundHeaders } = config;
     const known = { providers, limits, outboundHeaders, catalogue, dispatcher, isOpenToAll: auth.mode === 'none' };
-    return this.#run(call, (under) => planPass(under, known), sink, callerGone);
+    return this.#run({ call, plan: (under) => planPass(under, known), session: 'snapshot', sink, callerGone });
   }
 
-  async #run<C extends Call | PassCall>(
-    call: C,
-    plan: (call: C) => Plan,
-    sink: AnswerSink,
-    callerGone: AbortSignal,
-  ): Promise<void> {
+  async #run<C extends Call | PassCall>({
+    call,
+    plan,
+    session,
+    sink,
+    callerGone,
+    onAdmitted,
+  }: Started<C>): Promise<void> {
     const runId = this.#deps.ids.next('run');
     const outlet = new Outlet(sink);
     let hasEntered = false;
@@ -99,10 +114,14 @@ export class Runs {
       this.#admission.entered();
       hasEntered = true;
       const { sessions = null, config } = this.#deps;
-      const snapshot = snapshotFor(under, planned.attribution, config.outboundHeaders, sessions);
+      const { attribution } = planned;
+      const snapshot = snapshotFor(under, attribution, config.outboundHeaders, sessions, session);
       // Not awaited where it is known: what comes in one turn of the loop goes to the ledger in one batch.
-      const outbound = snapshot instanceof Promise ? await snapshot : snapshot;
-      await this.#play(new Run(runId, planned, outbound, outlet, this.#tools), runId, callerGone);
+      const { sessionId, outboundHeaders } = snapshot instanceof Promise ? await snapshot : snapshot;
+      attribution.sessionId ??= sessionId;
+      const run = new Run(runId, planned, outboundHeaders, outlet, this.#tools);
+      onAdmitted?.({ runId, view: () => run.view });
+      await this.#play(run, runId, callerGone);
     } catch (error) {
       this.#refuse(error, runId, outlet);
     } finally {

@@ -33,6 +33,7 @@ export function isInternalKey(given: string): boolean {
   return INTERNAL_NAMESPACES.some((name) => rest === name || rest.startsWith(`${name}:`));
 }
 
+/** The agent that a whole key names, null for a direct one. */
 export function agentOfKey(key: string): string | null {
   const [prefix, agentId, ...rest] = key.split(':');
   return prefix === 'agent' && agentId && rest.length > 0 ? agentId : null;

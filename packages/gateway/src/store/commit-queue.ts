@@ -68,7 +68,8 @@ export class CommitQueue {
   #gathering: NodeJS.Timeout | null = null;
   #lastBatchSize = 0;
   #lastAnswerAt = 0;
-  #onIdle: (() => void) | null = null;
+  /** Whoever waits for the end; one queue may stand for both classes of writes, and then two do. */
+  #onIdle: (() => void)[] = [];
 
   constructor(options: CommitQueueOptions) {
     this.#options = options;
@@ -137,7 +138,7 @@ export class CommitQueue {
     await this.notesWritten();
     while (this.#inFlight || this.#urgent.length > 0 || this.#waiting.length > 0) {
       await new Promise<void>((resolve) => {
-        this.#onIdle = resolve;
+        this.#onIdle.push(resolve);
       });
     }
   }
@@ -198,7 +199,8 @@ export class CommitQueue {
     if (this.#urgent.length > 0 || this.#onNotes.length > 0) this.#flush();
     else if (this.#waiting.length > 0) this.#scheduleFlush();
     else if (this.#notes.length > 0 && !this.#areNotesRefused) this.#flushNotesSoon();
-    if (!this.#inFlight && this.#waiting.length === 0) this.#onIdle?.();
+    if (this.#inFlight || this.#waiting.length > 0) return;
+    for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
   #answer(groups: Waiting[][], batch: Waiting[], answer: BatchAnswer): void {

@@ -245,6 +245,49 @@ export interface ReportsTable {
   fingerprint: string;
 }
 
+/** Owner: sessions. What is remembered under a session key. */
+export interface SessionsTable {
+  tenantId: string;
+  sessionKey: string;
+  sessionId: string;
+  agentId: string | null;
+  label: string | null;
+  /** JSON. */
+  overrides: string;
+  /** JSON: names to values. */
+  outboundHeaders: string;
+  createdAt: number;
+  updatedAt: number;
+  lastRunId: string | null;
+  lastRunAt: number | null;
+  lastOutcome: string | null;
+  /** Messages that were ever appended. */
+  messages: number;
+  resetSeq: number;
+  usageFrom: number;
+  revision: number;
+}
+
+/** Owner: sessions. Messages, numbered within their session; `body` is JSON. */
+export interface TranscriptsTable {
+  tenantId: string;
+  sessionId: string;
+  seq: number;
+  messageId: string;
+  role: string;
+  at: number;
+  runId: string | null;
+  body: string;
+}
+
+/** Owner: sessions. On a shared database: which gateway runs a session's turn, and until when by the database's clock. */
+export interface LanesTable {
+  tenantId: string;
+  sessionKey: string;
+  holder: string;
+  leaseUntil: number;
+}
+
 /** Owner: store. What the store writes to learn whether it can write again after a failure. */
 export interface ProbeTable {
   one: Generated<number>;
@@ -264,5 +307,8 @@ export interface Tables {
   webhooks: WebhooksTable;
   deliveries: DeliveriesTable;
   reports: ReportsTable;
+  sessions: SessionsTable;
+  transcripts: TranscriptsTable;
+  lanes: LanesTable;
   probe: ProbeTable;
 }

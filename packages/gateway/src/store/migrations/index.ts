@@ -9,6 +9,7 @@ import { up as pageIndexes } from './0006-page-indexes.ts';
 import { up as prices } from './0007-prices.ts';
 import { up as keys } from './0008-keys.ts';
 import { up as foldedOutcomes } from './0009-folded-outcomes.ts';
+import { up as sessions } from './0010-sessions.ts';
 import { up as webhooks } from './0011-webhooks.ts';
 import { up as plugins } from './0012-plugins.ts';
 import { up as reports } from './0013-reported.ts';
@@ -22,6 +23,7 @@ export const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, engine: E
   '0007-prices': prices,
   '0008-keys': keys,
   '0009-folded-outcomes': foldedOutcomes,
+  '0010-sessions': sessions,
   '0011-webhooks': webhooks,
   '0012-plugins': plugins,
   '0013-reported': reports,

@@ -1,0 +1,57 @@
+/**
+ * A turn made into an ordinary call: what was said since the last reset, as much of it as may be sent, then the message, as
+ * a chat completion that is streamed. From there on it is a run like any other. Pure.
+ */
+import type { Call } from '../domain/answer.ts';
+import type { Session, TranscriptMessage } from '../sessions/session.ts';
+import type { Headers } from './attribution.ts';
+import type { TurnRequest } from './turn.ts';
+
+export interface TurnContext {
+  session: Session;
+  /** Oldest first. */
+  messages: readonly TranscriptMessage[];
+  bytesMax: number;
+}
+
+export function callOfTurn(
+  { caller, message, attachments = [], extraSystemPrompt }: TurnRequest,
+  agentId: string,
+  given: Headers,
+  { session, messages, bytesMax }: TurnContext,
+): Call {
+  const override = session.overrides.model;
+  const headers = { ...given };
+  if (headers['x-openclaw-model'] === undefined && typeof override === 'string') headers['x-openclaw-model'] = override;
+  const said = [
+    ...(extraSystemPrompt ? [{ role: 'system', content: extraSystemPrompt }] : []),
+    ...lastOf(messages, bytesMax).map(({ role, text }) => ({ role, content: text })),
+    { role: 'user', content: attachments.length === 0 ? message : [{ type: 'text', text: message }, ...attachments] },
+  ];
+  const requestedModel = `openclaw/${agentId}`;
+  return {
+    caller,
+    ask: 'chat',
+    body: Buffer.from(JSON.stringify({ model: requestedModel, messages: said, stream: true })),
+    requestedModel,
+    stream: true,
+    // The ledger asks for it, and has it; nobody reads it here.
+    asksUsage: false,
+    user: null,
+    headers,
+    session,
+  };
+}
+
+/** The last messages whose text is not longer than that together; marks of resets are for people. */
+function lastOf(messages: readonly TranscriptMessage[], bytesMax: number): TranscriptMessage[] {
+  const kept: TranscriptMessage[] = [];
+  let bytes = 0;
+  for (const message of messages.toReversed()) {
+    if (message.role === 'system' || message.text === '') continue;
+    bytes += Buffer.byteLength(message.text);
+    if (bytes > bytesMax) break;
+    kept.unshift(message);
+  }
+  return kept;
+}

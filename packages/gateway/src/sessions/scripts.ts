@@ -1,0 +1,293 @@
+/**
+ * The sessions' transactions, run in the store's writer thread. A change and what it does to an event are one; whoever
+ * appends to the event log locks the counters first, and sessions are locked in the order of their keys, so that no two
+ * gateways wait for each other. What is written twice (an answer of the database got lost) finds itself.
+ */
+import { appendFacts, type Fact } from '../events/append.ts';
+import { siblingId } from '../lib/ids.ts';
+import { ask, each, type Steps, telling, together } from '../store/steps.ts';
+import type { Row, Value } from '../store/store.ts';
+import { bodyOf, changedValues, SESSION_COLUMNS, sessionOf, sessionValues } from './rows.ts';
+import { type NewMessage, patched, type RunOutcome, type Session, type SessionPatch } from './session.ts';
+
+export interface SessionName {
+  tenantId: string;
+  sessionKey: string;
+}
+
+/** `fresh` is put there where nothing is; null: then there is nothing. */
+export interface OpenInput extends SessionName {
+  fresh: Session | null;
+}
+
+export interface ChangeInput extends SessionName {
+  change:
+    | { kind: 'patch'; patch: SessionPatch; fresh: Session; reason: 'patch' | 'create' }
+    | { kind: 'reset' }
+    | { kind: 'delete'; transcriptOnly: boolean };
+  eventId: string;
+  now: number;
+}
+
+/** `absent`: there was nothing to change. */
+export type Changed =
+  | { kind: 'changed'; row: Row | null; seq: number | null }
+  | { kind: 'absent' }
+  | { kind: 'refused'; code: string; message: string };
+
+export interface AppendInput extends SessionName {
+  /** Another id there now: the session was deleted while the run went on, and what it said goes with it. */
+  sessionId: string;
+  /** Whoever took the session's lane must still hold it; null: no lane, or nobody else could. */
+  laneHolder: string | null;
+  runId: string;
+  outcome: RunOutcome | null;
+  messages: readonly (NewMessage & { messageId: string; at: number; runId: string | null })[];
+  now: number;
+}
+
+export type Appended = { kind: 'appended'; row: Row; seqs: number[] } | { kind: 'absent' } | { kind: 'lane_lost' };
+
+/** What is told when a lane falls free, with the session's name. */
+export const LANE_FREE = 'lane:';
+
+export function* openSessions(inputs: readonly OpenInput[]): Steps<(Row | null)[]> {
+  yield* each(
+    'sessions.add',
+    inputs.flatMap(({ fresh }) => (fresh === null ? [] : [sessionValues(fresh)])),
+  );
+  const found = yield* each('sessions.find', inputs.map(nameValues));
+  return [...found];
+}
+
+/** The sessions that changed last. */
+export function* recentSessions(inputs: readonly number[]): Steps<(readonly Row[])[]> {
+  const answers: (readonly Row[])[] = [];
+  for (const limit of inputs) answers.push(yield* ask('sessions.recent', [limit]));
+  return answers;
+}
+
+export function* changeSessions(inputs: readonly ChangeInput[]): Steps<Changed[]> {
+  yield* ask('events.lockCounters', [1]);
+  const fresh = inputs.flatMap(({ change }) => (change.kind === 'patch' ? [sessionValues(change.fresh)] : []));
+  yield* each('sessions.add', fresh);
+  const kept = yield* lockAll(inputs);
+  const facts: Fact[] = [];
+  const touched = new Set<string>();
+  const answers: (Changed & { fact?: number; name?: string })[] = [];
+  for (const input of inputs) {
+    const name = nameOf(input);
+    const session = kept.get(name);
+    if (session === undefined) {
+      answers.push({ kind: 'absent' });
+      continue;
+    }
+    const outcome = yield* changeOne(input, session);
+    if (outcome.kind === 'refused') {
+      answers.push(outcome);
+      continue;
+    }
+    if (outcome.next === null) kept.delete(name);
+    else kept.set(name, outcome.next);
+    touched.add(name);
+    if (outcome.fact !== null) facts.push(outcome.fact);
+    answers.push({ kind: 'changed', row: null, seq: null, name, ...(outcome.fact && { fact: facts.length - 1 }) });
+  }
+  const changes = [...touched].flatMap((name) => kept.get(name) ?? []);
+  yield* each('sessions.write', changes.map(changedValues));
+  const places = yield* appendFacts(facts);
+  return answers.map(({ fact, name, ...answer }) => {
+    if (answer.kind !== 'changed') return answer;
+    const session = kept.get(name!);
+    return { ...answer, row: session ? rowOf(session) : null, seq: fact === undefined ? null : places[fact]!.seq };
+  });
+}
+
+type Outcome = { kind: 'done'; next: Session | null; fact: Fact | null } | (Changed & { kind: 'refused' });
+
+function* changeOne(input: ChangeInput, session: Session): Steps<Outcome> {
+  const { change } = input;
+  if (change.kind === 'patch') return yield* patchOne(input, session, change);
+  if (change.kind === 'reset') return yield* resetOne(input, session);
+  yield* ask('sessions.removeMessages', [session.tenantId, session.sessionId]);
+  if (change.transcriptOnly) {
+    const fact = factOf(input, session, { reason: 'delete', changed: ['transcript'] });
+    return { kind: 'done', next: changedSession(session, {}, input.now), fact };
+  }
+  yield* ask('sessions.remove', [session.tenantId, session.sessionKey]);
+  return { kind: 'done', next: null, fact: factOf(input, session, { reason: 'delete', changed: ['session'] }) };
+}
+
+function* patchOne(
+  input: ChangeInput,
+  session: Session,
+  { patch, reason, fresh }: ChangeInput['change'] & { kind: 'patch' },
+): Steps<Outcome> {
+  if (patch.label !== undefined && patch.label !== null && patch.label !== session.label) {
+    const [other] = yield* ask('sessions.ofLabel', [session.tenantId, patch.label, 1]);
+    if (other !== undefined && other.sessionKey !== session.sessionKey) {
+      return { kind: 'refused', code: 'invalid_request', message: `label already in use: ${patch.label}` };
+    }
+  }
+  try {
+    const { session: next, changed } = patched(session, patch);
+    const isNew = session.sessionId === fresh.sessionId;
+    if (changed.length === 0 && !isNew) return { kind: 'done', next: session, fact: null };
+    const about = { reason: isNew ? ('create' as const) : reason, changed, ...headersChanged(session, next) };
+    return { kind: 'done', next: changedSession(session, next, input.now), fact: factOf(input, session, about) };
+  } catch (error) {
+    const { code, message } = error as Error & { code?: string };
+    if (code === undefined) throw error;
+    return { kind: 'refused', code, message };
+  }
+}
+
+/** What was said stays, behind a mark; what the runs used is counted from here on. */
+function* resetOne(input: ChangeInput, session: Session): Steps<Outcome> {
+  const { now } = input;
+  const messageId = siblingId(input.eventId, 'msg');
+  const [known] = yield* each('sessions.findMessage', [[session.tenantId, messageId]]);
+  if (known !== null) return { kind: 'done', next: session, fact: null };
+  const seq = session.messages + 1;
+  const mark = bodyOf({ role: 'system', text: 'Reset', kind: 'reset' });
+  const { tenantId, sessionId } = session;
+  yield* each('sessions.addMessage', [[tenantId, sessionId, seq, messageId, 'system', now, null, mark]]);
+  const next = { messages: seq, resetSeq: seq, usageFrom: now, lastRunId: null, lastRunAt: null, lastOutcome: null };
+  const fact = factOf(input, session, { reason: 'reset', changed: ['transcript', 'usage'] });
+  return { kind: 'done', next: changedSession(session, next, now), fact };
+}
+
+export function* appendTurns(inputs: readonly AppendInput[]): Steps<Appended[]> {
+  const kept = yield* lockAll(inputs);
+  const ids = inputs.flatMap(({ tenantId, messages }) => messages.map(({ messageId }) => [tenantId, messageId]));
+  const [known, holders] = yield* together(
+    { name: 'sessions.findMessage', rows: ids },
+    { name: 'sessions.holderOfLane', rows: inputs.map(nameValues) },
+  );
+  const rows: Value[][] = [];
+  const written = new Set<string>();
+  let at = 0;
+  const answers = inputs.map((input, i): Appended => {
+    const found = known!.slice(at, at + input.messages.length);
+    at += input.messages.length;
+    const session = kept.get(nameOf(input));
+    if (session === undefined || session.sessionId !== input.sessionId) return { kind: 'absent' };
+    if (input.laneHolder !== null && holders![i]?.holder !== input.laneHolder) return { kind: 'lane_lost' };
+    let { messages } = session;
+    const seqs = input.messages.map((message, m) => {
+      const there = found[m];
+      if (there) return Number(there.seq);
+      if (written.has(message.messageId)) return messages;
+      written.add(message.messageId);
+      messages++;
+      rows.push(messageRow(session, messages, message));
+      return messages;
+    });
+    const ran =
+      input.outcome === null ? {} : { lastRunId: input.runId, lastRunAt: input.now, lastOutcome: input.outcome };
+    const next = changedSession(session, { messages, ...ran }, input.now);
+    kept.set(nameOf(input), next);
+    return { kind: 'appended', row: rowOf(next), seqs };
+  });
+  yield* each('sessions.addMessage', rows);
+  const changed = new Set(inputs.filter((_, i) => answers[i]!.kind === 'appended').map(nameOf));
+  yield* each(
+    'sessions.write',
+    [...changed].map((name) => changedValues(kept.get(name)!)),
+  );
+  return answers;
+}
+
+export interface LaneClaim extends SessionName {
+  holder: string;
+  leaseMs: number;
+}
+
+/** True: the lane is the holder's for another `leaseMs`. */
+export function* claimLanes(inputs: readonly LaneClaim[]): Steps<boolean[]> {
+  const answers: boolean[] = [];
+  for (const { tenantId, sessionKey, holder, leaseMs } of inputs) {
+    const rows = yield* ask('sessions.claimLane', [tenantId, sessionKey, holder, leaseMs]);
+    answers.push(rows.length > 0);
+  }
+  return answers;
+}
+
+export function* releaseLanes(inputs: readonly Omit<LaneClaim, 'leaseMs'>[]): Steps<null[]> {
+  for (const { tenantId, sessionKey, holder } of inputs) {
+    yield* ask('sessions.releaseLane', [tenantId, sessionKey, holder]);
+  }
+  yield* together(telling(LANE_FREE));
+  return inputs.map(() => null);
+}
+
+export interface SweepInput {
+  before: number;
+  limit: number;
+}
+
+/** One page; call again while it removes as many as it may. Gives the sessions that are forgotten. */
+export function* sweepSessions(inputs: readonly SweepInput[]): Steps<{ messages: number; sessions: SessionName[] }[]> {
+  const answers: { messages: number; sessions: SessionName[] }[] = [];
+  for (const { before, limit } of inputs) {
+    const messages = yield* ask('sessions.sweepMessages', [before, limit]);
+    const sessions = yield* ask('sessions.sweepSessions', [before, limit]);
+    const names = sessions.map((row) => ({ tenantId: String(row.tenantId), sessionKey: String(row.sessionKey) }));
+    answers.push({ messages: messages.length, sessions: names });
+  }
+  return answers;
+}
+
+/** Locks those that are there, in one order for all. */
+function* lockAll(inputs: readonly SessionName[]): Steps<Map<string, Session>> {
+  const names = new Map(inputs.map((input) => [nameOf(input), input]));
+  const kept = new Map<string, Session>();
+  for (const name of [...names.keys()].sort()) {
+    const [row] = yield* ask('sessions.lock', nameValues(names.get(name)!));
+    if (row !== undefined) kept.set(name, sessionOf(row));
+  }
+  return kept;
+}
+
+function changedSession(session: Session, over: Partial<Session>, now: number): Session {
+  const updatedAt = Math.max(now, session.updatedAt);
+  return { ...session, ...over, updatedAt, revision: session.revision + 1 };
+}
+
+function messageRow(session: Session, seq: number, message: AppendInput['messages'][number]): Value[] {
+  const { messageId, at, runId, ...rest } = message;
+  return [session.tenantId, session.sessionId, seq, messageId, rest.role, at, runId, bodyOf(rest)];
+}
+
+/** Names only: no header's value is ever in an event. */
+function factOf(input: ChangeInput, session: Session, about: object): Fact {
+  const { sessionKey, sessionId, agentId } = session;
+  return {
+    tenantId: input.tenantId,
+    id: input.eventId,
+    type: 'session.patched',
+    subject: sessionKey,
+    payload: JSON.stringify({ sessionKey, sessionId, agentId, ...about }),
+    now: input.now,
+  };
+}
+
+function headersChanged(before: Session, after: Session): { headers?: { set: string[]; cleared: string[] } } {
+  const [was, is] = [before.outboundHeaders, after.outboundHeaders];
+  const set = Object.keys(is).filter((name) => was[name] !== is[name]);
+  const cleared = Object.keys(was).filter((name) => is[name] === undefined);
+  return set.length + cleared.length === 0 ? {} : { headers: { set, cleared } };
+}
+
+function rowOf(session: Session): Row {
+  const values = sessionValues(session);
+  return Object.fromEntries(SESSION_COLUMNS.map((column, i) => [column, values[i]!]));
+}
+
+function nameValues({ tenantId, sessionKey }: SessionName): Value[] {
+  return [tenantId, sessionKey];
+}
+
+function nameOf({ tenantId, sessionKey }: SessionName): string {
+  return JSON.stringify([tenantId, sessionKey]);
+}
