@@ -72,6 +72,15 @@ SIGHUP. Exit code 2 when the file is refused: then the gateway goes on with what
       'weighbridge usage --json --from 2026-11-01 --to 2026-12-01',
     ],
   },
+  tail: {
+    text: `A line for each event of the log, from now on or after \`--after\`; with \`--json\` the whole event. A connection that breaks is taken
+up where it was: no event is missing, none comes twice. Ends with Ctrl-C.`,
+    examples: [
+      'weighbridge tail',
+      'weighbridge tail --agent main --json',
+      'weighbridge tail --types model.usage --after 0',
+    ],
+  },
   runs: {
     text: 'Asks the gateway that runs here, or the one at `--url`; on a shared database each gateway knows only its own.',
     examples: ['weighbridge runs --watch'],

@@ -21,6 +21,7 @@ const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<Verb
   open: { summary: 'print a link that signs in to the page once', load: () => import('./open.ts') },
   models: { summary: 'the configured models and what they were used for', load: () => import('./models.ts') },
   usage: { summary: 'sums of usage and cost, by model, agent, …', load: () => import('./usage.ts') },
+  tail: { summary: 'dispatches and other events as they happen', load: () => import('./tail.ts') },
   runs: { summary: 'what is in flight now; `runs stop ID`', load: () => import('./runs.ts') },
   prices: {
     summary: 'what calls cost and why; corrections where a price was wrong',
