@@ -7,13 +7,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AnswerSink } from '../domain/answer.ts';
 import { GatewayError } from '../domain/errors.ts';
 import { isUpload, type PassCall } from '../domain/pass.ts';
-import { endpointOf } from '../providers/endpoints.ts';
 import { HttpAnswerSink } from './answer-sink.ts';
 import { receivePassBody } from './pass-body.ts';
 import { callerOf } from './policy.ts';
 import { PROXY_ROUTE } from './proxy-route.ts';
 import { PROXY } from './schemas.ts';
-import { vendorBodyOf } from './vendor-errors.ts';
+import { clientApiOf, vendorBodyOf } from './vendor-errors.ts';
 
 export interface ProxyDeps {
   runs: { pass(call: PassCall, sink: AnswerSink, callerGone: AbortSignal): Promise<void> };
@@ -39,7 +38,7 @@ export function proxy(app: FastifyInstance, { runs, limits }: ProxyDeps): void {
     }
     const [, providerId, path = '/'] = target as unknown as [string, string, string?];
     const caller = callerOf(request);
-    const api = endpointOf(request.method, path)?.api ?? null;
+    const api = clientApiOf(request.method, path, request.headers);
     // Nothing of ours stands among the provider's bytes: an answer that breaks off is cut, as the provider's was.
     const form = {
       errorBody: (error: GatewayError) => vendorBodyOf(error, api),

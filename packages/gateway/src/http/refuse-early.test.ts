@@ -54,6 +54,7 @@ test('each door refuses early in its own vendor’s words', async (t) => {
   refuseEarly(app, { atDoor: () => REFUSAL });
   app.post('/theirs', { config: { startsRuns: true, speaks: 'anthropic-messages' } }, () => '');
   app.post('/openai', { config: { startsRuns: true } }, () => '');
+  app.all('/proxy/*', { config: { startsRuns: true } }, () => '');
   const base = await app.listen({ host: '127.0.0.1', port: 0 });
   t.after(() => app.close());
   const refused = async (path: string) => (await fetch(base + path, { method: 'POST' })).json();
@@ -63,5 +64,7 @@ test('each door refuses early in its own vendor’s words', async (t) => {
       error: { type: 'overloaded_error', message: 'Too many.' },
     });
     assert.equal(((await refused('/openai')) as { error: { code: string } }).error.code, 'overloaded');
+    const passed = (await refused('/proxy/p/v1beta/models/m:generateContent')) as { error: { status: string } };
+    assert.equal(passed.error.status, 'UNAVAILABLE');
   }
 });

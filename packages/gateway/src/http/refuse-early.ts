@@ -3,13 +3,13 @@
  * gateway does, and what a refusal costs is taken from the calls that were admitted. The connection stays: what is still
  * coming of the body is dropped by Node, and the caller can send its next call on it.
  */
-import type { Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import type { GatewayError } from '../domain/errors.ts';
 import type { Api } from '../domain/provider.ts';
 import { SECURITY_HEADERS } from './answer-sink.ts';
 import { headersOf } from './errors.ts';
-import { vendorBodyOf } from './vendor-errors.ts';
+import { clientApiOf, vendorBodyOf } from './vendor-errors.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -52,17 +52,21 @@ export function refuseEarly(app: FastifyInstance, door: DoorDeps): void {
     server.removeAllListeners('request');
     server.on('request', (request, response) => {
       const path = withoutQuery(request.url!);
-      const isMeant =
-        (request.method === 'POST' && paths.has(path)) || prefixes.some((prefix) => path.startsWith(prefix));
+      const isPassed = prefixes.some((prefix) => path.startsWith(prefix));
+      const isMeant = isPassed || (request.method === 'POST' && paths.has(path));
       const refusal = isMeant ? door.atDoor() : null;
-      if (refusal === null) framework.call(server, request, response);
-      else answer(response, preparedFor(paths.get(path) ?? null, refusal));
+      if (refusal === null) {
+        framework.call(server, request, response);
+        return;
+      }
+      const api = isPassed ? clientApiOf(request.method!, path, request.headers) : (paths.get(path) ?? null);
+      answer(response, preparedFor(api, refusal));
     });
     done();
   });
 }
 
-type RequestListener = (this: Server, request: unknown, response: ServerResponse) => void;
+type RequestListener = (this: Server, request: IncomingMessage, response: ServerResponse) => void;
 
 /** Anthropic's clients ask for `/v1/messages?beta=true`. */
 function withoutQuery(url: string): string {

@@ -48,6 +48,18 @@ test('passed through, a refusal has the shape of the vendor whose path is called
   assert.equal(((await refused('/v1/responses')).error as Record<string, unknown>).code, 'unauthorized');
 });
 
+test('where the path passed through says nothing, the client’s own headers say whose shape a refused credential gets', async () => {
+  const refused = async (headers: Record<string, string>) => {
+    const answer = await fetch(`${door.base}/proxy/p/v1/models`, { headers });
+    assert.equal(answer.status, 401);
+    return (await answer.json()) as { type?: string; error: Record<string, unknown> };
+  };
+  const anthropics = await refused({ 'x-api-key': 'wrong', 'anthropic-version': '2023-06-01' });
+  assert.deepEqual([anthropics.type, anthropics.error.type], ['error', 'authentication_error']);
+  assert.equal((await refused({ 'x-goog-api-key': 'wrong' })).error.status, 'UNAUTHENTICATED');
+  assert.equal((await refused({ authorization: 'Bearer wrong' })).error.code, 'unauthorized');
+});
+
 test('a failure inside a stream is an event that the vendor’s clients know', async () => {
   door.runs = (_call, sink) => {
     head(sink, 'text/event-stream');

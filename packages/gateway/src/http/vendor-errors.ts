@@ -1,8 +1,9 @@
 /**
  * Our refusals in the words of the vendor whose path was called, so that its SDK raises what it would raise there. Which
- * vendor's: by the path's dialect; elsewhere OpenAI's. Sources: docs.anthropic.com/en/api/errors,
+ * vendor's: by the path's dialect, passed through also by the client's headers; elsewhere OpenAI's. Sources: docs.anthropic.com/en/api/errors,
  * cloud.google.com/apis/design/errors.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import type { GatewayError } from '../domain/errors.ts';
 import type { Api } from '../domain/provider.ts';
@@ -73,7 +74,17 @@ declare module 'fastify' {
 /** The body of a refusal before any answer has begun. */
 export function refusalBodyOf(error: GatewayError, request: FastifyRequest): object {
   const { config, url } = request.routeOptions;
-  // Passed through, the path says whose client calls.
-  const passed = url === PROXY_ROUTE ? endpointOf(request.method, request.originalUrl) : null;
-  return vendorBodyOf(error, config.speaks ?? passed?.api ?? null);
+  const passed = url === PROXY_ROUTE ? clientApiOf(request.method, request.originalUrl, request.headers) : null;
+  return vendorBodyOf(error, config.speaks ?? passed);
+}
+
+/**
+ * Passed through, whose client calls: the path says it, and where it does not (lists of models, files, batches), the
+ * headers that only one vendor's clients send.
+ */
+export function clientApiOf(method: string, path: string, headers: IncomingHttpHeaders): Api | null {
+  const named = endpointOf(method, path);
+  if (named !== null) return named.api;
+  if (headers['anthropic-version'] !== undefined) return 'anthropic-messages';
+  return headers['x-goog-api-key'] === undefined ? null : 'google-generate';
 }
