@@ -4,6 +4,8 @@
  */
 import type {
   CreatedKey,
+  CreatedWebhook,
+  DeliveryInfo,
   DispatchDetail,
   DispatchRecord,
   EventEnvelope,
@@ -14,11 +16,15 @@ import type {
   ModelUsageEvent,
   ModelUsageRecord,
   Reconciliation,
+  ReplayRequest,
   RepricePage,
   RunInFlight,
   TimeBucket,
   UsageAnswer,
   UsageGroup,
+  WebhookInfo,
+  WebhookRequest,
+  WebhookTest,
 } from '@weighbridge/protocol';
 import { ApiError, apiErrorOf } from './api-error.ts';
 import { serverSentEvents } from './sse.ts';
@@ -111,7 +117,7 @@ export interface EventsQuery extends Filters {
 }
 
 interface AskOptions {
-  method?: 'GET' | 'POST';
+  method?: 'GET' | 'POST' | 'DELETE';
   /** Sent as JSON. */
   body?: object;
   /** Statuses beside 2xx that are answers. */
@@ -196,6 +202,55 @@ export class WeighbridgeClient {
     return this.#ask(`/api/v1/keys/${encodeURIComponent(keyId)}/revoke`, { method: 'POST' });
   }
 
+  /** Endpoints and how each stands. Needs the scope `admin`, as does all that follows about webhooks. */
+  webhooks(): Promise<List<WebhookInfo>> {
+    return this.#ask('/api/v1/webhooks');
+  }
+
+  webhook(id: string): Promise<WebhookInfo> {
+    return this.#ask(webhookPath(id));
+  }
+
+  /** The answer is the only one that holds the secret. */
+  createWebhook(request: WebhookRequest): Promise<CreatedWebhook> {
+    return this.#ask('/api/v1/webhooks', { method: 'POST', body: request });
+  }
+
+  removeWebhook(id: string): Promise<WebhookInfo> {
+    return this.#ask(webhookPath(id), { method: 'DELETE' });
+  }
+
+  enableWebhook(id: string): Promise<WebhookInfo> {
+    return this.#ask(webhookPath(id, 'enable'), { method: 'POST' });
+  }
+
+  disableWebhook(id: string): Promise<WebhookInfo> {
+    return this.#ask(webhookPath(id, 'disable'), { method: 'POST' });
+  }
+
+  /** A new secret; those before it go on signing for a while (a day unless told). */
+  rotateWebhook(id: string, overlapMs?: number): Promise<CreatedWebhook> {
+    return this.#ask(webhookPath(id, 'rotate'), { method: 'POST', body: { overlapMs } });
+  }
+
+  /** Sends one message now, which sums up to nothing, and says what came of it. */
+  testWebhook(id: string): Promise<WebhookTest> {
+    return this.#ask(webhookPath(id, 'test'), { method: 'POST' });
+  }
+
+  /** The same events once more, under their own ids. */
+  replayWebhook(id: string, request: ReplayRequest): Promise<WebhookInfo> {
+    return this.#ask(webhookPath(id, 'replay'), { method: 'POST', body: request });
+  }
+
+  /** Messages that failed so far. */
+  webhookDeliveries(
+    id: string,
+    query: { limit?: number | undefined; cursor?: string | undefined; state?: 'pending' | 'dead' | undefined } = {},
+  ): Promise<List<DeliveryInfo>> {
+    return this.#ask(webhookPath(id, 'deliveries') + search({ ...query }));
+  }
+
   /** A link that signs in to the page once, as whoever asks, at that gateway. */
   createSignInLink(): Promise<SignInLink> {
     return this.#ask('/api/v1/sign-in-links', { method: 'POST' });
@@ -269,6 +324,10 @@ export class WeighbridgeClient {
   #headers(): Record<string, string> {
     return this.#token === null ? {} : { authorization: `Bearer ${this.#token}` };
   }
+}
+
+function webhookPath(id: string, action?: string): string {
+  return `/api/v1/webhooks/${encodeURIComponent(id)}${action === undefined ? '' : `/${action}`}`;
 }
 
 function search(query: Readonly<Record<string, string | number | boolean | undefined>>): string {

@@ -39,6 +39,7 @@ import { Runs } from './runs/start-run.ts';
 import { SESSION_INTENTS, SESSION_WRITES } from './sessions/room.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
+import { WebhookRegister } from './webhooks/register.ts';
 import { DELIVERY_SCRIPTS, WEBHOOK_WRITES } from './webhooks/room.ts';
 import { Webhooks } from './webhooks/webhooks.ts';
 import { type Losses, pluginsDeps, processView, watchDisk, watchPressure } from './wiring.ts';
@@ -215,6 +216,7 @@ async function startOn(
     config: { ...config, limits: section(() => setup.config.limits), agents: section(() => setup.config.agents) },
     access,
     keys,
+    webhooks: new WebhookRegister({ store, events, clock, ids, webhooks, webhooksMax: () => limits.webhooksMax }),
     runs,
     ledger,
     store,

@@ -7,3 +7,4 @@ export * from './prices.ts';
 export * from './query.ts';
 export * from './usage.ts';
 export * from './version.ts';
+export * from './webhook-endpoint.ts';

@@ -13,7 +13,7 @@ import {
   type WebhookEndpoint,
   type WebhookFormat,
 } from '../domain/webhook.ts';
-import { isLoopbackUrl, urlProblem } from '../domain/webhook-url.ts';
+import { isLoopbackUrl, TAKEN_HEADERS, urlProblem } from '../domain/webhook-url.ts';
 import { parseBlock } from '../lib/addresses.ts';
 import { Secret } from '../lib/secret.ts';
 import type { Findings } from './findings.ts';
@@ -32,8 +32,6 @@ const DEFAULTS = {
   batchMax: OPTIONS['webhooks[].batch.max'].default,
   batchWaitMs: OPTIONS['webhooks[].batch.waitMs'].default,
 };
-/** Set by the message itself, or by the connection. */
-const TAKEN_HEADERS = /^(content-.*|host|connection|transfer-encoding|expect|te|upgrade|user-agent|webhook-.*)$/;
 
 export function decideWebhooks(tree: FileTree | null, findings: Findings): WebhookEndpoint[] {
   const usage = tree?.gateway?.usageWebhookUrl;

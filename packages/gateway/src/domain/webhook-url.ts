@@ -18,6 +18,10 @@ const METADATA_NAMES: ReadonlySet<string> = new Set([
   'metadata.packet.net',
 ]);
 
+/** Headers that a message or its connection sets: no token goes there. */
+export const TAKEN_HEADERS =
+  /^(content-.*|host|connection|keep-alive|proxy-.*|transfer-encoding|trailer|expect|te|upgrade|user-agent|webhook-.*)$/;
+
 /** Null: it may. Otherwise what is wrong, to go on after "the address"; never shows the address. */
 export function urlProblem(text: string, egress: Egress): string | null {
   if (text.length > URL_CHARS_MAX) return `is longer than ${URL_CHARS_MAX} characters`;

@@ -21,6 +21,8 @@ import { systemClock } from '../lib/clock.ts';
 import { IdSource } from '../lib/ids.ts';
 import { Secret } from '../lib/secret.ts';
 import { openStore } from '../store/open.ts';
+import { WebhookRegister } from '../webhooks/register.ts';
+import { WEBHOOK_WRITES } from '../webhooks/room.ts';
 import { buildServer, type ServerDeps } from './server.ts';
 
 export const TOKEN = 'door-token';
@@ -44,6 +46,9 @@ const NO_REPORTS = {
   },
   nextDispatchId: () => '',
 };
+
+/** Endpoints are kept here; nobody sends to them. */
+const NO_COURIERS = { ofFile: [], view: () => null, refresh: async () => {}, restart: async () => {} };
 
 type Run = (call: Call, sink: AnswerSink, callerGone: AbortSignal) => void;
 
@@ -88,8 +93,14 @@ export class Door {
     const store = await openStore({
       database: { kind: 'sqlite', file: join(folder, 'w.sqlite') },
       durability: 'process',
-      rooms: [ACCESS_WRITES, EVENT_WRITES, LEDGER_WRITES],
+      rooms: [ACCESS_WRITES, EVENT_WRITES, LEDGER_WRITES, WEBHOOK_WRITES],
       intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS, ...KEY_SCRIPTS],
+    });
+    await store.write('beginInstance', {
+      ledgerId: 'led_DOOR',
+      instanceId: 'ins_DOOR',
+      pid: process.pid,
+      now: Date.now(),
     });
     const deps = { store, clock: systemClock, ids: new IdSource(), keysMax: () => 1000, holdMs: 1000 };
     const keys = await Keys.begin(deps, false);
@@ -101,6 +112,7 @@ export class Door {
     // Required: a surface that comes is one that the table of routes must know (authorization.test.ts).
     const {
       keys: keyRoutes,
+      webhooks: webhookRoutes,
       prices,
       ingest,
       ofProcess,
@@ -109,6 +121,14 @@ export class Door {
       config,
       access: createAccess(config.auth, { token: new Secret(TOKEN), password: null }, systemClock, keys),
       keys,
+      webhooks: new WebhookRegister({
+        store,
+        events: { lastSeq: async () => 0 },
+        clock: systemClock,
+        ids: new IdSource(),
+        webhooks: NO_COURIERS,
+        webhooksMax: () => 100,
+      }),
       prices: NO_PRICES,
       ingest: NO_REPORTS,
       ofProcess: async () => [],
@@ -140,7 +160,9 @@ export class Door {
       closing: new AbortController().signal,
     };
     await buildPage(usual.pageFolder);
-    this.#app = await buildServer(everything ? { ...usual, keys: keyRoutes, prices, ingest, ofProcess } : usual);
+    this.#app = await buildServer(
+      everything ? { ...usual, keys: keyRoutes, webhooks: webhookRoutes, prices, ingest, ofProcess } : usual,
+    );
     this.base = await this.#app.listen({ host: '127.0.0.1', port: 0 });
     return this;
   }

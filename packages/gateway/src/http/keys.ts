@@ -1,5 +1,4 @@
 /** Keys over HTTP: made, listed, revoked. Decodes, asks access, answers; who may make what is decided there. */
-import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { keyInfo } from '../access/key-info.ts';
 import { keyOrder } from '../access/key-order.ts';
@@ -7,14 +6,9 @@ import type { Keys } from '../access/keys.ts';
 import { type Caller, isOperator } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
 import type { Clock } from '../lib/clock.ts';
-import { scanObject } from '../lib/json-splice.ts';
-import { readBody } from './body.ts';
 import { callerOf } from './policy.ts';
 import { CREATE_KEY, KEYS, REVOKE_KEY } from './schemas.ts';
-
-/** A key's request is small whatever else may be large. */
-const BODY_BYTES_MAX = 64 * 1024;
-const DEPTH_MAX = 8;
+import { smallBodyOf } from './small-body.ts';
 
 export interface KeyRoutesDeps {
   keys: Pick<Keys, 'create' | 'list' | 'revoke'>;
@@ -44,7 +38,7 @@ export function keyRoutes(app: FastifyInstance, { keys, clock }: KeyRoutesDeps):
   );
 
   app.post('/api/v1/keys', { config, schema: CREATE_KEY }, async (request, reply) => {
-    const order = keyOrder(await bodyOf(request), callerOf(request), clock.now());
+    const order = keyOrder(await smallBodyOf(request), callerOf(request), clock.now());
     const { text, record } = await keys.create(order);
     tell(request, record.keyId, 'a key was made');
     reply.code(201);
@@ -67,29 +61,4 @@ function tenantSeenBy(caller: Caller): string | null {
 
 function tell(request: FastifyRequest, keyId: string, what: string): void {
   request.log.info({ keyId, by: callerOf(request).keyId }, what);
-}
-
-function bodyOf(request: FastifyRequest): Promise<unknown> {
-  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-  readBody(request.raw, BODY_BYTES_MAX, (error, body) => {
-    try {
-      if (error !== null) throw error;
-      resolve(parsed(body));
-    } catch (refusal) {
-      reject(refusal);
-    }
-  });
-  return promise;
-}
-
-function parsed(body: Buffer): unknown {
-  const scan = isUtf8(body) ? scanObject(body, 0, DEPTH_MAX) : 'malformed';
-  if (typeof scan === 'string') throw new GatewayError('invalid_json', 'The body is not one JSON object.');
-  const [twice] = scan.duplicates;
-  if (twice !== undefined) throw new GatewayError('duplicate_key', `The JSON body names \`${twice}\` more than once.`);
-  try {
-    return JSON.parse(body.toString());
-  } catch {
-    throw new GatewayError('invalid_json', 'The body is not one JSON object.');
-  }
 }

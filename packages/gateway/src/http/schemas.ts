@@ -4,7 +4,7 @@
 import { ENTRY_SOURCES, OUTCOMES, TIME_BUCKETS, USAGE_GROUPS } from '@weighbridge/protocol';
 import { ROWS_DEFAULT, ROWS_MAX } from '../ledger/usage-question.ts';
 
-const text = (description: string) => ({ type: 'string', description, minLength: 1, maxLength: 512 }) as const;
+export const text = (description: string) => ({ type: 'string', description, minLength: 1, maxLength: 512 }) as const;
 const nullableText = { type: ['string', 'null'] } as const;
 
 const ERROR_BODY = {
@@ -18,10 +18,10 @@ const ERROR_BODY = {
   },
 } as const;
 
-const described = (description: string) => ({ description });
+export const described = (description: string) => ({ description });
 /** A route's answer, and the refusals that any route may give instead. Nothing is serialised by these. */
-const answers = (success: { description: string }) => ({ '2xx': success, '4xx': ERROR_BODY, '5xx': ERROR_BODY });
-const operatorToken = [{ bearer: [] }];
+export const answers = (success: { description: string }) => ({ '2xx': success, '4xx': ERROR_BODY, '5xx': ERROR_BODY });
+export const operatorToken = [{ bearer: [] }];
 
 export const CHAT_COMPLETIONS = {
   summary: 'Chat completion, metered',

@@ -30,6 +30,7 @@ import { type DoorDeps, refuseEarly } from './refuse-early.ts';
 import { type ReloadDeps, reloading } from './reload.ts';
 import { cutSlowBodies } from './slow-bodies.ts';
 import { refusalBodyOf } from './vendor-errors.ts';
+import { type WebhookRoutesDeps, webhookRoutes } from './webhooks.ts';
 
 /** How often Node looks for slow senders of heads and bodies; by default it is so seldom that 15 s are 45. */
 const SLOW_CHECK_MS = 1000;
@@ -63,6 +64,7 @@ export interface ServerDeps {
   closing: AbortSignal;
   /** Absent: keys cannot be made or revoked here. */
   keys?: KeyRoutesDeps['keys'];
+  webhooks?: WebhookRoutesDeps['webhooks'];
   prices?: Omit<PricingDeps, 'store' | 'clock'>;
   /** Absent: nothing is taken in that others counted. */
   ingest?: Omit<IngestDeps, 'limits' | 'clock' | 'priceOf'>;
@@ -150,6 +152,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     const { ofProcess, store } = deps;
     metrics(app, { store, ofProcess, seriesMax: () => config.limits.metricSeriesMax });
   }
+  if (deps.webhooks) webhookRoutes(app, { webhooks: deps.webhooks });
   if (deps.reloads) reloading(app, deps.reloads);
   feed(app, { events: deps.events, feedsMax: config.limits.feedsMax, closing: deps.closing });
   openapiRoute(app);

@@ -9,10 +9,10 @@ import type { Clock } from '../lib/clock.ts';
 import type { Store } from '../store/store.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import { Courier, type CourierView } from './courier.ts';
+import { readEndpoints } from './questions.ts';
 import { followerName, type NewEndpoint, WEBHOOKS_CHANGED } from './scripts.ts';
 import { Sender, type SenderDeps } from './sender.ts';
-import { ENDPOINT_COLUMNS } from './statements.ts';
-import { type EndpointRow, endpointOf, fingerprint, tenantKey } from './stored.ts';
+import { endpointOf, fingerprint, tenantKey } from './stored.ts';
 
 const AWAY_MS = 1_000;
 
@@ -66,6 +66,10 @@ export class Webhooks {
   async use(ofFile: readonly WebhookEndpoint[]): Promise<void> {
     this.#ofFile = ofFile;
     await this.refresh();
+  }
+
+  get ofFile(): readonly WebhookEndpoint[] {
+    return this.#ofFile;
   }
 
   /** Whether any endpoint wants events of a type; who asks need not append those that nobody wants. */
@@ -207,11 +211,6 @@ export class Webhooks {
     await running.ended;
     this.#running.delete(key);
   }
-}
-
-export function readEndpoints(store: Store): Promise<EndpointRow[]> {
-  const query = store.queries.selectFrom('webhooks').select(ENDPOINT_COLUMNS).orderBy('endpointId').compile();
-  return store.read<EndpointRow>(query);
 }
 
 function keyOf(tenantId: string, endpointId: string): string {
