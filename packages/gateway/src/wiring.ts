@@ -16,7 +16,7 @@ import { Pressure } from './runs/pressure.ts';
 import type { Runs } from './runs/start-run.ts';
 import { DiskSpace } from './store/disk-space.ts';
 import type { Store } from './store/store.ts';
-import { readEndpoints } from './webhooks/webhooks.ts';
+import { readEndpoints } from './webhooks/questions.ts';
 
 interface PluginSurroundings {
   ledger: StoredLedger;
