@@ -93,13 +93,15 @@ for (const engine of ENGINES) {
       }
     });
 
-    test('rows beyond the limit are counted, and stay in the totals', async () => {
-      const whole = await ask(filled.store, { groupBy: ['session'] });
-      const cut = await ask(filled.store, { groupBy: ['session'], limit: 3 });
-      assert.equal(cut.rows.length, 3);
-      assert.equal(cut.rowsOmitted, whole.rows.length - 3);
-      assert.deepEqual(cut.rows, whole.rows.slice(0, 3));
-      assert.deepEqual(cut.totals, whole.totals);
+    test('rows beyond the limit are counted, and stay in the totals and their percentiles', async () => {
+      for (const groupBy of [['session'], ['endUser', 'model'], ['outcome', 'endUser']] as UsageGroup[][]) {
+        const whole = await ask(filled.store, { groupBy, latency: true });
+        const cut = await ask(filled.store, { groupBy, latency: true, limit: 3 });
+        assert.equal(cut.rows.length, 3);
+        assert.equal(cut.rowsOmitted, whole.rows.length - 3);
+        assert.deepEqual(cut.rows, whole.rows.slice(0, 3));
+        assert.deepEqual(cut.totals, whole.totals);
+      }
     });
 
     test('verification finds a folded sum that was changed, one that is missing, and an event too many', async () => {

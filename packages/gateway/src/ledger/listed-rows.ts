@@ -1,10 +1,11 @@
 /**
- * How the rows of a page are read: the columns that a record is made of, and no other. On PostgreSQL every value of a row is
- * a text of its own to be cut from the answer, so the whole numbers of a row come as one: half of a page's time.
+ * How the rows of a page are read: the columns that a record is made of, and no other; on PostgreSQL with their whole
+ * numbers packed.
  */
 import { type CompiledQuery, type SelectQueryBuilder, sql } from 'kysely';
 import type { EntriesTable, Tables } from '../store/schema.ts';
 import type { Row, Store } from '../store/store.ts';
+import { packed, unpacked } from './packed.ts';
 import type { EntryRow } from './record.ts';
 
 const TEXTS = [
@@ -62,27 +63,21 @@ const NUMBERS = [
 /** Corrections are not listed, so what only they have is not read. */
 export type ListedRow = Pick<EntryRow, (typeof TEXTS)[number] | (typeof NUMBERS)[number] | 'costNanoUsd'>;
 
-const COST = sql`cast(${sql.ref('costNanoUsd')} as text)`;
-
 /** Selects what `readListed` reads. */
-export function selectListed(store: Store): SelectQueryBuilder<Tables, 'entries', unknown> {
-  const from = store.queries.selectFrom('entries');
-  if (store.engine === 'sqlite') return from.select([...TEXTS, ...NUMBERS]).select(COST.as('costNanoUsd'));
-  const numbers = [...NUMBERS.map((column) => sql`${sql.ref(column)}`), sql.ref('costNanoUsd')];
-  const packed = sql`concat(${sql.join(numbers, sql`, ',', `)})`;
-  return from.select(TEXTS).select(packed.as('numbers'));
+export function selectListed({ engine, queries }: Store): SelectQueryBuilder<Tables, 'entries', unknown> {
+  const cost = sql`cast(${sql.ref('costNanoUsd')} as text)`.as('costNanoUsd');
+  const texts = queries.selectFrom('entries').select([...TEXTS, cost]);
+  if (engine === 'sqlite') return texts.select(NUMBERS);
+  return texts.select(packed(NUMBERS.map((column) => sql.ref(column))).as('packed'));
 }
 
 export async function readListed(store: Store, query: CompiledQuery): Promise<ListedRow[]> {
   const rows = await store.read<Row>(query);
-  if (store.engine === 'postgres') for (const row of rows) unpack(row);
+  if (store.engine === 'postgres') {
+    for (const row of rows) {
+      const values = unpacked(row.packed as string);
+      for (let index = 0; index < NUMBERS.length; index++) row[NUMBERS[index]!] = values[index]!;
+    }
+  }
   return rows as unknown as ListedRow[];
-}
-
-/** Nothing between two commas is null. */
-function unpack(row: Row): void {
-  const values = (row.numbers as string).split(',');
-  for (let index = 0; index < NUMBERS.length; index++)
-    row[NUMBERS[index]!] = values[index] === '' ? null : Number(values[index]);
-  row.costNanoUsd = values[NUMBERS.length] || null;
 }

@@ -5,41 +5,21 @@
 import type { TimeBucket, UsageAnswer, UsageRow, UsageSums } from '@weighbridge/protocol';
 import { usdText } from '../domain/price.ts';
 import { isoText } from '../lib/iso-text.ts';
-import { plus, type Whole, wholeOf } from '../lib/whole.ts';
+import { plus, type Whole } from '../lib/whole.ts';
 import type { Store } from '../store/store.ts';
-import {
-  bucketsOf,
-  type Folded,
-  MINUTE_MS,
-  type Piece,
-  piecesOf,
-  QUARTER_MS,
-  type Span,
-  startOfUnit,
-} from './periods.ts';
+import { bucketsOf, type Folded, MINUTE_MS, piecesOf, QUARTER_MS, type Span, startOfUnit } from './periods.ts';
 import { tenantsOf } from './tenants.ts';
-import { type LatenciesByRow, latenciesOfEntries, latenciesOfRollups, nameOf } from './usage-latency.ts';
+import { foundInEntries, foundInRollups, type Group, type Sums } from './usage-found.ts';
+import type { LatenciesByRow } from './usage-latency.ts';
 import {
   MINUTES_PERIOD_MAX_MS,
   needsEntries,
   ROWS_DEFAULT,
   ROWS_MAX,
-  type TenantsQuestion,
   tooMany,
   type UsageQuestion,
 } from './usage-question.ts';
-import { SUM_COLUMNS, type SumsRow, sumsOfEntries, sumsOfRollups } from './usage-sums.ts';
-import { groupValues } from './usage-tiers.ts';
-
-type Sums = Record<(typeof SUM_COLUMNS)[number], Whole>;
-
-interface Group {
-  name: string;
-  bucket: number;
-  groups: (string | null)[];
-  sums: Sums;
-  lastSettledAt: number;
-}
+import { SUM_COLUMNS, type SumColumn, TOKEN_COLUMNS } from './usage-sums.ts';
 
 export async function usageAnswer(store: Store, given: UsageQuestion): Promise<UsageAnswer> {
   const question = { ...given, tenants: await tenantsOf(store, given.tenantId) };
@@ -53,14 +33,12 @@ export async function usageAnswer(store: Store, given: UsageQuestion): Promise<U
   const buckets = bucketsOf(period, bucket, tz, ROWS_MAX);
   if (buckets === null) throw tooMany(`${ROWS_MAX} buckets`);
   const fromEntries = needsEntries(question);
-  const pieces = fromEntries ? wholePieces(buckets) : piecesOf(buckets, ledger.folded);
+  const wantsLatency = question.latency ?? (bucket === null && !fromEntries);
   const rowsMax = bucket === null ? limit : Math.max(limit, ROWS_MAX) + 1;
-  const wantsLatency = (question.latency ?? (bucket === null && !fromEntries)) && pieces.length > 0;
-  const [found, latencies] = await Promise.all([
-    (fromEntries ? groupsOfEntries : groupsOfRollups)(store, question, pieces, rowsMax),
-    wantsLatency ? (fromEntries ? latenciesOfEntries : latenciesOfRollups)(store, question, pieces) : NO_LATENCIES,
-  ]);
-  const { groups, groupCount, totals, asOfSeq } = found;
+  const found = fromEntries
+    ? await foundInEntries(store, question, { buckets, folded: ledger.folded, rowsMax, wantsLatency })
+    : await foundInRollups(store, question, { pieces: piecesOf(buckets, ledger.folded), wantsLatency });
+  const { groups, groupCount, totals, latencies, asOfSeq } = found;
   if (bucket !== null && groups.length >= rowsMax) throw tooMany(`${ROWS_MAX} rows`);
   const ordered = bucket === null ? groups.sort(byCostThenTokens) : groups.sort(byTimeThenCost);
   const shown = bucket === null ? ordered.slice(0, limit) : ordered;
@@ -77,40 +55,6 @@ export async function usageAnswer(store: Store, given: UsageQuestion): Promise<U
     rowsOmitted: groupCount - shown.length,
     totals: told({}, totals, latencies.get(null)),
   };
-}
-
-const NO_LATENCIES: LatenciesByRow = new Map();
-
-/** What an answer is made of: not all of its groups, where they come from entries, but how many there are, and all added up. */
-interface Found {
-  groups: Group[];
-  groupCount: number;
-  totals: Sums;
-  /** The last event that is in it; null: nothing is in it that is still changing. */
-  asOfSeq: number | null;
-}
-
-async function groupsOfRollups(store: Store, question: TenantsQuestion, pieces: readonly Piece[]): Promise<Found> {
-  const rows = await sumsOfRollups(store, question, pieces);
-  const groups = merged(rows, question);
-  // The finest sums are the last ones, and the only ones that still change.
-  return { groups, groupCount: groups.length, totals: totalOf(groups), asOfSeq: rows.at(-1)?.asOfSeq ?? null };
-}
-
-async function groupsOfEntries(
-  store: Store,
-  question: TenantsQuestion,
-  pieces: readonly Piece[],
-  rowsMax: number,
-): Promise<Found> {
-  const rows = pieces.length === 0 ? [] : await sumsOfEntries(store, question, pieces, rowsMax);
-  const groups = merged(rows, question);
-  const groupCount = rows[0]?.groups ?? 0;
-  const asOfSeq = rows[0]?.asOfSeq ?? null;
-  if (groupCount === groups.length) return { groups, groupCount, totals: totalOf(groups), asOfSeq };
-  const ungrouped = { ...question, groupBy: [] };
-  const all = await sumsOfEntries(store, ungrouped, pieces, pieces.length);
-  return { groups, groupCount, totals: totalOf(merged(all, ungrouped)), asOfSeq };
 }
 
 /** Read before the sums: where those hold nothing that is still changing, they hold everything up to its number. */
@@ -145,46 +89,6 @@ async function occupied(store: Store, tenantId: string | null, period: Span, isC
   };
 }
 
-function wholePieces(buckets: readonly Span[]): Piece[] {
-  return buckets.map((span, bucket) => ({ ...span, bucket, tier: 'quarter' as const }));
-}
-
-/** Rows of one group from several tiers become one. */
-function merged(rows: readonly SumsRow[], question: TenantsQuestion): Group[] {
-  const groups = new Map<string, Group>();
-  for (const row of rows) {
-    const values = groupValues(row, question);
-    const name = nameOf(row.bucket, values);
-    const sums = sumsOf(row);
-    const group = groups.get(name);
-    if (!group) {
-      groups.set(name, { name, bucket: row.bucket, groups: values, sums, lastSettledAt: row.lastSettledAt });
-      continue;
-    }
-    addTo(group.sums, sums);
-    group.lastSettledAt = Math.max(group.lastSettledAt, row.lastSettledAt);
-  }
-  return [...groups.values()];
-}
-
-/** The row itself, its texts made into numbers: an answer may have ten thousand. */
-function sumsOf(row: SumsRow): Sums {
-  for (const column of SUM_COLUMNS) {
-    if (typeof row[column] !== 'number') row[column] = wholeOf(row[column] as string);
-  }
-  return row as unknown as Sums;
-}
-
-function totalOf(groups: readonly Group[]): Sums {
-  const total = Object.fromEntries(SUM_COLUMNS.map((column) => [column, 0])) as Sums;
-  for (const { sums } of groups) addTo(total, sums);
-  return total;
-}
-
-function addTo(into: Sums, more: Sums): void {
-  for (const column of SUM_COLUMNS) into[column] = plus(into[column], more[column]);
-}
-
 /** Only the first can be cut short by the period. */
 function bucketStarts(buckets: readonly Span[], unit: TimeBucket, tz: string): string[] {
   return buckets.map(({ fromMs }, index) => isoText(index === 0 ? startOfUnit(unit, tz, fromMs) : fromMs));
@@ -202,31 +106,34 @@ function rowOf(
   return told({ group, bucketStart: starts[bucket] ?? null, lastSettledAt: settled }, sums, latencies.get(name));
 }
 
+/** Where each sum is. */
+const AT = Object.fromEntries(SUM_COLUMNS.map((column, index) => [column, index])) as Record<SumColumn, number>;
+
 /** What is told of the row, then its sums. */
 function told<Head extends object>(head: Head, sums: Sums, latencies: ReturnType<LatenciesByRow['get']>) {
   const { latency = null, firstToken = null } = latencies ?? {};
   return {
     ...head,
-    requests: Number(sums.requests),
-    input: String(sums.input),
-    output: String(sums.output),
-    cacheRead: String(sums.cacheRead),
-    cacheWrite: String(sums.cacheWrite),
-    cacheWrite1h: String(sums.cacheWrite1h),
-    reasoning: String(sums.reasoning),
+    requests: Number(sums[AT.requests]!),
+    input: String(sums[AT.input]!),
+    output: String(sums[AT.output]!),
+    cacheRead: String(sums[AT.cacheRead]!),
+    cacheWrite: String(sums[AT.cacheWrite]!),
+    cacheWrite1h: String(sums[AT.cacheWrite1h]!),
+    reasoning: String(sums[AT.reasoning]!),
     total: String(tokensOf(sums)),
-    costNanoUsd: String(sums.costNanoUsd),
-    costUsd: usdText(BigInt(sums.costNanoUsd)),
+    costNanoUsd: String(sums[AT.costNanoUsd]!),
+    costUsd: usdText(BigInt(sums[AT.costNanoUsd]!)),
     composition: {
-      reported: Number(sums.reported),
-      partial: Number(sums.partial),
-      estimated: Number(sums.estimated),
-      none: Number(sums.none),
-      unpriced: Number(sums.unpriced),
-      uncertain: Number(sums.uncertain),
+      reported: Number(sums[AT.reported]!),
+      partial: Number(sums[AT.partial]!),
+      estimated: Number(sums[AT.estimated]!),
+      none: Number(sums[AT.none]!),
+      unpriced: Number(sums[AT.unpriced]!),
+      uncertain: Number(sums[AT.uncertain]!),
     },
     latencyMs: latency && {
-      avg: Math.round(Number(sums.latencySumMs) / Number(sums.completed)),
+      avg: Math.round(Number(sums[AT.latencySumMs]!) / Number(sums[AT.completed]!)),
       p50: latency[0]!,
       p95: latency[1]!,
       p99: latency[2]!,
@@ -236,15 +143,17 @@ function told<Head extends object>(head: Head, sums: Sums, latencies: ReturnType
 }
 
 function byCostThenTokens(a: Group, b: Group): number {
-  return compared(b.sums.costNanoUsd, a.sums.costNanoUsd) || compared(tokensOf(b.sums), tokensOf(a.sums));
+  return compared(b.sums[AT.costNanoUsd]!, a.sums[AT.costNanoUsd]!) || compared(tokensOf(b.sums), tokensOf(a.sums));
 }
 
 function byTimeThenCost(a: Group, b: Group): number {
   return a.bucket - b.bucket || byCostThenTokens(a, b);
 }
 
-function tokensOf({ input, output, cacheRead, cacheWrite, cacheWrite1h }: Sums): Whole {
-  return plus(plus(plus(input, output), plus(cacheRead, cacheWrite)), cacheWrite1h);
+function tokensOf(sums: Sums): Whole {
+  let tokens: Whole = 0;
+  for (const column of TOKEN_COLUMNS) tokens = plus(tokens, sums[AT[column]]!);
+  return tokens;
 }
 
 function compared(a: Whole, b: Whole): number {

@@ -5,64 +5,49 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Row, Store } from '../store/store.ts';
 import { ROLLUP_SUMS } from './columns.ts';
+import { packed } from './packed.ts';
 import type { Piece, Tier } from './periods.ts';
 import { PRICED_LATER } from './rollup.ts';
 import { ofTenants } from './tenants.ts';
 import type { TenantsQuestion, UsageFilters, UsageQuestion } from './usage-question.ts';
 import { buckets, filtered, groupColumns, grouped, isOneRowEach, rowsOfTiers } from './usage-tiers.ts';
 
-/** One group in one bucket: `g0`, `g1`… are the groups in the order asked, the sums are decimal text or safe numbers. */
+/** One group in one bucket: `g0`, `g1`… are the groups in the order asked; the sums and the last settlement are packed. */
 export interface SumsRow extends Row {
   bucket: number;
-  lastSettledAt: number;
-  /** The last event when these were read; null where they are of a time in which nothing is settled any more. */
-  asOfSeq: number | null;
+  packed: string;
+  /** The last event when these were read; not told where they are of a time in which nothing is settled any more. */
+  asOfSeq?: number;
 }
 
 /** Sums beside the rollups' own: dispatches whose outcome makes them count elsewhere. */
 export const SUM_COLUMNS = [...ROLLUP_SUMS, 'uncertain', 'completed'] as const;
+export type SumColumn = (typeof SUM_COLUMNS)[number];
 
 /** In the same statement as the sums, so of the same moment: a follower adds what came after, and nothing twice. */
 const LAST_SEQ = sql`(select ${sql.ref('lastSeq')} from ${sql.table('ledger')}) as ${sql.ref('asOfSeq')}`;
-const NO_SEQ = sql`null as ${sql.ref('asOfSeq')}`;
 
-const TOKEN_COLUMNS = ['input', 'output', 'cacheRead', 'cacheWrite', 'cacheWrite1h'] as const;
+export const TOKEN_COLUMNS = ['input', 'output', 'cacheRead', 'cacheWrite', 'cacheWrite1h'] as const;
 
 export function sumsOfRollups(store: Store, question: TenantsQuestion, pieces: readonly Piece[]): Promise<SumsRow[]> {
   return rowsOfTiers<SumsRow>(store, question, pieces, (tier, own) => {
     const isSummed = !isOneRowEach(question, tier, own);
-    const sums = SUM_COLUMNS.map((column) => {
-      const sum = rollupSum(column, tier, isSummed);
-      return sql`${exactly(store, sum)} as ${sql.ref(column)}`;
-    });
+    const sums = SUM_COLUMNS.map((column) => rollupSum(column, tier, isSummed));
     const last = sql.ref('r.lastSettledAt');
-    return {
-      columns: [
-        tier === 'quarter' ? LAST_SEQ : NO_SEQ,
-        ...sums,
-        sql`${isSummed ? sql`max(${last})` : last} as ${sql.ref('lastSettledAt')}`,
-      ],
-      condition: null,
-      isSummed,
-    };
+    const numbers = packed([...sums, isSummed ? sql`max(${last})` : last]);
+    const columns = [...(tier === 'quarter' ? [LAST_SEQ] : []), sql`${numbers} as packed`];
+    return { columns, condition: null, isSummed };
   });
 }
 
 /** Folded sums know how many of their dispatches completed; those of a quarter of an hour lie apart by outcome. */
-function rollupSum(column: (typeof SUM_COLUMNS)[number], tier: Tier, isSummed: boolean): RawBuilder<unknown> {
+function rollupSum(column: SumColumn, tier: Tier, isSummed: boolean): RawBuilder<unknown> {
   const own = (name: string) => sql.ref(`r.${name}`);
   const isOutcome = column === 'uncertain' || column === 'completed';
   if (isOutcome && tier === 'quarter') {
     return sql`coalesce(sum(${own('requests')}) filter (where ${own('outcome')} = ${sql.lit(column)}), 0)`;
   }
   return isSummed ? sql`sum(${own(column)})` : own(column);
-}
-
-/** A sum may pass 2^53, which no engine may round: as text then, and on SQLite as the quicker number where it can be. */
-function exactly(store: Store, sum: RawBuilder<unknown>): RawBuilder<unknown> {
-  if (store.engine === 'postgres') return sql`cast(${sum} as text)`;
-  const max = sql.lit(Number.MAX_SAFE_INTEGER);
-  return sql`iif(${sum} between -${max} and ${max}, ${sum}, cast(${sum} as text))`;
 }
 
 /** The first of them by cost, then tokens: there may be as many sessions as entries, and `groups` says how many there are. */
@@ -109,12 +94,12 @@ export function settledWithin(question: TenantsQuestion, alias: string): RawBuil
 
 function selected(question: TenantsQuestion): RawBuilder<unknown> {
   const groups = groupColumns(question, 'e').map((column, index) => sql`${column} as ${sql.ref(`g${index}`)}`);
-  const sums = SUM_COLUMNS.map((column) => sql`cast(${entrySum(column)} as text) as ${sql.ref(column)}`);
-  return sql.join([...groups, ...sums, sql`max(${sql.ref('e.settledAt')}) as ${sql.ref('lastSettledAt')}`]);
+  const numbers = packed([...SUM_COLUMNS.map(entrySum), sql`max(${sql.ref('e.settledAt')})`]);
+  return sql.join([...groups, sql`${numbers} as packed`]);
 }
 
 /** The same as rollup.ts says it of one entry. */
-function entrySum(column: (typeof SUM_COLUMNS)[number]): RawBuilder<unknown> {
+function entrySum(column: SumColumn): RawBuilder<unknown> {
   const own = (name: string) => sql.ref(`e.${name}`);
   const isUsage = sql`${own('kind')} = 'usage'`;
   const count = (condition: RawBuilder<unknown>) => sql`count(*) filter (where ${isUsage} and ${condition})`;
