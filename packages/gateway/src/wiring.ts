@@ -40,7 +40,7 @@ export function pluginsDeps(config: GatewayConfig, around: PluginSurroundings): 
     say: {
       line: (plugin, level, text) => log.info({ plugin, as: level, text }, 'a plugin says'),
       notLoaded: (path, plugin, reason) => log.warn({ path, plugin, reason }, 'a plugin is not loaded'),
-      died: (plugin, reason) => log.warn({ plugin, reason }, 'a plugin’s thread ended; it is started anew'),
+      died: (plugin, reason) => log.warn({ plugin, reason }, 'a plugin’s process ended; it is started anew'),
       setAside: (plugin, seq, reason) => log.warn({ plugin, seq, reason }, 'an event was set aside for a plugin'),
       bug: (error) => log.error({ err: error }, 'a plugin is not followed for any more'),
     },

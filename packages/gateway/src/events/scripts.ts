@@ -53,7 +53,7 @@ export function* addFollowers(inputs: readonly (FollowerName & { seq: number; no
 export function* rewindFollowers(inputs: readonly (FollowerName & { seq: number | null })[]): Steps<boolean[]> {
   const found: boolean[] = [];
   for (const { tenantId, name, seq } of inputs) {
-    const rows = yield* ask('events.rewindFollower', [seq, tenantId, name]);
+    const rows = yield* ask('events.rewindFollower', [seq, 1, null, null, tenantId, name]);
     found.push(rows.length > 0);
   }
   return found;

@@ -1,7 +1,7 @@
 /**
  * Events on their way to one plugin: in order within a session, several sessions at once, each until it was handled or
  * set aside. The cursor follows behind the oldest that is not done, so that what was in flight when the program died comes
- * again. When a plugin's thread dies, what it had in hand is given to it one by one: then it is known which event kills it.
+ * again. When a plugin's process dies, what it had in hand is given to it one by one: then it is known which event kills it.
  */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -131,7 +131,7 @@ export class Delivery {
     this.#done(place);
   }
 
-  /** While it is not known which event killed the thread, one at a time. */
+  /** While it is not known which event killed the process, one at a time. */
   async #slot(): Promise<void> {
     while (this.#handling >= (this.#suspects.size > 0 ? 1 : this.#deps.limits.concurrentMax)) {
       if (this.#ended.signal.aborted) break;

@@ -2,6 +2,7 @@
  * Brings one plugin what it observes, from where its cursor stands, whenever its lease is ours. First what was set aside
  * and is to be replayed, then the log, without end.
  */
+import type { EventEmitter } from 'node:events';
 import { DEFAULT_TENANT } from '../domain/caller.ts';
 import type { PluginLimits } from '../domain/plugin.ts';
 import { holdFollower } from '../events/follower.ts';
@@ -31,8 +32,13 @@ export function followerOf(pluginId: string): FollowerName {
   return { tenantId: DEFAULT_TENANT, name: `plugin:${pluginId}` };
 }
 
-/** Until the signal. */
-export async function follow(plugin: Plugin, deps: FollowingDeps, signal: AbortSignal): Promise<void> {
+/** Until the signal. `rewound` makes it look at once whether its cursor was put elsewhere. */
+export async function follow(
+  plugin: Plugin,
+  deps: FollowingDeps,
+  signal: AbortSignal,
+  rewound: EventEmitter,
+): Promise<void> {
   const { store, log, clock, aside, limits } = deps;
   const name = followerOf(plugin.id);
   const types = typesFor(plugin.hooks);
@@ -55,6 +61,8 @@ export async function follow(plugin: Plugin, deps: FollowingDeps, signal: AbortS
     const delivery = new Delivery(deliveryDeps);
     // Without an event nobody would look whether the cursor is still ours.
     delivery.failure.catch(() => stopped.abort());
+    const onRewound = (): void => stopped.abort();
+    rewound.once('rewound', onRewound);
     const until = AbortSignal.any([held, stopped.signal]);
     try {
       for (const event of await log.at(await aside.waiting(plugin.id))) await delivery.take(event, true);
@@ -65,6 +73,7 @@ export async function follow(plugin: Plugin, deps: FollowingDeps, signal: AbortS
     } catch (error) {
       if (!(error instanceof CursorLost)) throw error;
     } finally {
+      rewound.off('rewound', onRewound);
       delivery.stop();
     }
   });

@@ -1,4 +1,4 @@
-/** Which event of the log goes to which hook. Read on both sides of the thread's border, so it imports nothing. */
+/** Which event of the log goes to which hook. Read on both sides of a plugin's process, so it imports nothing. */
 
 export const OBSERVERS = {
   'model.usage': 'onModelDispatchComplete',

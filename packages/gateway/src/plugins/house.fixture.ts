@@ -160,8 +160,8 @@ export class House {
     return Number(row?.seq ?? -1);
   }
 
-  cursorAt(id: string, seq: number): Promise<void> {
-    return until(`the cursor of ${id} is at ${seq}`, async () => (await this.cursor(id)) === seq, 10_000);
+  cursorAt(id: string, seq: number, timeoutMs = 15_000): Promise<void> {
+    return until(`the cursor of ${id} is at ${seq}`, async () => (await this.cursor(id)) === seq, timeoutMs);
   }
 
   async close(): Promise<void> {

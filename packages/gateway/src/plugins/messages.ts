@@ -1,4 +1,4 @@
-/** What crosses the border between the gateway and a plugin's thread. Copies; the other side is never trusted to keep to it. */
+/** What goes between the gateway and a plugin's process, a line of JSON each. The other side is never trusted to keep to it. */
 import type { EventEnvelope } from '@weighbridge/protocol';
 import type { GatewayStartEvent, GatewayStopEvent, PlannedDispatch } from './definition.ts';
 
@@ -8,9 +8,10 @@ export type Task =
   | { kind: 'stop'; event: GatewayStopEvent }
   | { kind: 'intercept'; dispatch: PlannedDispatch };
 
-export type ToThread =
+export type ToPlugin =
+  | { kind: 'load'; entry: string; id: string | null; stateDir: string; logLinesMax: number; parent: number }
   | { kind: 'begin'; config: string }
-  | { kind: 'ping'; n: number }
+  | { kind: 'ping' }
   | { kind: 'task'; n: number; task: Task };
 
 /** What a plugin says of itself. */
@@ -22,24 +23,14 @@ export interface Defined {
   isOpenClaw: boolean;
 }
 
-export type FromThread =
+export type FromPlugin =
   | { kind: 'defined'; defined: Defined }
   | { kind: 'ready'; hooks: string[] }
   | { kind: 'unloadable'; reason: string }
-  | { kind: 'pong'; n: number }
+  | { kind: 'pong' }
   /** `error` null: done. `answer`: an interceptor's, not looked at yet. */
   | { kind: 'done'; n: number; error: string | null; answer: unknown }
   | { kind: 'line'; level: 'info' | 'warn' | 'error'; text: string }
   | { kind: 'lines-dropped'; count: number }
   /** Something threw where no handler waits for it. */
   | { kind: 'stray'; error: string };
-
-export interface ThreadStart {
-  port: import('node:worker_threads').MessagePort;
-  entry: string;
-  folder: string;
-  /** Where its manifest says so; else the definition does. */
-  id: string | null;
-  stateDir: string;
-  logLinesMax: number;
-}

@@ -1,17 +1,17 @@
 /**
- * One plugin over all the lives of its thread: loaded, started anew when it dies (later and later while it keeps dying),
+ * One plugin over all the lives of its process: loaded, started anew when it dies (later and later while it keeps dying),
  * ended. Counts what goes wrong with it. What it observes is delivered by delivery.ts, what it decides asked by interceptors.ts.
  */
 import type { InterceptFailure, PluginEntry, PluginLimits } from '../domain/plugin.ts';
 import { INTERCEPT_FAILURES } from '../domain/plugin.ts';
+import { PluginProcess, type TaskEnd } from './child.ts';
 import { PLUGIN_ID, type PluginFolder } from './folder.ts';
 import { INTERCEPT_HOOK } from './hooks.ts';
 import type { Defined, Task } from './messages.ts';
-import { PluginThread, type TaskEnd } from './thread.ts';
 
 const RESTART_MIN_MS = 250;
 const RESTART_MAX_MS = 30_000;
-/** Alive for that long, a thread counts as well. */
+/** Alive for that long, a process counts as well. */
 const WELL_MS = 60_000;
 const INTERCEPT_TIMEOUT_MS = 500;
 
@@ -23,7 +23,7 @@ export interface PluginFaults {
   threw: number;
   /** A handler took longer than it may. */
   late: number;
-  /** Its thread died: of itself, spinning, out of memory. */
+  /** Its process died: of itself, spinning, out of memory. */
   died: number;
   /** Something threw outside of any handler. */
   stray: number;
@@ -42,7 +42,7 @@ export interface PluginDeps {
   claimId: (id: string) => boolean;
   onLine: (id: string, level: 'info' | 'warn' | 'error', text: string) => void;
   onDied: (id: string, reason: string) => void;
-  /** Each time that a thread can work; `restart`: how often before. */
+  /** Each time that a process can work; `restart`: how often before. */
   onStarted: (plugin: Plugin, restart: number) => void;
 }
 
@@ -63,7 +63,7 @@ export class Plugin {
     onFailure: 'failOpen',
   };
   readonly #deps: PluginDeps;
-  #thread: PluginThread | null = null;
+  #process: PluginProcess | null = null;
   #running = Promise.withResolvers<void>();
   #restartTimer: NodeJS.Timeout | null = null;
   #restartMs = RESTART_MIN_MS;
@@ -79,12 +79,12 @@ export class Plugin {
   async load(): Promise<void> {
     if (this.#deps.entryOf(this.id)?.enabled === false) return this.#leave('disabled', 'it is disabled');
     try {
-      await this.#begin(await this.#newThread(), true);
+      await this.#begin(await this.#newProcess(), true);
     } catch (error) {
-      const thread = this.#thread;
-      this.#thread = null;
+      const process = this.#process;
+      this.#process = null;
       if (this.status === 'loading') this.#leave('failed', error instanceof Error ? error.message : String(error));
-      await thread?.end();
+      await process?.end();
     }
   }
 
@@ -101,13 +101,13 @@ export class Plugin {
     return this.#running.promise;
   }
 
-  /** Never rejects; `died` while there is no thread. */
+  /** Never rejects; `died` while there is no process. */
   async perform(task: Task, timeoutMs: number = this.#deps.limits.handlerTimeoutMs): Promise<TaskEnd> {
-    const thread = this.#thread;
-    if (thread === null || !this.isRunning) {
+    const process = this.#process;
+    if (process === null || !this.isRunning) {
       return { end: 'died', text: this.reason ?? 'it does not run', alone: false };
     }
-    const end = await thread.perform(task, timeoutMs);
+    const end = await process.perform(task, timeoutMs);
     if (end.end === 'threw') this.faults.threw++;
     if (end.end === 'late') this.faults.late++;
     return end;
@@ -116,14 +116,14 @@ export class Plugin {
   async end(): Promise<void> {
     if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
     if (this.status !== 'failed' && this.status !== 'disabled') this.#leave('ended', 'the gateway is closing');
-    const thread = this.#thread;
-    this.#thread = null;
-    await thread?.end();
+    const process = this.#process;
+    this.#process = null;
+    await process?.end();
   }
 
-  async #newThread(): Promise<PluginThread> {
+  async #newProcess(): Promise<PluginProcess> {
     const { folder, stateDir, limits, onLine } = this.#deps;
-    const thread: PluginThread = new PluginThread({
+    const process: PluginProcess = new PluginProcess({
       folder,
       stateDir,
       limits,
@@ -135,21 +135,21 @@ export class Plugin {
         this.faults.stray++;
         onLine(this.id, 'error', `outside of any handler: ${text}`);
       },
-      onDeath: (reason) => this.#died(thread, reason),
+      onDeath: (reason) => this.#died(process, reason),
     });
-    this.#thread = thread;
-    return thread;
+    this.#process = process;
+    return process;
   }
 
-  async #begin(thread: PluginThread, isFirst: boolean): Promise<void> {
-    const defined = await thread.defined;
+  async #begin(process: PluginProcess, isFirst: boolean): Promise<void> {
+    const defined = await process.defined;
     if (isFirst) this.#learn(defined);
     const entry = this.#deps.entryOf(this.id);
     if (entry?.enabled === false) {
       this.#leave('disabled', 'it is disabled');
       throw new Error('it is disabled');
     }
-    this.hooks = [...(await thread.begin(entry?.config.reveal() ?? '{}'))].map(String);
+    this.hooks = await process.begin(entry?.config.reveal() ?? '{}');
     if (this.hooks.length === 0) throw new Error('it has none of the hooks that there are');
     this.status = 'running';
     this.reason = null;
@@ -158,7 +158,7 @@ export class Plugin {
     this.#deps.onStarted(this, this.restarts);
   }
 
-  /** What it says of itself, once: a thread that comes later cannot become another plugin. */
+  /** What it says of itself, once: a process that comes later cannot become another plugin. */
   #learn({ id, isOpenClaw, intercept }: Defined): void {
     if (typeof id !== 'string' || !PLUGIN_ID.test(id)) {
       throw new Error('its id is none: up to 64 letters, digits, dots, dashes and underscores');
@@ -175,14 +175,14 @@ export class Plugin {
     };
   }
 
-  #died(thread: PluginThread, reason: string): void {
-    // Of a thread that was put aside nobody hears any more.
-    if (thread !== this.#thread || this.status === 'loading') return;
+  #died(process: PluginProcess, reason: string): void {
+    // Of a process that was put aside nobody hears any more.
+    if (process !== this.#process || this.status === 'loading') return;
     if (this.status === 'running') {
       this.#running = Promise.withResolvers<void>();
       if (performance.now() - this.#startedAt > WELL_MS) this.#restartMs = RESTART_MIN_MS;
     }
-    this.#thread = null;
+    this.#process = null;
     this.faults.died++;
     this.status = 'restarting';
     this.reason = reason;
@@ -194,11 +194,11 @@ export class Plugin {
   async #restart(): Promise<void> {
     this.restarts++;
     try {
-      await this.#begin(await this.#newThread(), false);
+      await this.#begin(await this.#newProcess(), false);
     } catch (error) {
-      // A thread that died has said so; one that lives but will not begin is ended, and that says it.
+      // A process that died has said so; one that lives but will not begin is ended, and that says it.
       this.reason = error instanceof Error ? error.message : String(error);
-      await this.#thread?.end();
+      await this.#process?.end();
     }
   }
 

@@ -3,6 +3,7 @@
  * is said once and stays listed; it keeps no other from running and no call from being made, unless the operator wants
  * calls refused without it.
  */
+import { EventEmitter } from 'node:events';
 import type { PluginSettings } from '../domain/plugin.ts';
 import type { EventLog } from '../events/log.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -51,6 +52,7 @@ export class Plugins {
   readonly #ids = new Set<string>();
   readonly #ending = new AbortController();
   readonly #following: Promise<void>[] = [];
+  readonly #rewound = new Map<string, EventEmitter>();
   #url: string | null = null;
 
   constructor(deps: PluginsDeps) {
@@ -86,9 +88,25 @@ export class Plugins {
     for (const plugin of this.#running()) {
       this.#tellStart(plugin, 0);
       if (typesFor(plugin.hooks).length === 0) continue;
-      const following = follow(plugin, this.#followingDeps(), this.#ending.signal);
+      const rewound = new EventEmitter();
+      this.#rewound.set(plugin.id, rewound);
+      const following = follow(plugin, this.#followingDeps(), this.#ending.signal, rewound);
       this.#following.push(following.catch((error: unknown) => this.#deps.say.bug(error)));
     }
+  }
+
+  /**
+   * Has events delivered again: all from `fromSeq` on, or (null) those set aside. Works through the database, whichever
+   * gateway follows for the plugin now. Null: there is no such follower.
+   */
+  async replay(id: string, fromSeq: number | null): Promise<{ setAside: number } | null> {
+    const { store } = this.#deps;
+    const setAside = fromSeq === null ? await this.aside.replay(id) : 0;
+    const seq = fromSeq === null ? null : Math.max(0, fromSeq - 1);
+    const isThere = await store.write<boolean>('rewindFollowers', { ...followerOf(id), seq });
+    // Another gateway that follows for it sees it when it renews its lease.
+    this.#rewound.get(id)?.emit('rewound');
+    return isThere ? { setAside } : null;
   }
 
   async close(): Promise<void> {

@@ -1,9 +1,9 @@
 /**
- * A plugin's console, inside its thread: whole lines, cut and counted before they cross the border, so that a flood costs
- * the thread that makes it and nobody else. Its standard output belongs to the gateway and is taken away too.
+ * A plugin's console, inside its process: whole lines, cut and counted before they leave it, so that a flood costs the
+ * process that makes it and nobody else. Its standard output is our channel and is taken away too.
  */
 import { format } from 'node:util';
-import type { FromThread } from '../messages.ts';
+import type { FromPlugin } from '../messages.ts';
 
 const LINE_CHARS_MAX = 2048;
 const WINDOW_MS = 60_000;
@@ -14,7 +14,7 @@ export interface Lines {
   say(level: Level, ...message: unknown[]): void;
 }
 
-export function takeConsole(send: (message: FromThread) => void, linesMax: number): Lines {
+export function takeConsole(send: (message: FromPlugin) => void, linesMax: number): Lines {
   let windowEndsAt = 0;
   let left = 0;
   let dropped = 0;

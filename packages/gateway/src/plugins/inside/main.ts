@@ -1,39 +1,58 @@
 /**
- * Runs inside a plugin's thread: imports the plugin, says what it is, then does one task after the other as they come and
- * answers each. A plugin can break everything in here; what counts is decided on the other side of the border.
+ * Runs in a plugin's own process: imports the plugin, says what it is, then does one task after the other as they come and
+ * answers each. A plugin can break everything in here; what counts is decided on the other side.
  */
-import { workerData } from 'node:worker_threads';
+import { createInterface } from 'node:readline';
 import type { DispatchRecord, EventEnvelope } from '@weighbridge/protocol';
 import type { DispatchCompleteEvent, PluginContext, PluginDefinition } from '../definition.ts';
 import { HOOKS, OBSERVERS, type ObservedType } from '../hooks.ts';
-import type { Defined, FromThread, Task, ThreadStart, ToThread } from '../messages.ts';
+import type { Defined, FromPlugin, Task, ToPlugin } from '../messages.ts';
 import { provideImports } from './imports.ts';
 import { type Lines, takeConsole } from './lines.ts';
 import { fromOpenClaw, registerOf } from './openclaw.ts';
+import { endWith } from './orphan.ts';
 import { frozen, withPlainNames } from './plain-names.ts';
 
 const ERROR_CHARS_MAX = 500;
 
-const { port, entry, id: manifestId, stateDir, logLinesMax } = workerData as ThreadStart;
-// Nothing of ours is for the plugin to find.
-for (const key of Object.keys(workerData as object)) delete (workerData as Record<string, unknown>)[key];
+type Load = Extract<ToPlugin, { kind: 'load' }>;
 
-const send = (message: FromThread): void => port.postMessage(message);
-const lines: Lines = takeConsole(send, logLinesMax);
+// Written at once, also when what comes next never ends.
+const write = process.stdout.write.bind(process.stdout);
+const send = (message: FromPlugin): void => void write(`${JSON.stringify(message)}\n`);
+let lines: Lines;
+let plugin: unknown;
 let definition: PluginDefinition = { id: '' };
 let context: PluginContext;
+let manifestId: string | null = null;
+let stateDir = '';
 
+// Whether it ends is the gateway's to say: signals to all of a terminal or a unit are not meant for it.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(event, (error: unknown) => send({ kind: 'stray', error: errorText(error) }));
 }
 provideImports();
-await load();
+const reader = createInterface({ input: process.stdin });
+reader.on('line', (line) => receive(JSON.parse(line) as ToPlugin));
+// The gateway is gone.
+reader.on('close', () => process.exit());
 
-async function load(): Promise<void> {
+function receive(message: ToPlugin): void {
+  if (message.kind === 'ping') send({ kind: 'pong' });
+  else if (message.kind === 'task') void answer(message.n, message.task);
+  else if (message.kind === 'begin') begin(message.config);
+  else void load(message);
+}
+
+async function load({ entry, id, stateDir: folder, logLinesMax, parent }: Load): Promise<void> {
+  endWith(parent);
+  lines = takeConsole(send, logLinesMax);
+  manifestId = id;
+  stateDir = folder;
   try {
-    const plugin = defaultOf(await import(entry));
-    port.on('message', (message: ToThread) => receive(message, plugin));
-    send({ kind: 'defined', defined: definedOf(plugin) });
+    plugin = defaultOf(await import(entry));
+    send({ kind: 'defined', defined: definedOf() });
   } catch (error) {
     send({ kind: 'unloadable', reason: errorText(error) });
   }
@@ -50,7 +69,7 @@ function defaultOf(module: unknown): unknown {
   return found;
 }
 
-function definedOf(plugin: unknown): Defined {
+function definedOf(): Defined {
   const { id, intercept } = (plugin ?? {}) as Partial<PluginDefinition>;
   const isOpenClaw = registerOf(plugin) !== null;
   if (plugin === undefined || plugin === null) throw new Error('it has no default export');
@@ -68,17 +87,11 @@ function definedOf(plugin: unknown): Defined {
   };
 }
 
-function hooksOf(plugin: PluginDefinition): string[] {
-  return HOOKS.filter((name) => typeof (plugin as unknown as Record<string, unknown>)[name] === 'function');
+function hooksOf(of: PluginDefinition): string[] {
+  return HOOKS.filter((name) => typeof (of as unknown as Record<string, unknown>)[name] === 'function');
 }
 
-function receive(message: ToThread, plugin: unknown): void {
-  if (message.kind === 'ping') send({ kind: 'pong', n: message.n });
-  else if (message.kind === 'begin') begin(plugin, message.config);
-  else void answer(message.n, message.task);
-}
-
-function begin(plugin: unknown, config: string): void {
+function begin(config: string): void {
   try {
     const id = String((plugin as { id?: unknown }).id ?? manifestId);
     context = {
