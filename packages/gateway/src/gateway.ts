@@ -171,6 +171,7 @@ async function startOn(
     disk,
     pressure,
     sessions: remembered.sessions,
+    appends: remembered.appends,
     ledger: metered,
     get dispatcher() {
       return setup.dispatcher;
@@ -261,7 +262,7 @@ async function startOn(
     reload: () => reloads.reload(),
     close: async () => {
       await Promise.all([runs.drain(setup.config.limits.shutdownDrainMs), turns.drain()]);
-      remembered.stop();
+      await remembered.stop();
       await sockets.close();
       stopWatching();
       disk?.close();

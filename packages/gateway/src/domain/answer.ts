@@ -21,6 +21,8 @@ export interface Call {
   stream: boolean;
   /** The caller asked for the usage chunk itself (`stream_options.include_usage: true`). */
   asksUsage: boolean;
+  /** The content of its last user message, as the body spells it. */
+  asked?: unknown;
   /** Whom the body names as the end user, null when it names none. */
   user: string | null;
   /** Lower-cased request headers; several values are joined as HTTP says. */

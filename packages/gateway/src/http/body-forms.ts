@@ -22,6 +22,7 @@ export const CHAT: BodyForm = {
   check: checkChat,
   asksUsage: ({ stream_options: options }) => isObject(options) && options.include_usage === true,
   userOf: ({ user }) => user,
+  askedOf: ({ messages }) => lastOfUser(messages),
 };
 
 export const EMBEDDINGS: BodyForm = {
@@ -30,6 +31,7 @@ export const EMBEDDINGS: BodyForm = {
   check: () => {},
   asksUsage: () => false,
   userOf: ({ user }) => user,
+  askedOf: () => null,
 };
 
 export const RESPONSES: BodyForm = {
@@ -38,6 +40,7 @@ export const RESPONSES: BodyForm = {
   check: checkResponse,
   asksUsage: () => true,
   userOf: ({ user }) => user,
+  askedOf: ({ input }) => (typeof input === 'string' ? input : lastOfUser(input)),
 };
 
 export const MESSAGES: BodyForm = {
@@ -46,7 +49,14 @@ export const MESSAGES: BodyForm = {
   check: () => {},
   asksUsage: () => true,
   userOf: ({ metadata }) => (isObject(metadata) ? metadata.user_id : null),
+  askedOf: ({ messages }) => lastOfUser(messages),
 };
+
+function lastOfUser(messages: unknown): unknown {
+  if (!Array.isArray(messages)) return null;
+  const last = messages.findLast((message) => isObject(message) && message.role === 'user') as Fields | undefined;
+  return last?.content ?? null;
+}
 
 function checkChat({ messages, temperature, tools, stream_options }: Fields): void {
   if (!Array.isArray(messages) || messages.length === 0) {

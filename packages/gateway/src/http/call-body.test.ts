@@ -19,10 +19,12 @@ function refusal(text: string, form = CHAT): { code: string; message: string } {
 }
 
 test('a missing model is the default agent, and a stream asks for usage only when it says so', () => {
-  assert.deepEqual(read(`{${MESSAGES}}`), { requestedModel: 'openclaw', stream: false, asksUsage: false, user: null });
+  const asked = 'hi';
+  const bare = { requestedModel: 'openclaw', stream: false, asksUsage: false, user: null, asked };
+  assert.deepEqual(read(`{${MESSAGES}}`), bare);
   assert.deepEqual(
     read(`{"model":"p/m","stream":true,"stream_options":{"include_usage":true},"user":"u",${MESSAGES}}`),
-    { requestedModel: 'p/m', stream: true, asksUsage: true, user: 'u' },
+    { requestedModel: 'p/m', stream: true, asksUsage: true, user: 'u', asked },
   );
 });
 

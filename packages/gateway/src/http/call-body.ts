@@ -14,6 +14,8 @@ export interface CallBody {
   stream: boolean;
   asksUsage: boolean;
   user: string | null;
+  /** The content of the last user message. */
+  asked: unknown;
 }
 
 export interface BodyForm {
@@ -25,6 +27,8 @@ export interface BodyForm {
   check(fields: Fields): void;
   asksUsage(fields: Fields): boolean;
   userOf(fields: Fields): unknown;
+  /** For transcripts: never checked, read as far as it can be. */
+  askedOf(fields: Fields): unknown;
 }
 
 /** OpenClaw answers for its default agent where no model is named. */
@@ -50,6 +54,7 @@ export function readCallBody(body: Buffer, depthMax: number, form: BodyForm): Ca
     stream: stream === true,
     asksUsage: form.asksUsage(fields),
     user: typeof user === 'string' && user !== '' ? user : null,
+    asked: form.askedOf(fields),
   };
 }
 

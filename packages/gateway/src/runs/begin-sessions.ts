@@ -9,6 +9,7 @@ import type { IdSource } from '../lib/ids.ts';
 import { SessionLeases } from '../sessions/leases.ts';
 import { Sessions } from '../sessions/sessions.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
+import { CallAppends } from './call-appends.ts';
 import { Turns, type TurnsDeps } from './turns.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -25,8 +26,10 @@ export interface SessionsSurroundings {
 
 export interface BegunSessions {
   sessions: Sessions;
+  appends: CallAppends;
   turns(runs: TurnsDeps['runs']): Turns;
-  stop(): void;
+  /** Resolves when nothing more is written. */
+  stop(): Promise<void>;
 }
 
 export async function beginSessions(given: SessionsSurroundings): Promise<BegunSessions> {
@@ -50,17 +53,23 @@ export async function beginSessions(given: SessionsSurroundings): Promise<BegunS
     sessions.sweep(before).catch((error: unknown) => error instanceof StoreUnavailable || report(error));
   }, SWEEP_EVERY_MS);
   sweep.unref();
+  const lost = (error: unknown): void => log.error({ err: error }, 'the text of a turn was not kept');
+  const appends = new CallAppends({ sessions, clock, config, report: lost });
   const leases = new SessionLeases({ store, ids });
   return {
     sessions,
+    appends,
     turns: (runs) =>
       new Turns({
         ...{ runs, sessions, leases, clock, ids },
         get config() {
           return config();
         },
-        report: (error) => log.error({ err: error }, 'the text of a turn was not kept'),
+        report: lost,
       }),
-    stop: () => clearInterval(sweep),
+    stop: () => {
+      clearInterval(sweep);
+      return appends.idle();
+    },
   };
 }

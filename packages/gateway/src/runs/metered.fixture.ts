@@ -95,6 +95,7 @@ export interface RigOptions {
 export class Rig {
   readonly runs: Runs;
   readonly sessions: Sessions;
+  readonly #begun: BegunSessions;
   readonly turns: Turns;
   readonly store: Store;
   readonly anomalies: Anomaly[] = [];
@@ -114,6 +115,7 @@ export class Rig {
     this.#folder = folder;
     this.ledger = ledger;
     this.sessions = begun.sessions;
+    this.#begun = begun;
     const config = configOf(baseUrl, options);
     const metered = options.wrapLedger?.(ledger) ?? ledger;
     const ids = new IdSource();
@@ -142,6 +144,7 @@ export class Rig {
       report,
       random: () => 0,
       sessions: begun.sessions,
+      appends: begun.appends,
     });
     this.turns = begun.turns(this.runs);
   }
@@ -200,7 +203,14 @@ export class Rig {
     return (await findDispatch(this.store, 'default', entries[0]!.dispatchId))!;
   }
 
+  /** Resolves when what calls said is in their transcripts. */
+  async appended(): Promise<void> {
+    await new Promise(setImmediate);
+    await this.#begun.appends.idle();
+  }
+
   async close(): Promise<void> {
+    await this.#begun.stop();
     await this.#upstream.close();
     await this.ledger.close();
     await this.store.close();
@@ -221,6 +231,7 @@ export function callOf({ json, ...over }: Partial<Call> & { json?: object }): Ca
     requestedModel: String(fields.model),
     stream: fields.stream === true,
     asksUsage: options?.include_usage === true,
+    asked: (fields.messages as { content?: unknown }[]).at(-1)?.content,
     user: typeof fields.user === 'string' ? fields.user : null,
     headers: {},
     ...over,

@@ -9,17 +9,21 @@ import { HOP_HEADER } from '../dispatch/headers.ts';
 import { Outlet } from '../dispatch/outlet.ts';
 import type { AnswerSink, Call } from '../domain/answer.ts';
 import type { GatewayConfig } from '../domain/config.ts';
+import type { Attribution } from '../domain/entry.ts';
 import { GatewayError } from '../domain/errors.ts';
 import type { PassCall } from '../domain/pass.ts';
 import type { Target } from '../domain/provider.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { IdSource } from '../lib/ids.ts';
 import { Admission } from './admission.ts';
+import type { CallAppends } from './call-appends.ts';
+import { type Heard, HeardAnswer } from './heard-answer.ts';
 import { type SessionHeaders, snapshotFor } from './outbound.ts';
 import { type CallKnowledge, Leading, planCall } from './plan-call.ts';
 import { type PassKnowledge, planPass } from './plan-pass.ts';
 import type { Pressure } from './pressure.ts';
 import { type Plan, Run, type RunTools } from './run.ts';
+import { isConversation } from './said.ts';
 import { underTerms } from './terms.ts';
 
 /** Configuration, catalogue and dispatcher are asked for anew with each call: a reload changes them together. */
@@ -32,6 +36,8 @@ export interface RunsDeps {
   config: Pick<GatewayConfig, 'agents' | 'limits' | 'providers' | 'auth' | 'outboundHeaders'>;
   /** Null or absent: nothing is remembered from call to call. */
   sessions?: SessionHeaders | null;
+  /** Takes what keyed calls said, after their ends. Null or absent: nobody does. */
+  appends?: Pick<CallAppends, 'wanted' | 'bytesMax' | 'add'> | null;
   /** Null or absent: no database file of this machine. */
   disk?: { readonly belowFloor: boolean } | null;
   /** Null or absent: only numbers limit what comes in. */
@@ -105,7 +111,7 @@ export class Runs {
     onAdmitted,
   }: Started<C>): Promise<void> {
     const runId = this.#deps.ids.next('run');
-    const outlet = new Outlet(sink);
+    let outlet = new Outlet(sink);
     let hasEntered = false;
     try {
       this.#refuseUnlessOpen(call.headers);
@@ -119,6 +125,7 @@ export class Runs {
       // Not awaited where it is known: what comes in one turn of the loop goes to the ledger in one batch.
       const { sessionId, outboundHeaders } = snapshot instanceof Promise ? await snapshot : snapshot;
       attribution.sessionId ??= sessionId;
+      outlet = new Outlet(this.#heard(under, sink, { runId, attribution, callerGone }));
       const run = new Run(runId, planned, outboundHeaders, outlet, this.#tools);
       onAdmitted?.({ runId, view: () => run.view });
       await this.#play(run, runId, callerGone);
@@ -128,6 +135,27 @@ export class Runs {
       if (hasEntered) this.#admission.left();
       if (this.#admission.runs === 0) this.#onIdle?.();
     }
+  }
+
+  /** A call that is a turn of its session is heard along; nobody waits for what becomes of it. */
+  #heard(
+    call: Call | PassCall,
+    sink: AnswerSink,
+    { runId, attribution, callerGone }: { runId: string; attribution: Attribution; callerGone: AbortSignal },
+  ): AnswerSink {
+    const { appends = null, clock } = this.#deps;
+    const { sessionKey, sessionId } = attribution;
+    if (appends === null || sessionKey === null || sessionId === null || !appends.wanted) return sink;
+    // A pass-through is nobody's business, and a turn appends itself.
+    if (!('ask' in call) || !isConversation(call.ask) || call.session !== undefined) return sink;
+    const { asked } = call;
+    const startedAt = clock.now();
+    const listener = {
+      bytesMax: appends.bytesMax,
+      isGone: () => callerGone.aborted,
+      onHeard: (heard: Heard) => appends.add({ runId, attribution, asked, startedAt, heard }),
+    };
+    return new HeardAnswer(sink, call.ask, listener);
   }
 
   async #play(run: Run, runId: string, callerGone: AbortSignal): Promise<void> {
