@@ -36,6 +36,7 @@ const PACKAGE_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   gateway: ['@weighbridge/protocol', '@weighbridge/client'],
   'openclaw-plugin': ['@weighbridge/protocol', '@weighbridge/client'],
   dashboard: ['@weighbridge/protocol', '@weighbridge/client'],
+  otel: ['@weighbridge/protocol'],
 };
 /** The only files that may open sockets outward. */
 const SOCKET_OPENERS = ['dispatch/upstream.ts', 'webhooks/sender.ts'];
