@@ -212,7 +212,6 @@ async function startOn(
       return setup.access.signIns;
     },
   };
-  const catalogue = { listed: () => setup.catalogue.listed() };
   const server = await buildServer({
     config: { ...config, limits: section(() => setup.config.limits), agents: section(() => setup.config.agents) },
     access,
@@ -232,7 +231,7 @@ async function startOn(
     },
     events,
     ofProcess: measured.families,
-    catalogue,
+    catalogue: { listed: () => setup.catalogue.listed() },
     clock,
     log,
     closing: closing.signal,
@@ -241,7 +240,8 @@ async function startOn(
     reloads,
   });
   const sockets = new WebSocketDoor({
-    ...{ runs, ledger, store, clock, pressure, lines, access, catalogue },
+    ...{ runs, ledger, store, clock, ids, pressure, lines, access, turns, sessions: remembered.sessions },
+    catalogue: { listed: () => setup.catalogue.listed(), find: (ref) => setup.catalogue.find(ref) },
     config: () => setup.config,
     configFile: () => origin?.loaded.file ?? null,
     report: (error) => log.error({ err: error }, 'a request failed'),

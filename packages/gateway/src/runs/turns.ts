@@ -126,6 +126,12 @@ export class Turns {
       .map(({ runId, startedAt }) => ({ runId, startedAt }));
   }
 
+  /** In which session a turn is that runs or waits under that id; null: none does. */
+  sessionOf(tenantId: string, runId: string): string | null {
+    const turn = this.#records.live().find((own) => own.runId === runId && own.request.caller.tenantId === tenantId);
+    return turn?.names.sessionKey ?? null;
+  }
+
   /** Calls with everything that happens to any turn, in order; returns what ends it. */
   onEvent(listener: (event: TurnEvent) => void): () => void {
     this.#events.on('event', listener);

@@ -88,7 +88,7 @@ export class Connection implements Peer {
   connectedAt = 0;
   /** What is to be let go when it has gone. */
   onceGone: (() => void) | null = null;
-  /** Runs of which it was spared text because it reads slowly; the next text it gets is whole. */
+  /** Of what it was spared text because it reads slowly; the next text of that is whole. */
   readonly spared = new Set<string>();
 
   constructor(socket: WebSocket, address: string, deps: ConnectionDeps) {

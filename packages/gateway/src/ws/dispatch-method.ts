@@ -25,6 +25,7 @@ export function dispatchMethod(
   refuseUnlessAllowed(found, identity);
   const given = params ?? {};
   const { schema, extra } = found;
+  found.prepare?.(given);
   if (schema !== null) {
     const wrong = schemas.check(schema, extra === undefined ? {} : { extra })(given);
     if (wrong !== null) throw invalid(`invalid ${name} params: ${wrong}`);

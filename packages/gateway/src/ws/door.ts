@@ -1,32 +1,35 @@
 /**
  * Door two: WebSockets at `/` of the one port, speaking OpenClaw's protocol. Here an HTTP upgrade becomes a connection or
- * is refused; what libraries it takes is loaded when the first one comes. The server's other upgrades stay what they
- * were: requests.
+ * is refused, and the room's parts are put together; what libraries it takes is loaded when the first one comes. The
+ * server's other upgrades stay what they were: requests.
  */
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
 import type { WebSocketServer } from 'ws';
 import { type Caller, isOperator } from '../domain/caller.ts';
 import type { GatewayConfig } from '../domain/config.ts';
+import type { GatewayError } from '../domain/errors.ts';
 import { isForeign } from '../domain/own-origin.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { IdSource } from '../lib/ids.ts';
 import type { LineRing } from '../lib/line-ring.ts';
+import type { Catalogue } from '../providers/catalogue.ts';
+import type { Turns } from '../runs/turns.ts';
+import type { Sessions } from '../sessions/sessions.ts';
 import type { Store } from '../store/store.ts';
 import { CLOSE_RESTART, Connection, type ConnectionDeps } from './connection.ts';
 import { dispatchMethod } from './dispatch-method.ts';
-import { Health, type HealthView } from './health.ts';
-import { helloOf } from './hello.ts';
-import { Hub, mayRead } from './hub.ts';
-import { CLOSE_POLICY, type Identity, identify } from './identity.ts';
-import type { AgentMethodsDeps } from './methods/agents.ts';
+import { Hub } from './hub.ts';
+import { CLOSE_POLICY, identify } from './identity.ts';
 import { allMethods } from './methods/list.ts';
-import { isShown, type PresenceEntry, presenceFor } from './presence.ts';
+import { isShown } from './presence.ts';
+import { RunEvents } from './run-events.ts';
 import { WireSchemas } from './schemas.ts';
+import { SessionEvents } from './session-events.ts';
+import { SessionRows } from './session-rows.ts';
+import { Standing, viewOf } from './standing.ts';
 
-/** Presence is told this long after the last of a crowd has come or gone. */
-const PRESENCE_MS = 200;
 /** How long clients may take to close once they were told that the gateway stops. */
 const FAREWELL_MS = 1_500;
 /** Refused upgrades get a few words and no connection. */
@@ -43,12 +46,15 @@ export interface DoorDeps {
     authenticate(headers: Record<string, string>, remoteAddress: string): Caller | Promise<Caller>;
     isOperators(presented: string | null): boolean;
   };
-  runs: { readonly draining: boolean };
+  runs: { readonly draining: boolean; atDoor(): GatewayError | null };
+  turns: Pick<Turns, 'start' | 'abort' | 'wait' | 'live' | 'sessionOf' | 'onEvent'>;
+  sessions: Sessions;
   ledger: { readonly ledgerId: string };
-  catalogue: AgentMethodsDeps['catalogue'];
+  catalogue: Pick<Catalogue, 'find' | 'listed'>;
   pressure: { readonly view: { shedding: boolean; eventLoopLagMs: number } } | null;
   store: Store;
   clock: Clock;
+  ids: Pick<IdSource, 'next'>;
   lines: LineRing;
   report: (error: unknown) => void;
 }
@@ -60,35 +66,42 @@ interface Loaded {
 
 export class WebSocketDoor {
   readonly #deps: DoorDeps;
-  readonly #bootId = randomUUID();
-  readonly #startedAt: number;
   readonly #hub: Hub;
-  readonly #health: Health;
+  readonly #rows: SessionRows;
+  readonly #standing: Standing;
+  readonly #runEvents: RunEvents;
+  readonly #sessionEvents: SessionEvents;
+  readonly #stopListening: (() => void)[];
   /** Sockets that have not connected yet, those on their way to be one included. */
   #handshakes = 0;
   #loading: Promise<Loaded> | null = null;
-  #presenceVersion = 1;
-  #presenceTimer: NodeJS.Timeout | null = null;
   #isClosing = false;
   readonly #unopened = new Set<Connection>();
 
   constructor(deps: DoorDeps) {
     this.#deps = deps;
-    const { config, clock } = deps;
-    this.#startedAt = clock.monotonic();
+    const { config, clock, turns, sessions, ids, report } = deps;
     const now = (): number => clock.now();
     this.#hub = new Hub(() => config().limits, now);
-    this.#health = new Health({
-      config,
-      now,
-      pressure: deps.pressure,
-      plugins: () => ({ loaded: [] }),
-      recentSessions: async () => ({ total: 0, recent: [] }),
+    this.#rows = new SessionRows({ ...deps, now });
+    this.#standing = new Standing({ ...deps, rows: this.#rows, hub: this.#hub });
+    this.#runEvents = new RunEvents({ hub: this.#hub, deltaIntervalMs: () => config().limits.deltaIntervalMs });
+    this.#sessionEvents = new SessionEvents({
+      ...{ hub: this.#hub, rows: this.#rows, sessions, now, report },
+      newMessageId: () => ids.next('msg'),
     });
+    this.#stopListening = [
+      turns.onEvent((event) => {
+        this.#runEvents.take(event);
+        this.#sessionEvents.turned(event);
+      }),
+      sessions.onChange((change) => this.#sessionEvents.changed(change)),
+    ];
   }
 
-  get hub(): Hub {
-    return this.#hub;
+  /** How often an event was made into text, for the test that counts. */
+  get serialised(): number {
+    return this.#hub.serialised;
   }
 
   attach(server: Server): void {
@@ -101,8 +114,12 @@ export class WebSocketDoor {
   /** Tells all that the gateway stops, and waits a moment for them to go. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    if (this.#presenceTimer !== null) clearTimeout(this.#presenceTimer);
+    for (const stop of this.#stopListening) stop();
+    await this.#sessionEvents.settled();
+    this.#standing.close();
+    this.#runEvents.close();
     this.#hub.broadcast('shutdown', { reason: 'gateway stopping' }, { tenantId: null, among: () => true });
+    await this.#hub.told();
     for (const connection of [...this.#hub.all(), ...this.#unopened])
       connection.close(CLOSE_RESTART, 'service restart');
     this.#hub.close();
@@ -166,16 +183,7 @@ export class WebSocketDoor {
 
   #connectionDeps(schemas: WireSchemas): ConnectionDeps {
     const { config, clock, report, access } = this.#deps;
-    const methods = allMethods({
-      ...this.#deps,
-      version: WEIGHBRIDGE_VERSION,
-      ledgerId: () => this.#deps.ledger.ledgerId,
-      health: this.#health,
-      healthView: ({ peer }) => viewOf((peer as Connection).identity),
-      presence: ({ caller }) => this.#presence(caller),
-      status: async () => ({}),
-      now: () => clock.now(),
-    });
+    const methods = this.#methods();
     const names = [...methods.keys()];
     return {
       limits: () => config().limits,
@@ -188,7 +196,7 @@ export class WebSocketDoor {
           authMode: () => config().auth.mode,
           now: () => clock.now(),
         }),
-      welcome: (connection) => this.#hello(connection, names),
+      welcome: (connection) => this.#standing.hello(connection, names),
       onOpen: (connection) => this.#opened(connection),
       onClose: (connection) => this.#closed(connection),
       call: (request, connection, interim) => {
@@ -199,20 +207,22 @@ export class WebSocketDoor {
     };
   }
 
-  async #hello({ connId, identity }: Connection, methods: readonly string[]): Promise<unknown> {
-    const { config, runs, clock } = this.#deps;
-    return helloOf({
+  #methods(): ReturnType<typeof allMethods> {
+    const { clock, turns, ledger, runs } = this.#deps;
+    return allMethods({
+      ...this.#deps,
       version: WEIGHBRIDGE_VERSION,
-      bootId: this.#bootId,
-      connId,
-      methods,
-      identity,
-      presence: this.#presence(identity.caller),
-      health: await this.#health.of(viewOf(identity)),
-      stateVersion: this.#stateVersion(),
-      uptimeMs: Math.round(clock.monotonic() - this.#startedAt),
-      isDraining: runs.draining,
-      config: config(),
+      ledgerId: () => ledger.ledgerId,
+      health: this.#standing.health,
+      healthView: ({ peer }) => viewOf((peer as Connection).identity),
+      presence: ({ caller }) => this.#standing.presence(caller),
+      status: ({ caller }) => this.#standing.status(caller),
+      rows: this.#rows,
+      now: () => clock.now(),
+      sessionOfRun: (tenantId, runId) => turns.sessionOf(tenantId, runId),
+      atDoor: () => runs.atDoor(),
+      abortAll: (tenantId, sessionKey) => void turns.abort({ tenantId, sessionKey }),
+      inject: (session, message) => this.#sessionEvents.inject(session, message),
     });
   }
 
@@ -222,17 +232,7 @@ export class WebSocketDoor {
     this.#hub.add(connection);
     const { terms } = connection.identity.caller;
     if (terms) endWith(terms.ended, connection);
-    void this.#sendHealth(connection);
-    if (isShown(connection)) this.#presenceChanged();
-  }
-
-  async #sendHealth(connection: Connection): Promise<void> {
-    try {
-      const health = await this.#health.of(viewOf(connection.identity));
-      this.#hub.send(connection, 'health', health, this.#stateVersion());
-    } catch (error) {
-      this.#deps.report(error);
-    }
+    void this.#standing.opened(connection);
   }
 
   #closed(connection: Connection): void {
@@ -242,36 +242,7 @@ export class WebSocketDoor {
     }
     this.#hub.remove(connection);
     connection.onceGone?.();
-    if (isShown(connection) && !this.#isClosing) this.#presenceChanged();
-  }
-
-  #presenceChanged(): void {
-    this.#presenceVersion++;
-    this.#presenceTimer ??= setTimeout(() => {
-      this.#presenceTimer = null;
-      this.#tellPresence();
-    }, PRESENCE_MS).unref();
-  }
-
-  /** Made once for the operator's connections, once for each tenant's. */
-  #tellPresence(): void {
-    const stateVersion = this.#stateVersion();
-    const callers = new Map<string, Caller>();
-    for (const { identity } of this.#hub.all()) callers.set(groupOf(identity.caller), identity.caller);
-    for (const [group, caller] of callers) {
-      const payload = { presence: this.#presence(caller) };
-      const among = (own: Connection): boolean => mayRead(own) && groupOf(own.identity.caller) === group;
-      this.#hub.broadcast('presence', payload, { tenantId: caller.tenantId, among }, { stateVersion });
-    }
-  }
-
-  #presence(caller: Caller): PresenceEntry[] {
-    const own = { version: WEIGHBRIDGE_VERSION, bootId: this.#bootId, now: this.#deps.clock.now() };
-    return presenceFor(caller, this.#hub.all(), own);
-  }
-
-  #stateVersion(): { presence: number; health: number } {
-    return { presence: this.#presenceVersion, health: this.#health.version };
+    if (isShown(connection) && !this.#isClosing) this.#standing.presenceChanged();
   }
 }
 
@@ -292,13 +263,4 @@ function endWith(ended: AbortSignal, connection: Connection): void {
   ended.addEventListener('abort', onEnded, { once: true });
   connection.onceGone = () => ended.removeEventListener('abort', onEnded);
   if (ended.aborted) onEnded();
-}
-
-function viewOf({ caller, scopes }: Identity): HealthView {
-  const isBlind = !(scopes.has('operator.read') || scopes.has('operator.write') || scopes.has('operator.admin'));
-  return { tenantId: caller.tenantId, agentId: caller.terms?.agentId ?? null, isBlind };
-}
-
-function groupOf(caller: Caller): string {
-  return isOperator(caller) ? 'operator' : `tenant ${caller.tenantId}`;
 }

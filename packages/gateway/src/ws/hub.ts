@@ -23,7 +23,8 @@ export interface Audience {
 
 /** Text that the next one makes superfluous: slow readers are spared it. */
 export interface Sparing {
-  runId: string;
+  /** The same for all that follow each other. */
+  name: string;
   /** What to send instead to one that was spared some before; made when it is needed. */
   whole: () => unknown;
 }
@@ -35,6 +36,7 @@ export class Hub {
   readonly #readers: NodeJS.Timeout;
   #ticker: NodeJS.Timeout | null = null;
   #size = 0;
+  readonly #queue: { listeners: Connection[]; tell: (connection: Connection) => void }[] = [];
   /** How often an event was made into text. */
   serialised = 0;
 
@@ -65,32 +67,56 @@ export class Hub {
     if (own.size === 0) this.#byTenant.delete(tenantId);
   }
 
+  of(tenantId: string): IteratorObject<Connection> {
+    return (this.#byTenant.get(tenantId) ?? new Set<Connection>()).values();
+  }
+
   *all(): Generator<Connection> {
     for (const own of this.#byTenant.values()) yield* own;
   }
 
+  /** A crowd is being told something; what can wait should. */
+  get isBusy(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  /** Events come to each connection in the order of the calls. A crowd is told in portions, between which others go on. */
   broadcast(
     event: string,
     payload: unknown,
     { tenantId, agentId, among = mayRead }: Audience,
     { stateVersion, sparing }: { stateVersion?: StateVersion; sparing?: Sparing } = {},
   ): void {
+    const crowd = tenantId === null ? this.#size : (this.#byTenant.get(tenantId)?.size ?? 0);
+    if (crowd === 0) return;
     let head: string | null = null;
     let wholeHead: string | null = null;
-    for (const connection of tenantId === null ? this.all() : (this.#byTenant.get(tenantId) ?? [])) {
-      if (!among(connection) || !isOfAgent(connection, agentId)) continue;
+    const tell = (connection: Connection): void => {
+      if (!among(connection) || !isOfAgent(connection, agentId)) return;
       if (sparing && connection.isBehind) {
-        connection.spared.add(sparing.runId);
-        continue;
+        connection.spared.add(sparing.name);
+        return;
       }
-      if (sparing && connection.spared.delete(sparing.runId)) {
+      if (sparing && connection.spared.delete(sparing.name)) {
         wholeHead ??= this.#head(event, sparing.whole(), stateVersion);
         connection.sendEvent(wholeHead);
-        continue;
+        return;
       }
       head ??= this.#head(event, payload, stateVersion);
       connection.sendEvent(head);
+    };
+    const listeners = tenantId === null ? this.all() : this.#byTenant.get(tenantId)!;
+    if (crowd <= AT_ONCE && this.#queue.length === 0) {
+      for (const connection of listeners) tell(connection);
+      return;
     }
+    this.#queue.push({ listeners: [...listeners], tell });
+    if (this.#queue.length === 1) void this.#tellAll();
+  }
+
+  /** Resolves when whatever was broadcast so far has been sent. */
+  async told(): Promise<void> {
+    while (this.isBusy) await new Promise(setImmediate);
   }
 
   /** To one alone, numbered as all its events are. */
@@ -98,9 +124,11 @@ export class Hub {
     connection.sendEvent(this.#head(event, payload, stateVersion));
   }
 
-  /** Whoever is spared text of a run that has ended needs none of it. */
-  forget(tenantId: string, runId: string): void {
-    for (const connection of this.#byTenant.get(tenantId) ?? []) connection.spared.delete(runId);
+  /** Whoever was spared text of a run that has ended needs none of it. */
+  forget(tenantId: string, names: readonly string[]): void {
+    for (const connection of this.#byTenant.get(tenantId) ?? []) {
+      if (connection.spared.size > 0) for (const name of names) connection.spared.delete(name);
+    }
   }
 
   close(): void {
@@ -111,6 +139,17 @@ export class Hub {
   #head(event: string, payload: unknown, stateVersion?: StateVersion): string {
     this.serialised++;
     return eventHead(event, payload, stateVersion);
+  }
+
+  async #tellAll(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const { listeners, tell } = this.#queue[0]!;
+      for (let at = 0; at < listeners.length; at += AT_ONCE) {
+        for (const connection of listeners.slice(at, at + AT_ONCE)) if (!connection.isGone) tell(connection);
+        await new Promise(setImmediate);
+      }
+      this.#queue.shift();
+    }
   }
 
   #scheduleTick(): void {

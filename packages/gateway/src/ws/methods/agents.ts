@@ -1,10 +1,11 @@
 /** Methods about agents and models: what is configured, in OpenClaw's shapes. */
 import type { AgentIdentityParams } from '@openclaw/gateway-protocol';
-import type { Agent } from '../../domain/agent.ts';
 import type { Caller } from '../../domain/caller.ts';
 import type { GatewayConfig } from '../../domain/config.ts';
 import type { Target } from '../../domain/provider.ts';
 import { agentOfKey } from '../../sessions/keys.ts';
+import { agentsSeenBy, mainAgent } from '../agents-seen.ts';
+import { THINKING } from '../thinking.ts';
 import { invalid } from '../wire-errors.ts';
 import { type Method, method } from './method.ts';
 
@@ -14,9 +15,6 @@ export interface AgentMethodsDeps {
 }
 
 const READ = { scope: 'operator.read', keyScopes: ['read', 'dispatch'] } as const;
-/** Levels of thinking are the model's own business here: they are said in requests, not switched by us. */
-export const THINKING = { thinkingLevels: [{ id: 'off', label: 'off' }], thinkingDefault: 'off' };
-
 export function agentMethods({ config, catalogue }: AgentMethodsDeps): Method[] {
   return [
     method({
@@ -32,7 +30,7 @@ export function agentMethods({ config, catalogue }: AgentMethodsDeps): Method[] 
       run: ({ agentId, sessionKey }, { caller }) => {
         const { agents } = config();
         const asked = agentId ?? (sessionKey === undefined ? null : agentOfKey(sessionKey)) ?? mainAgent(agents);
-        const agent = seenBy(caller, agents).find(({ id }) => id === asked.toLowerCase());
+        const agent = agentsSeenBy(caller, agents).find(({ id }) => id === asked.toLowerCase());
         if (agent === undefined) throw invalid(`unknown agent id "${asked.slice(0, 64)}"`);
         return { agentId: agent.id, name: agent.id, nameSource: 'config', avatar: agent.id[0]!.toUpperCase() };
       },
@@ -54,18 +52,8 @@ export function agentMethods({ config, catalogue }: AgentMethodsDeps): Method[] 
   ];
 }
 
-export function mainAgent({ byId, defaultId }: GatewayConfig['agents']): string {
-  return defaultId ?? [...byId.keys()][0] ?? 'main';
-}
-
-/** A key that is bound to an agent sees that one. */
-function seenBy({ terms }: Caller, { byId }: GatewayConfig['agents']): Agent[] {
-  const bound = terms?.agentId ?? null;
-  return [...byId.values()].filter(({ id }) => bound === null || bound === id);
-}
-
 function agentsList({ agents }: Pick<GatewayConfig, 'agents'>, caller: Caller): object {
-  const seen = seenBy(caller, agents);
+  const seen = agentsSeenBy(caller, agents);
   return {
     defaultId: mainAgent(agents),
     ownership: agents.byId.size === 1 ? 'sole' : 'explicit',
@@ -77,7 +65,6 @@ function agentsList({ agents }: Pick<GatewayConfig, 'agents'>, caller: Caller): 
       kind: 'agent',
       model: { primary: model, ...(fallbacks.length > 0 ? { fallbacks } : {}) },
       ...THINKING,
-      thinkingOptions: ['off'],
     })),
   };
 }

@@ -18,6 +18,8 @@ export interface MethodSpec<Params> {
   schema: string | null;
   /** Fields besides, ours and those of newer clients. */
   extra?: CheckOptions['extra'];
+  /** What is asked before the schema is, where OpenClaw has words of its own for it. Throws WireFailure. */
+  prepare?(params: unknown): void;
   /** Throws GatewayError or WireFailure. */
   run(params: Params, request: MethodRequest): unknown;
 }
