@@ -18,6 +18,7 @@ import type { IdSource } from '../lib/ids.ts';
 import { Admission } from './admission.ts';
 import type { CallAppends } from './call-appends.ts';
 import { type Heard, HeardAnswer } from './heard-answer.ts';
+import { IDEMPOTENCY_HEADER, Idempotency } from './idempotency.ts';
 import { type SessionHeaders, snapshotFor } from './outbound.ts';
 import { type CallKnowledge, Leading, planCall } from './plan-call.ts';
 import { type PassKnowledge, planPass } from './plan-pass.ts';
@@ -66,6 +67,7 @@ export class Runs {
   readonly #running = new Map<string, Run>();
   readonly #leading = new Leading();
   readonly #admission: Admission;
+  readonly #idempotency: Idempotency;
   /** What is in flight is ended, and so is what is only on its way. */
   #isStopping = false;
   #onIdle: (() => void) | null = null;
@@ -74,6 +76,7 @@ export class Runs {
     this.#deps = deps;
     const { ledger, disk = null, pressure = null } = deps;
     this.#admission = new Admission({ ledger, disk, pressure, runsMax: () => deps.config.limits.runsMax });
+    this.#idempotency = new Idempotency(() => deps.config.limits, deps.clock);
     this.#tools = { now: () => deps.clock.now(), random: deps.random ?? Math.random };
   }
 
@@ -91,7 +94,13 @@ export class Runs {
     const { config, catalogue, dispatcher } = this.#deps;
     const { retriesMax } = config.limits;
     const known = { ...config, catalogue, dispatcher, retriesMax, leading: this.#leading };
-    return this.#run({ call, plan: (under) => planCall(under, known), session: 'open', sink, callerGone, onAdmitted });
+    const plan = (under: Call) => planCall(under, known);
+    const play = (to: AnswerSink, gone: AbortSignal) =>
+      this.#run({ call, plan, session: 'open', sink: to, callerGone: gone, onAdmitted });
+    if (call.headers[IDEMPOTENCY_HEADER] === undefined || call.session !== undefined) return play(sink, callerGone);
+    return this.#idempotency
+      .start(call, sink, callerGone, play)
+      .catch((error: unknown) => this.#refuse(error, this.#deps.ids.next('run'), new Outlet(sink)));
   }
 
   /** The same for a request of the pass-through. */
