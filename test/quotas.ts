@@ -28,6 +28,8 @@ const SHORT = {
   socketStreams: 120,
   /** Lists of up to 14 priced calls, on each engine. */
   moneyRuns: { sqlite: 40, postgres: 8 },
+  /** Dispatches of the random run that every consumer must agree on. */
+  agreedDispatches: 800,
   /** Events that wait for a webhook's receiver that is away. */
   webhookBacklog: { sqlite: 5_000, postgres: 1_000 },
   /** SIGKILLs of a gateway while it delivers. */
@@ -48,6 +50,7 @@ const LONG: typeof SHORT = {
   meterStreams: 50_000,
   socketStreams: 3_000,
   moneyRuns: { sqlite: 1_000, postgres: 200 },
+  agreedDispatches: 10_000,
   webhookBacklog: { sqlite: 100_000, postgres: 100_000 },
   webhookKills: 30,
 };
