@@ -124,6 +124,20 @@ for (const group of Object.keys(GROUPS) as (keyof typeof GROUPS)[]) {
   });
 }
 
+test('what is left out is out of every sum, and what has no such value stays', async () => {
+  await page.goto(
+    `${house.url}/models?range=90d&filter=${encodeURIComponent('-model:gpt-5 -agent:main -tenant:acme')}`,
+  );
+  const own = entries.filter(
+    (entry) => entry.model !== 'gpt-5' && entry.agentId !== 'main' && entry.tenantId !== 'acme',
+  );
+  await page.waitForSelector(`[data-tile="requests"] .value data[value="${own.length}"]`);
+  const expected = Object.fromEntries(
+    [...Map.groupBy(own, ({ model }) => model)].map(([name, some]) => [name, sumOf(some)]),
+  );
+  assert.deepEqual(await shownRows(), expected);
+});
+
 for (const zone of ZONES) {
   test(`days in ${zone} are those of its own clocks`, async () => {
     await open(`tz=${encodeURIComponent(zone)}`);

@@ -130,8 +130,52 @@ test('a filter is typed, and one that is none is told so', async () => {
   await page.press('#filter', 'Enter');
   assert.match(String(await page.evaluate(`document.querySelector('#filter').validationMessage`)), /no filter/);
   await page.fill('#filter', '');
-  await page.press('#filter', 'Enter');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Escape');
   await until('requests', 14);
+});
+
+test('Alt and a click leave a row out, by keys alone: / to the filter, arrows to the rows, Alt Enter, Esc', async () => {
+  await page.keyboard.press('/');
+  assert.equal(await page.evaluate('document.activeElement.id'), 'filter');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowDown');
+  const name = String(await page.evaluate('document.activeElement.title'));
+  await page.keyboard.press('Alt+Enter');
+  await page.waitForSelector(`.sums tr[data-name="${name}"]`, { state: 'detached' });
+  const { totals } = await house.ask<UsageAnswer>(`/api/v1/usage?exclude=${encodeURIComponent(`model:${name}`)}`);
+  await until('requests', totals.requests);
+  assert.ok(totals.requests < 14);
+  await page.keyboard.press('Escape');
+  await until('requests', 14);
+  await page.keyboard.press('?');
+  await page.waitForSelector('.keys-card');
+  await page.keyboard.press('Escape');
+});
+
+test('customers and models stand in one table, and go into a file that no spreadsheet runs', async () => {
+  await house.call('openai/ok-1', { 'x-weighbridge-end-user-id': '=1+1' });
+  await page.click('nav >> text=Customers');
+  await page.waitForSelector('.matrix tr[data-name="=1+1"]');
+  const [file] = await Promise.all([page.waitForEvent('download'), page.click('.exports >> text=CSV')]);
+  const lines = readFileSync(await file.path(), 'utf8')
+    .trim()
+    .split('\r\n');
+  assert.ok(
+    lines.some((line) => line.startsWith("'=1+1,ok-1,1,")),
+    lines.join('\n'),
+  );
+  const { rows } = await house.ask<UsageAnswer>('/api/v1/usage?groupBy=endUser,model');
+  assert.equal(lines.length, rows.length + 1);
+  const requests = lines.slice(1).reduce((sum, line) => sum + Number(line.split(',')[2]), 0);
+  assert.equal(
+    requests,
+    rows.reduce((sum, { requests }) => sum + requests, 0),
+  );
+  assert.deepEqual(await faultsOfAccess(), []);
+  await page.click('nav >> text=Models');
+  await until('requests', 15);
 });
 
 test('a dispatch opens in full, line by line, and Escape closes it', async () => {

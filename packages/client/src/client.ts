@@ -72,6 +72,8 @@ export interface UsageQuery extends Filters {
   latency?: boolean | undefined;
   /** Rows at most, where there are no buckets. */
   limit?: number | undefined;
+  /** What to leave out, each like `model:gpt-5`. */
+  exclude?: readonly string[] | undefined;
 }
 
 export type ReconciliationQuery = Pick<UsageQuery, 'from' | 'to' | 'groupBy' | keyof Filters>;
@@ -330,13 +332,15 @@ function webhookPath(id: string, action?: string): string {
   return `/api/v1/webhooks/${encodeURIComponent(id)}${action === undefined ? '' : `/${action}`}`;
 }
 
-function search(query: Readonly<Record<string, string | number | boolean | undefined>>): string {
-  const pairs = Object.entries(query).filter(
-    (pair): pair is [string, string | number | boolean] => pair[1] !== undefined,
-  );
-  return pairs.length === 0
-    ? ''
-    : `?${new URLSearchParams(pairs.map(([name, value]): [string, string] => [name, String(value)]))}`;
+type Parameter = string | number | boolean | readonly string[] | undefined;
+
+/** A list is the same parameter several times. */
+function search(query: Readonly<Record<string, Parameter>>): string {
+  const pairs = Object.entries(query).flatMap(([name, value]): [string, string][] => {
+    if (value === undefined) return [];
+    return typeof value === 'object' ? value.map((one) => [name, one]) : [[name, String(value)]];
+  });
+  return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs)}`;
 }
 
 /** Safari cannot iterate a ReadableStream; leaving early cancels it, so the connection goes. */

@@ -4,7 +4,14 @@
  * added (percentiles). One place, so that tiles, chart and table never disagree.
  */
 import { effect, signal } from '@preact/signals';
-import { ApiError, type DispatchRecord, type RunInFlight, type UsageGroup, type UsageQuery } from '@weighbridge/client';
+import {
+  ApiError,
+  type DispatchesQuery,
+  type DispatchRecord,
+  type RunInFlight,
+  type UsageGroup,
+  type UsageQuery,
+} from '@weighbridge/client';
 import { type Looked, looked } from './address.ts';
 import { client } from './client.ts';
 import { serverNow } from './facts.ts';
@@ -75,15 +82,14 @@ export function viewsOf({ table, chart, sources }: Answers): LiveView[] {
 async function answersTo(state: Looked): Promise<Answers> {
   const { range, zone, group, filters, compares } = state;
   const period = periodOf(range, zone, serverNow());
-  const common = { tz: zone, ...asFilters(filters) };
-  const during = { ...common, from: period.fromMs, to: period.toMs };
+  const during = questionOf(state, period);
   const earlier = periodBefore(range, period, zone);
   const [table, { chart, chartGroup }, sources, before] = await Promise.all([
     client.usage({ ...during, groupBy: [group, 'outcome'], ...latencyOf(group, period), limit: ROWS_MAX }),
     chartAnswer(state, { ...during, bucket: period.bucket }),
     client.usage({ ...during, groupBy: ['source', 'outcome'], latency: true }),
     compares
-      ? client.usage({ ...common, from: earlier.fromMs, to: earlier.toMs, groupBy: ['outcome'], latency: true })
+      ? client.usage({ ...during, from: earlier.fromMs, to: earlier.toMs, groupBy: ['outcome'], latency: true })
       : null,
   ]);
   return {
@@ -95,6 +101,11 @@ async function answersTo(state: Looked): Promise<Answers> {
     before: before === null ? null : beforeOf(new LiveView(before, filters)),
     chartGroup,
   };
+}
+
+/** What is looked at as a question: the period, the zone, the filters. */
+export function questionOf({ zone, filters }: Looked, { fromMs, toMs }: Pick<Period, 'fromMs' | 'toMs'>): UsageQuery {
+  return { tz: zone, ...asFilters(filters), exclude: excludedBy(filters), from: fromMs, to: toMs };
 }
 
 /** Percentiles of many sessions are put together from single entries: over more than a day they would be waited for. */
@@ -124,8 +135,12 @@ async function chartAnswer({ metric, group }: Looked, during: UsageQuery) {
   return { chart: await client.usage({ ...during, groupBy, latency }), chartGroup: groupBy[0] ?? null };
 }
 
-export function asFilters(filters: readonly Filter[]): Partial<UsageQuery> {
+function asFilters(filters: readonly Filter[]): DispatchesQuery {
   return Object.fromEntries(filters.filter(({ isExcluded }) => !isExcluded).map(({ name, value }) => [name, value]));
+}
+
+function excludedBy(filters: readonly Filter[]): string[] {
+  return filters.filter(({ isExcluded }) => isExcluded).map(({ name, value }) => `${name}:${value}`);
 }
 
 /** Where older dispatches go on; null: there are none. */
@@ -135,7 +150,7 @@ export async function refreshTail(): Promise<void> {
   const { filters } = looked.peek();
   const { data, nextCursor } = await client.dispatches({ ...asFilters(filters), limit: 50 });
   if (filters !== looked.peek().filters) return;
-  tail.value = settledOf(data);
+  tail.value = settledOf(data, filters);
   olderCursor.value = nextCursor;
   isEmpty.value = isEmpty.peek() === false ? false : data.length === 0 && looked.peek().filters.length === 0;
 }
@@ -146,13 +161,13 @@ export async function askOlder(): Promise<void> {
   if (cursor === null) return;
   const { data, nextCursor } = await client.dispatches({ ...asFilters(filters), limit: 100, cursor });
   const known = new Set(tail.peek().map(({ entryId }) => entryId));
-  tail.value = [...tail.peek(), ...settledOf(data).filter(({ entryId }) => !known.has(entryId))];
+  tail.value = [...tail.peek(), ...settledOf(data, filters).filter(({ entryId }) => !known.has(entryId))];
   olderCursor.value = nextCursor;
 }
 
-/** What is in flight has its own place. */
-function settledOf(records: readonly DispatchRecord[]): DispatchRecord[] {
-  return records.filter(({ outcome }) => outcome !== null);
+/** What is in flight has its own place; what is left out is so here, because lists know exact matches only. */
+function settledOf(records: readonly DispatchRecord[], filters: readonly Filter[]): DispatchRecord[] {
+  return records.filter((record) => record.outcome !== null && matches(filters, record));
 }
 
 export function addToTail(records: readonly DispatchRecord[]): void {

@@ -51,6 +51,18 @@ export function startOfDate(zone: string, year: number, month: number, day: numb
   return wall - offsetOf(zone, start + 3 * HOUR_MS) + (offsetOf(zone, start + 3 * HOUR_MS) - offsetOf(zone, start));
 }
 
+/** `2026-11-21T09:30`, as fields for dates have it, of a zone; null where it is no moment. */
+export function momentOf(zone: string, text: string): number | null {
+  const wall = Date.parse(`${text}Z`);
+  if (!Number.isFinite(wall)) return null;
+  const guess = wall - offsetOf(zone, wall);
+  return wall - offsetOf(zone, guess);
+}
+
+export function wallText(zone: string, ms: number): string {
+  return new Date(ms + offsetOf(zone, ms)).toISOString().slice(0, 16);
+}
+
 /** Midnight before a moment, moved by whole days on the calendar. */
 export function startOfDay(zone: string, ms: number, days = 0): number {
   const { year, month, day } = wallClock(zone, ms);

@@ -14,7 +14,7 @@ const LABELS: Readonly<Record<Tab, string>> = {
 };
 
 /** Tabs that there is something behind, for whoever has the page open. */
-export const SHOWN: readonly Tab[] = TABS.filter((tab) => tab === 'models');
+export const SHOWN: readonly Tab[] = TABS.filter((tab) => tab === 'models' || tab === 'customers');
 
 export function Head() {
   const { tab } = looked.value;

@@ -2,8 +2,10 @@
  * The table of sums by group. Sorted by any column, clicked to filter, drawn only where it is seen: ten thousand sessions are
  * a table like any other. Rows have one height, so that the place of each is known without drawing it.
  */
+import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { look, looked } from '../address.ts';
+import { lineOf } from '../export-text.ts';
 import { serverNow } from '../facts.ts';
 import { toggled } from '../filter-text.ts';
 import { ago } from '../format.ts';
@@ -11,7 +13,10 @@ import { answers, version } from '../screen.ts';
 import type { Sums } from '../sums.ts';
 import { GROUP_LABELS } from './controls.tsx';
 import { Exact } from './exact.tsx';
+import { ExportButtons } from './export-buttons.tsx';
 import { allOf, COLUMNS, type Row, rowsOf, sorted } from './rows.ts';
+import { Spark, trendsOf } from './spark.tsx';
+import { madeOf } from './tiles.tsx';
 
 const ROW_PX = 34;
 /** Drawn beyond what is seen, above and below. */
@@ -19,30 +24,51 @@ const SPARE_ROWS = 12;
 
 export function Table() {
   version.value;
-  const { table, sources } = answers.value!;
+  const { table, sources, chart, chartGroup } = answers.value!;
   const { sort, group } = looked.value;
+  const hasAll = useSignal(false);
   const all = rowsOf(table);
   const total = allOf(sources);
   const rows = sorted(all, total, sort);
   const { body, first, last } = useSeen(rows.length);
   const shown = rows.slice(first, last);
+  const trends = chartGroup === group ? trendsOf(chart, looked.value.zone) : null;
   return (
     <div class="card table-card">
+      <header class="bar">
+        <h2>{GROUP_LABELS[group]}s</h2>
+        <ExportButtons
+          name={`${group}-${looked.value.range.name}`}
+          lines={() => rows.map(({ name, sums }) => lineOf({ [group]: name }, sums))}
+        />
+      </header>
       <section class="scroll" tabIndex={0} aria-label={`Sums by ${GROUP_LABELS[group].toLowerCase()}`}>
-        <table class="sums" aria-rowcount={rows.length + 2}>
+        <table class={`sums${hasAll.value ? ' all' : ''}`} aria-rowcount={rows.length + 2}>
           <thead>
             <tr>
               <Heading id="name" label={GROUP_LABELS[group]} meaning={GROUP_LABELS[group]} />
               {COLUMNS.map((column) => (
                 <Heading key={column.id} {...column} />
               ))}
+              <th scope="col" class="rare">
+                Made of
+              </th>
+              <th scope="col" class="rare">
+                Trend
+              </th>
               <Heading id="seen" label="Last seen" meaning="When a dispatch was last settled" />
             </tr>
           </thead>
           <tbody ref={body}>
             <Spacer rows={first} />
             {shown.map((row, at) => (
-              <RowLine key={row.name ?? '\0'} row={row} total={total} index={first + at + 2} />
+              <RowLine
+                key={row.name ?? '\0'}
+                row={row}
+                total={total}
+                index={first + at + 2}
+                trend={trends?.get(row.name) ?? []}
+              />
             ))}
             <Spacer rows={rows.length - last} />
           </tbody>
@@ -52,6 +78,10 @@ export function Table() {
               {COLUMNS.map((column) => (
                 <Cell key={column.id} column={column} row={{ name: null, sums: total }} total={total} />
               ))}
+              <td class="rare">
+                <MadeOf sums={total} />
+              </td>
+              <td class="rare" />
               <td />
             </tr>
           </tfoot>
@@ -96,7 +126,7 @@ function Heading({
   );
 }
 
-function RowLine({ row, total, index }: { row: Row; total: Sums; index: number }) {
+function RowLine({ row, total, index, trend }: { row: Row; total: Sums; index: number; trend: readonly number[] }) {
   const { group, zone } = looked.value;
   const name = row.name;
   return (
@@ -120,10 +150,30 @@ function RowLine({ row, total, index }: { row: Row; total: Sums; index: number }
       {COLUMNS.map((column) => (
         <Cell key={column.id} column={column} row={row} total={total} />
       ))}
+      <td class="rare">
+        <MadeOf sums={row.sums} />
+      </td>
+      <td class="rare trend">
+        <Spark points={trend} />
+      </td>
       <td>
         <Exact value={row.sums.lastSettledAt}>{ago(row.sums.lastSettledAt, serverNow(), zone)}</Exact>
       </td>
     </tr>
+  );
+}
+
+const MADE_OF = ['reported', 'partial', 'estimated', 'none'] as const;
+
+/** How sure the counts are, as a bar, in words for whoever does not see it. */
+function MadeOf({ sums }: { sums: Sums }) {
+  const text = madeOf(sums);
+  return (
+    <span class="made" role="img" aria-label={text} title={text}>
+      {MADE_OF.map((name) =>
+        sums[name] === 0 ? null : <span key={name} class={`made-${name}`} style={{ flexGrow: sums[name] }} />,
+      )}
+    </span>
   );
 }
 
@@ -147,7 +197,7 @@ function Spacer({ rows }: { rows: number }) {
   if (rows <= 0) return null;
   return (
     <tr aria-hidden="true" class="spacer">
-      <td colSpan={COLUMNS.length + 2} style={{ height: `${rows * ROW_PX}px` }} />
+      <td colSpan={COLUMNS.length + 4} style={{ height: `${rows * ROW_PX}px` }} />
     </tr>
   );
 }

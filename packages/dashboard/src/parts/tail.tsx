@@ -18,7 +18,7 @@ export function Tail() {
   return (
     <section class="card tail" aria-label="Dispatches">
       <h2>
-        Dispatches
+        Latest dispatches
         <button
           type="button"
           class="quiet"

@@ -6,6 +6,7 @@ import { GatewayError } from '../domain/errors.ts';
 import { type DispatchFilters, findDispatch, listDispatches } from '../ledger/questions.ts';
 import { reconcile } from '../ledger/reconcile.ts';
 import { usageAnswer } from '../ledger/usage-answer.ts';
+import { type Excluded, GROUP_COLUMNS } from '../ledger/usage-question.ts';
 import type { Clock } from '../lib/clock.ts';
 import { isZone } from '../lib/zones.ts';
 import type { Store } from '../store/store.ts';
@@ -28,6 +29,7 @@ interface UsageQuery extends FilterQuery {
   tz?: string;
   latency?: boolean;
   limit: number;
+  exclude?: string[];
 }
 
 export interface FilterQuery {
@@ -67,7 +69,7 @@ export function asking(app: FastifyInstance, { store, runs, clock }: AskingDeps)
   });
 
   app.get<{ Querystring: UsageQuery }>('/api/v1/usage', { config, schema: USAGE }, (request) => {
-    const { from, to, groupBy, bucket = null, tz = 'UTC', latency, limit, tenant, ...filters } = request.query;
+    const { from, to, groupBy, bucket = null, tz = 'UTC', latency, limit, tenant, exclude, ...filters } = request.query;
     if (!isZone(tz)) {
       throw new GatewayError('invalid_request', '`tz` is no time zone known here; write it like Europe/Berlin.', {
         param: 'tz',
@@ -84,6 +86,7 @@ export function asking(app: FastifyInstance, { store, runs, clock }: AskingDeps)
       ...(latency === undefined ? {} : { latency }),
       limit,
       filters: filtersOf(filters),
+      ...(exclude === undefined ? {} : { excluded: excludedOf(exclude) }),
     });
   });
 
@@ -141,6 +144,25 @@ export function filtersOf({ agent, session, endUser, run, ...same }: Omit<Filter
     ...(endUser === undefined ? {} : { endUserId: endUser }),
     ...(run === undefined ? {} : { runId: run }),
   };
+}
+
+const EXCLUDABLE = { ...GROUP_COLUMNS, run: 'runId' } as const;
+
+/** `model:gpt-5`, each as a parameter of its own: a value may hold any character. */
+function excludedOf(terms: readonly string[]): Excluded {
+  const excluded: { -readonly [Column in keyof Excluded]: string[] } = {};
+  for (const term of terms) {
+    const colon = term.indexOf(':');
+    const column = EXCLUDABLE[term.slice(0, colon) as keyof typeof EXCLUDABLE];
+    if (colon < 0 || column === undefined) {
+      const names = Object.keys(EXCLUDABLE).join(', ');
+      throw new GatewayError('invalid_request', `\`exclude\` is like model:gpt-5, with one of ${names}.`, {
+        param: 'exclude',
+      });
+    }
+    excluded[column] = [...(excluded[column] ?? []), term.slice(colon + 1)];
+  }
+  return excluded;
 }
 
 function periodOf(from: string | undefined, to: string | undefined, now: number): { fromMs: number; toMs: number } {

@@ -145,6 +145,12 @@ export const USAGE = {
         default: ROWS_DEFAULT,
         description: 'Rows without a bucket, the costliest first; `rowsOmitted` counts the rest, the totals hold it.',
       },
+      exclude: {
+        type: 'array',
+        items: text('What to leave out, e.g. `model:gpt-5`.'),
+        maxItems: 32,
+        description: 'What to leave out, e.g. `model:gpt-5`; may be given several times.',
+      },
       ...FILTERS,
       outcome: { type: 'string', enum: OUTCOMES },
       run: text('Exactly this run.'),

@@ -18,7 +18,11 @@ export interface UsageQuestion {
   /** Rows at most; 1000 when absent. */
   limit?: number;
   filters: UsageFilters;
+  /** What is left out: entries with one of these values. What has none of a kind is not left out. */
+  excluded?: Excluded;
 }
+
+export type Excluded = { readonly [Column in keyof UsageFilters | 'tenantId']?: readonly string[] };
 
 /** The question once it is known whose entries it is about. */
 export interface TenantsQuestion extends UsageQuestion {
@@ -50,14 +54,17 @@ export const GROUP_COLUMNS = {
 } as const satisfies Record<UsageGroup, string>;
 
 /** Sessions, end users, runs and minutes are in no rollup: they are summed from the entries. */
-export function needsEntries({ groupBy, filters, bucket }: UsageQuestion): boolean {
+export function needsEntries({ groupBy, filters, bucket, excluded = {} }: UsageQuestion): boolean {
   return (
     bucket === 'minute' ||
     groupBy.includes('session') ||
     groupBy.includes('endUser') ||
     filters.sessionKey !== undefined ||
     filters.endUserId !== undefined ||
-    filters.runId !== undefined
+    filters.runId !== undefined ||
+    excluded.sessionKey !== undefined ||
+    excluded.endUserId !== undefined ||
+    excluded.runId !== undefined
   );
 }
 

@@ -89,15 +89,21 @@ export function keepsOutcome(question: TenantsQuestion, tier: Tier): boolean {
   return tier === 'quarter' || shapeKeeps(shapeOf(question), 'outcome');
 }
 
-function shapeOf({ groupBy, filters }: TenantsQuestion): Shape {
+function shapeOf({ groupBy, filters, excluded = {} }: TenantsQuestion): Shape {
   const filtered = (Object.keys(filters) as (keyof UsageFilters)[]).filter((name) => filters[name] !== undefined);
-  return shapeFor([...groupBy.map((group) => GROUP_COLUMNS[group]), ...filtered]);
+  return shapeFor([...groupBy.map((group) => GROUP_COLUMNS[group]), ...filtered, ...Object.keys(excluded)]);
 }
 
-export function filtered({ filters }: Pick<UsageQuestion, 'filters'>, alias: string): RawBuilder<unknown> {
+export function filtered(
+  { filters, excluded = {} }: Pick<UsageQuestion, 'filters' | 'excluded'>,
+  alias: string,
+): RawBuilder<unknown> {
   const conditions = (Object.entries(filters) as [keyof UsageFilters, string | undefined][])
     .filter(([, value]) => value !== undefined)
     .map(([column, value]) => sql`${sql.ref(`${alias}.${column}`)} = ${value}`);
+  for (const [column, values] of Object.entries(excluded)) {
+    conditions.push(sql`coalesce(${sql.ref(`${alias}.${column}`)}, '') not in (${sql.join(values)})`);
+  }
   return conditions.length === 0 ? sql`1 = 1` : sql.join(conditions, sql` and `);
 }
 

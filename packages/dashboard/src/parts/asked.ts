@@ -1,0 +1,31 @@
+/** An answer for a tab that is not the Models tab: asked when it opens and when what is looked at changes, and again every few seconds. */
+import { type Signal, useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { messageOf } from '../screen.ts';
+
+const AGAIN_MS = 5_000;
+
+export interface Asked<Answer> {
+  answer: Signal<Answer | null>;
+  problem: Signal<string>;
+  again(): Promise<void>;
+}
+
+export function useAsked<Answer>(key: string, ask: () => Promise<Answer>): Asked<Answer> {
+  const answer = useSignal<Answer | null>(null);
+  const problem = useSignal('');
+  const again = async (): Promise<void> => {
+    try {
+      answer.value = await ask();
+      problem.value = '';
+    } catch (error) {
+      problem.value = messageOf(error);
+    }
+  };
+  useEffect(() => {
+    void again();
+    const timer = setInterval(() => document.hidden || void again(), AGAIN_MS);
+    return () => clearInterval(timer);
+  }, [key]);
+  return { answer, problem, again };
+}
