@@ -6,3 +6,4 @@
 export type * from '@weighbridge/protocol';
 export { ApiError } from './api-error.ts';
 export * from './client.ts';
+export type * from './queries.ts';
