@@ -120,6 +120,43 @@ taken away. A gateway that still has other prices than the configuration is refu
       'weighbridge prices reprice --since 7d --unpriced',
     ],
   },
+  webhooks: {
+    text: 'Who is told of each dispatch: [webhooks.md](webhooks.md). All but `listen` ask the running gateway.',
+  },
+  'webhooks list': {
+    text: 'Endpoints of the file and those that were made. `behind` counts numbers of the event log; `paused` is one that failed five times in a row and is tried now and then.',
+    examples: ['weighbridge webhooks list'],
+  },
+  'webhooks add': {
+    text: 'Public https addresses only; what goes to this machine or a private network stands in the file.',
+    examples: [
+      'weighbridge webhooks add https://billing.example.com/usage --tenant acme',
+      'weighbridge webhooks add https://ops.example.com/failed --filter outcome=failed --format cloudevents',
+    ],
+  },
+  'webhooks remove': { text: 'With its place in the log. Endpoints of the file are taken out there.' },
+  'webhooks enable': { text: 'After 410 had disabled it, or somebody had.' },
+  'webhooks disable': { text: 'Its events wait in the log.' },
+  'webhooks test': {
+    text: 'The message is of type `webhook.test` and sums up to nothing. Exit code 1 when it is not delivered.',
+    examples: ['weighbridge webhooks test usage'],
+  },
+  'webhooks rotate': { text: 'The new secret alone goes to stdout.' },
+  'webhooks deliveries': {
+    text: 'What was delivered is not among them.',
+    examples: ['weighbridge webhooks deliveries usage --dead'],
+  },
+  'webhooks replay': {
+    text: 'At least once, as ever: a receiver knows repeats by their `webhook-id`.',
+    examples: [
+      'weighbridge webhooks replay usage --from 1234',
+      'weighbridge webhooks replay usage --since 2026-11-20T00:00:00Z',
+    ],
+  },
+  'webhooks listen': {
+    text: 'For trying: put its address into the file with `allowPrivate: true`. `--status 500` shows what retries look like.',
+    examples: ['weighbridge webhooks listen --port 9000'],
+  },
   keys: {
     text: 'Who may call, for which tenant, and what: [keys.md](keys.md). Through the running gateway; where none runs, on the ledger’s database.',
   },

@@ -28,6 +28,10 @@ const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<Verb
     load: () => import('./prices.ts'),
   },
   keys: { summary: 'make, list and revoke the keys of callers', load: () => import('./keys.ts') },
+  webhooks: {
+    summary: 'who is told of each dispatch, and what was not delivered',
+    load: () => import('./webhooks.ts'),
+  },
   ledger: { summary: 'verify, rebuild, export, back up or import the ledger', load: () => import('./ledger.ts') },
   dispatches: {
     summary: 'single dispatches, newest first; `dispatches show ID`',
