@@ -33,7 +33,7 @@ const SHORT = {
   /** Events that wait for a webhook's receiver that is away. */
   webhookBacklog: { sqlite: 5_000, postgres: 1_000 },
   /** SIGKILLs of a gateway while it delivers. */
-  webhookKills: 3,
+  webhookKills: 2,
 };
 
 const LONG: typeof SHORT = {

@@ -12,6 +12,8 @@ import type { Claim, ClaimInput, CursorInput, FollowerName } from './scripts.ts'
 
 /** How long a holder that vanished keeps a follower from the others. */
 const LEASE_MS = 10_000;
+/** The holder on a database that has one process. */
+const ALONE = 'alone';
 /** Pause before another try while the database is away. */
 const AWAY_MS = 250;
 
@@ -85,7 +87,9 @@ function claimFollower(
   options: HoldOptions,
 ): Promise<Claim> {
   const { tenantId, name, leaseMs = LEASE_MS } = options;
-  return store.write<Claim>('claimFollowers', { tenantId, name, holder, leaseMs } satisfies ClaimInput);
+  // Where nobody else can be, whoever held it before is dead: its lease is not waited for.
+  const by = store.exclusive ? ALONE : holder;
+  return store.write<Claim>('claimFollowers', { tenantId, name, holder: by, leaseMs } satisfies ClaimInput);
 }
 
 /** Returns when the work does: the signal fired or the lease is lost. Gives the lease back in the first case. */
