@@ -294,9 +294,9 @@ export const OPTIONS = {
   'limits.answerBytesMax': bytes(67_108_864, GIB, 'Longest answer of a provider that is not streamed.'),
   'limits.runsMax': count(1_024, 1_000_000, 'Runs in flight at once; 503 `overloaded` beyond.'),
   'limits.eventLoopLagMaxMs': ms(
-    300,
+    30,
     60_000,
-    'How long calls may wait for the event loop before those that come last are shed with 503 `overloaded`, at the door and only as many as this machine cannot keep up with; 0 is off.',
+    'How late the event loop may be in the mean before calls are shed with 503 `overloaded`, at the door and only as many as this machine cannot keep up with; a burst of a thousand calls gets in; 0 is off.',
   ),
   'limits.ledgerWaitMaxMs': ms(
     2_000,

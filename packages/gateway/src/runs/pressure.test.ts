@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Pressure, type PressureLimits } from './pressure.ts';
 
-const LIMITS: PressureLimits = { eventLoopLagMaxMs: 50, ledgerWaitMaxMs: 1000 };
+const LIMITS: PressureLimits = { eventLoopLagMaxMs: 30, ledgerWaitMaxMs: 1000 };
 /** What calls cost: while they come in, after that, and when they are refused. Alone the machine does 1000 a second. */
 const ENTER_MS = 0.3;
 const LATER_MS = 0.7;
@@ -12,7 +12,7 @@ const CAN_DO = 1000 / (ENTER_MS + LATER_MS);
 
 /** Runs in flight, of which a few would never be shed. */
 const MANY = 100;
-const NOTHING_WAITS = { oldestWaitMs: 0, unanswered: 0 };
+const NOTHING_WAITS = { oldestWaitMs: 0 };
 
 /** An event loop whose turns take as long as the work in them. */
 class Machine {
@@ -55,6 +55,11 @@ class Machine {
     return this;
   }
 
+  /** Others took the machine for a while. */
+  makeLate(): void {
+    for (let sample = 0; sample < 10; sample++) this.pressure.sample(this.now, 100, NOTHING_WAITS);
+  }
+
   #arrive(): void {
     if (this.pressure.admit(this.now, MANY)) {
       this.admitted++;
@@ -80,7 +85,7 @@ test('a machine that keeps up refuses nobody', () => {
 
 test('a burst, or one long pause, is not overload', () => {
   const machine = new Machine().run(1000, CAN_DO / 4);
-  machine.run(1, 100_000);
+  machine.run(2, 500_000);
   machine.run(1000, CAN_DO / 4);
   machine.run(1, CAN_DO / 4, 300);
   machine.run(2000, CAN_DO / 4);
@@ -89,7 +94,7 @@ test('a burst, or one long pause, is not overload', () => {
 
 test('with four times its load a machine does nearly what it can, in short turns, and shedding ends when the load does', () => {
   const machine = new Machine().run(2000, CAN_DO / 2);
-  machine.run(1000, 4 * CAN_DO);
+  machine.run(4000, 4 * CAN_DO);
   assert.deepEqual(machine.changes, [true]);
   const before = machine.admitted;
   const startedAt = machine.now;
@@ -97,20 +102,26 @@ test('with four times its load a machine does nearly what it can, in short turns
   machine.run(10_000, 4 * CAN_DO);
   const perSecond = ((machine.admitted - before) * 1000) / (machine.now - startedAt);
   const left = 1 - 3 * CAN_DO * (REFUSE_MS / 1000);
-  assert.ok(perSecond > CAN_DO * left * 0.8, `${perSecond} calls a second`);
-  assert.ok(machine.longestTurnMs < 3 * LIMITS.eventLoopLagMaxMs, `a turn took ${machine.longestTurnMs} ms`);
+  assert.ok(perSecond > CAN_DO * left * 0.9, `${perSecond} calls a second`);
+  assert.ok(machine.longestTurnMs < 30, `a turn took ${machine.longestTurnMs} ms`);
   machine.run(3000, CAN_DO / 4);
   assert.deepEqual(machine.changes, [true, false]);
 });
 
-test('from the first turn of an overload on, no turn takes in more than the limit’s worth', () => {
-  const machine = new Machine().run(2000, CAN_DO / 2);
-  const before = machine.admitted;
-  // In the second turn everybody is there who came in the first.
-  machine.run(502, 10 * CAN_DO, 500);
-  const most = LIMITS.eventLoopLagMaxMs / ENTER_MS + 2;
-  assert.ok(machine.admitted - before <= most, `${machine.admitted - before} got in`);
-  assert.ok(machine.refused > 1000, `${machine.refused} were refused`);
+test('a thousand calls at once get in, also where the loop is late; not a second thousand before it has kept up for a while', () => {
+  const machine = new Machine();
+  machine.makeLate();
+  machine.run(2, 1_000_000);
+  assert.equal(machine.refused, 0);
+  machine.run(100, CAN_DO / 4);
+  machine.makeLate();
+  machine.run(2, 1_000_000);
+  assert.ok(machine.refused > 900, `${machine.refused} were refused`);
+  const before = machine.refused;
+  machine.run(15_000, CAN_DO / 4);
+  machine.makeLate();
+  machine.run(2, 1_000_000);
+  assert.equal(machine.refused, before);
 });
 
 test('a machine that others keep busy does not refuse who comes seldom', () => {
@@ -120,38 +131,30 @@ test('a machine that others keep busy does not refuse who comes seldom', () => {
 
 test('a ledger that waits too long refuses everybody until it waits half as long', () => {
   const { pressure, changes } = new Machine();
-  pressure.sample(1, 0, { oldestWaitMs: 999, unanswered: 1 });
+  pressure.sample(1, 0, { oldestWaitMs: 999 });
   assert.equal(pressure.admit(2, MANY), true);
-  pressure.sample(3, 0, { oldestWaitMs: 1000, unanswered: 1 });
+  pressure.sample(3, 0, { oldestWaitMs: 1000 });
   assert.equal(pressure.admit(4, MANY), false);
-  pressure.sample(5, 0, { oldestWaitMs: 501, unanswered: 1 });
+  pressure.sample(5, 0, { oldestWaitMs: 501 });
   assert.equal(pressure.admit(6, MANY), false);
-  pressure.sample(7, 0, { oldestWaitMs: 499, unanswered: 1 });
+  pressure.sample(7, 0, { oldestWaitMs: 499 });
   assert.equal(pressure.admit(8, MANY), true);
   assert.deepEqual(changes, [true, false]);
 });
 
-test('many writes that wait together let few calls in at each turn, few writes that wait as long are a disk that pauses', () => {
-  const ends: (() => void)[] = [];
-  const pressure = new Pressure({ limits: () => LIMITS, atTurnEnd: (then) => ends.push(then) });
-  pressure.sample(1, 0, { oldestWaitMs: 400, unanswered: 20 });
-  assert.deepEqual([pressure.admit(2, MANY), pressure.admit(22, MANY)], [true, true]);
-  ends.pop()!();
-  pressure.sample(3, 0, { oldestWaitMs: 400, unanswered: 500 });
-  assert.deepEqual([pressure.admit(24, MANY), pressure.admit(44, MANY)], [true, false]);
-  ends.pop()!();
-  assert.equal(pressure.admit(45, MANY), true);
-});
-
-test('a few runs are never shed for a late loop', () => {
-  const pressure = new Pressure({ limits: () => LIMITS, atTurnEnd: () => {} });
-  for (let now = 0; now < 1000; now += 100) assert.equal(pressure.admit(now, 10), true);
-  assert.deepEqual([pressure.admit(1000, MANY), pressure.admit(1100, MANY)], [true, false]);
+test('a late loop takes in a few calls at each turn, and more only while hardly any are in flight', () => {
+  const machine = new Machine();
+  machine.makeLate();
+  machine.run(2, 1_100_000);
+  const admitted = (inFlight: number) =>
+    Array.from({ length: 40 }, () => machine.pressure.admit(machine.now, inFlight));
+  assert.equal(admitted(MANY).filter(Boolean).length, 8);
+  assert.equal(admitted(10).filter(Boolean).length, 40);
 });
 
 test('limits of 0 are off', () => {
   const machine = new Machine({ eventLoopLagMaxMs: 0, ledgerWaitMaxMs: 0 });
-  machine.pressure.sample(machine.now, 0, { oldestWaitMs: 1e9, unanswered: 1e9 });
+  machine.pressure.sample(machine.now, 0, { oldestWaitMs: 1e9 });
   machine.run(3000, 2 * CAN_DO);
   assert.equal(machine.refused, 0);
 });

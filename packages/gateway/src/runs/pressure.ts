@@ -2,14 +2,15 @@
  * Whether the machine keeps up: how late the event loop is, and how long the ledger's oldest write waits. A number of
  * runs cannot say that (a slow machine is full with ten, a fast one idles with a thousand), time can.
  *
- * What came while the loop was busy is all there at its next turn. So each turn takes in calls for a while, and what it
- * finds after that has waited too long already: it is refused, at the cost of reading its head. What a call costs later
- * makes the next turn longer, and so fewer get in: no rate has to be guessed. While there is shedding the while is short,
- * that those who are in be served soon; it is long otherwise, for a burst is not overload. The first of a turn always gets in.
+ * What came while the loop was busy is all there at its next turn, and every call that gets in makes the turns longer that
+ * it still needs to be answered. So a loop that is late takes in few calls at each turn and refuses the rest, at the cost of
+ * reading its head: turns stay short, and short turns are what keeps the admitted fast and refusals quick. No rate has to be
+ * guessed: there are as many turns as the machine can do. A burst is not overload: a thousand calls more than that get in
+ * before anybody is refused, and as many again only when the loop has kept up for a while.
  */
 
 export interface PressureLimits {
-  /** Lateness of the loop at which shedding begins, milliseconds; 0 is off. */
+  /** Lateness of the loop, in the mean, from which on it takes in few calls at each turn, milliseconds; 0 is off. */
   eventLoopLagMaxMs: number;
   /** Wait of the ledger's oldest write at which calls are refused until it is half, milliseconds; 0 is off. */
   ledgerWaitMaxMs: number;
@@ -18,8 +19,6 @@ export interface PressureLimits {
 /** What waits for the ledger. */
 export interface LedgerQueue {
   readonly oldestWaitMs: number;
-  /** Writes that have no answer yet. */
-  readonly unanswered: number;
 }
 
 export interface PressureView {
@@ -39,17 +38,13 @@ export interface PressureOptions {
 const SAMPLE_EVERY_MS = 20;
 /** Weight of one sample in the mean. With samples cut at twice the limit, one alone cannot reach it. */
 const SAMPLE_WEIGHT = 0.3;
-/**
- * So many writes that wait together for so many times the limit are calls that came faster than the ledger writes: some are
- * shed. Few that wait so long are a disk that pauses, and nobody is shed for that.
- */
-const CROWD = 128;
-const CROWD_WAIT_FACTOR = 2;
-const CROWDED_SHARE = 0.2;
+/** Calls that a late loop takes in at one turn. Few, that turns be short; more than one, that a slow turn be worth it. */
+const TURN_CALLS = 8;
+/** Calls that get in all the same after a time without lateness, and how long it must have lasted for all of them. */
+const BURST_CALLS = 1000;
+const BURST_REGAINED_MS = 10_000;
 /** Runs in flight up to which nobody is shed for a late loop: so few are not what makes it late, others on this machine are. */
 const FEW_RUNS = 32;
-/** The part of the limit for which a turn takes calls in while there is shedding. */
-const SHEDDING_SHARE = 0.5;
 /** Shedding ends when nothing was refused for this long. */
 const CALM_MS = 1_000;
 
@@ -60,13 +55,16 @@ export class Pressure {
   #lagMs = 0;
   #ledgerWaitMs = 0;
   #isLedgerSlow = false;
-  #isLedgerCrowded = false;
   #isShedding = false;
   #refusedAt = Number.NEGATIVE_INFINITY;
-  /** When the first call of this turn came; null: none yet. */
-  #turnBegan: number | null = null;
+  /** Calls that came in at this turn of the loop. */
+  #turnCalls = 0;
+  #isInTurn = false;
+  #burst = BURST_CALLS;
+  #sampledAt: number | null = null;
   readonly #endTurn = (): void => {
-    this.#turnBegan = null;
+    this.#isInTurn = false;
+    this.#turnCalls = 0;
   };
 
   constructor({ limits, onChange = () => {}, atTurnEnd = setImmediate }: PressureOptions) {
@@ -78,31 +76,40 @@ export class Pressure {
   /** Whether one more call may come in beside those in flight. Times are milliseconds of a monotonic clock. */
   admit(now: number, inFlight: number): boolean {
     if (this.#isLedgerSlow) return false;
-    if (inFlight < FEW_RUNS) return true;
-    if (this.#turnBegan === null) {
-      this.#turnBegan = now;
+    const lagMax = this.#limits().eventLoopLagMaxMs;
+    if (lagMax === 0) return true;
+    if (!this.#isInTurn) {
+      this.#isInTurn = true;
       this.#atTurnEnd(this.#endTurn);
+    }
+    this.#turnCalls++;
+    if (this.#turnCalls <= TURN_CALLS || inFlight < FEW_RUNS || !this.#isLate(lagMax)) return true;
+    if (this.#burst >= 1) {
+      this.#burst--;
       return true;
     }
-    const lagMax = this.#limits().eventLoopLagMaxMs;
-    const isLate = this.#isShedding || this.#lagMs >= lagMax;
-    const share = this.#isLedgerCrowded ? CROWDED_SHARE : isLate ? SHEDDING_SHARE : 1;
-    if (lagMax === 0 || now - this.#turnBegan < lagMax * share) return true;
     this.#refusedAt = now;
     if (!this.#isShedding) this.#change(() => (this.#isShedding = true));
     return false;
   }
 
+  #isLate(lagMax: number): boolean {
+    return this.#isShedding || this.#lagMs >= lagMax;
+  }
+
   /** One measurement. */
-  sample(now: number, lagMs: number, { oldestWaitMs, unanswered }: LedgerQueue): void {
+  sample(now: number, lagMs: number, { oldestWaitMs }: LedgerQueue): void {
     const { eventLoopLagMaxMs: lagMax, ledgerWaitMaxMs: waitMax } = this.#limits();
     this.#ledgerWaitMs = oldestWaitMs;
-    this.#isLedgerCrowded = unanswered >= CROWD && oldestWaitMs >= CROWD_WAIT_FACTOR * lagMax;
+    const sinceMs = this.#sampledAt === null ? 0 : now - this.#sampledAt;
+    this.#sampledAt = now;
     this.#lagMs += SAMPLE_WEIGHT * (Math.min(lagMs, 2 * (lagMax || lagMs)) - this.#lagMs);
     this.#change(() => {
       this.#isLedgerSlow = waitMax > 0 && oldestWaitMs >= (this.#isLedgerSlow ? waitMax / 2 : waitMax);
       if (now - this.#refusedAt >= CALM_MS || lagMax === 0) this.#isShedding = false;
     });
+    if (!this.#isLate(lagMax))
+      this.#burst = Math.min(BURST_CALLS, this.#burst + (BURST_CALLS * sinceMs) / BURST_REGAINED_MS);
   }
 
   get view(): PressureView {
