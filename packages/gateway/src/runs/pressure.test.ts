@@ -102,7 +102,7 @@ test('with four times its load a machine does nearly what it can, in short turns
   machine.run(10_000, 4 * CAN_DO);
   const perSecond = ((machine.admitted - before) * 1000) / (machine.now - startedAt);
   const left = 1 - 3 * CAN_DO * (REFUSE_MS / 1000);
-  assert.ok(perSecond > CAN_DO * left * 0.9, `${perSecond} calls a second`);
+  assert.ok(perSecond > CAN_DO * left * 0.8, `${perSecond} calls a second`);
   assert.ok(machine.longestTurnMs < 30, `a turn took ${machine.longestTurnMs} ms`);
   machine.run(3000, CAN_DO / 4);
   assert.deepEqual(machine.changes, [true, false]);
