@@ -240,7 +240,7 @@ async function startOn(
     reloads,
   });
   const sockets = new WebSocketDoor({
-    ...{ runs, ledger, store, clock, ids, pressure, lines, access, turns, sessions: remembered.sessions },
+    ...{ runs, ledger, store, clock, ids, pressure, lines, access, turns, events, sessions: remembered.sessions },
     catalogue: { listed: () => setup.catalogue.listed(), find: (ref) => setup.catalogue.find(ref) },
     config: () => setup.config,
     configFile: () => origin?.loaded.file ?? null,

@@ -82,6 +82,7 @@ export class Connection implements Peer {
   #waiting: { number: number; since: number } | null = null;
   readonly #onFlushed = (): void => this.#flush();
   followsSessions = false;
+  followsUsage = false;
   readonly followedKeys = new Set<string>();
   /** Something came from it since the last ping. */
   isAlive = true;

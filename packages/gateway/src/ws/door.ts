@@ -11,6 +11,7 @@ import { type Caller, isOperator } from '../domain/caller.ts';
 import type { GatewayConfig } from '../domain/config.ts';
 import type { GatewayError } from '../domain/errors.ts';
 import { isForeign } from '../domain/own-origin.ts';
+import type { EventLog } from '../events/log.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { IdSource } from '../lib/ids.ts';
 import type { LineRing } from '../lib/line-ring.ts';
@@ -29,6 +30,7 @@ import { WireSchemas } from './schemas.ts';
 import { SessionEvents } from './session-events.ts';
 import { SessionRows } from './session-rows.ts';
 import { Standing, viewOf } from './standing.ts';
+import { UsageEvents } from './usage-events.ts';
 
 /** How long clients may take to close once they were told that the gateway stops. */
 const FAREWELL_MS = 1_500;
@@ -49,6 +51,7 @@ export interface DoorDeps {
   runs: { readonly draining: boolean; atDoor(): GatewayError | null };
   turns: Pick<Turns, 'start' | 'abort' | 'wait' | 'live' | 'sessionOf' | 'onEvent'>;
   sessions: Sessions;
+  events: Pick<EventLog, 'lastSeq' | 'follow'>;
   ledger: { readonly ledgerId: string };
   catalogue: Pick<Catalogue, 'find' | 'listed'>;
   pressure: { readonly view: { shedding: boolean; eventLoopLagMs: number } } | null;
@@ -71,6 +74,7 @@ export class WebSocketDoor {
   readonly #standing: Standing;
   readonly #runEvents: RunEvents;
   readonly #sessionEvents: SessionEvents;
+  readonly #usageEvents: UsageEvents;
   readonly #stopListening: (() => void)[];
   /** Sockets that have not connected yet, those on their way to be one included. */
   #handshakes = 0;
@@ -90,6 +94,7 @@ export class WebSocketDoor {
       ...{ hub: this.#hub, rows: this.#rows, sessions, now, report },
       newMessageId: () => ids.next('msg'),
     });
+    this.#usageEvents = new UsageEvents({ hub: this.#hub, events: deps.events, report });
     this.#stopListening = [
       turns.onEvent((event) => {
         this.#runEvents.take(event);
@@ -118,6 +123,7 @@ export class WebSocketDoor {
     await this.#sessionEvents.settled();
     this.#standing.close();
     this.#runEvents.close();
+    this.#usageEvents.close();
     this.#hub.broadcast('shutdown', { reason: 'gateway stopping' }, { tenantId: null, among: () => true });
     await this.#hub.told();
     for (const connection of [...this.#hub.all(), ...this.#unopened])
@@ -218,6 +224,7 @@ export class WebSocketDoor {
       presence: ({ caller }) => this.#standing.presence(caller),
       status: ({ caller }) => this.#standing.status(caller),
       rows: this.#rows,
+      listen: () => this.#usageEvents.listen(),
       now: () => clock.now(),
       sessionOfRun: (tenantId, runId) => turns.sessionOf(tenantId, runId),
       atDoor: () => runs.atDoor(),

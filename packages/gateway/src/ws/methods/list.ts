@@ -8,6 +8,7 @@ import { type SessionChangeDeps, sessionChangeMethods } from './session-changes.
 import { type SessionMethodsDeps, sessionMethods } from './sessions.ts';
 import { type TurnMethodsDeps, turnMethods } from './turns.ts';
 import { type UsageMethodsDeps, usageMethods } from './usage.ts';
+import { type UsageEventMethodsDeps, usageEventMethods } from './usage-events.ts';
 
 export type MethodsDeps = GatewayMethodsDeps &
   AgentMethodsDeps &
@@ -15,7 +16,8 @@ export type MethodsDeps = GatewayMethodsDeps &
   ChatMethodsDeps &
   SessionMethodsDeps &
   SessionChangeDeps &
-  UsageMethodsDeps;
+  UsageMethodsDeps &
+  UsageEventMethodsDeps;
 
 export function allMethods(deps: MethodsDeps): ReadonlyMap<string, Method> {
   const list = [
@@ -26,6 +28,7 @@ export function allMethods(deps: MethodsDeps): ReadonlyMap<string, Method> {
     ...sessionMethods(deps),
     ...sessionChangeMethods(deps),
     ...usageMethods(deps),
+    ...usageEventMethods(deps),
     ...emptyMethods(),
   ];
   const byName = new Map(list.map((own) => [own.name, own]));

@@ -42,6 +42,8 @@ export interface Peer {
   readonly grantedScopes: ReadonlySet<WireScope>;
   /** Wants `sessions.changed`. */
   followsSessions: boolean;
+  /** Wants every dispatch as it is settled. */
+  followsUsage: boolean;
   /** Keys of sessions whose messages it wants. */
   readonly followedKeys: Set<string>;
   /** The socket is gone. */
