@@ -42,7 +42,7 @@ import type { Store } from './store/store.ts';
 import { WebhookRegister } from './webhooks/register.ts';
 import { DELIVERY_SCRIPTS, WEBHOOK_WRITES } from './webhooks/room.ts';
 import { Webhooks } from './webhooks/webhooks.ts';
-import { type Losses, pluginsDeps, processView, watchDisk, watchPressure } from './wiring.ts';
+import { type Losses, pluginsDeps, processView, runTelling, watchDisk, watchPressure } from './wiring.ts';
 import { WebSocketDoor } from './ws/door.ts';
 
 export interface Origin {
@@ -167,6 +167,7 @@ async function startOn(
     announce: (seq) => events.announce(seq),
     log,
   });
+  const plugins = new Plugins(pluginsDeps(config, { store, clock, ids, log, ledger, events }));
   const runs = new Runs({
     disk,
     pressure,
@@ -184,9 +185,13 @@ async function startOn(
     },
     clock,
     ids,
+    interceptor: plugins.interceptor(() => setup.config.outboundHeaders),
+    telling: runTelling(
+      { events, clock, ids, log, wants: (type) => plugins.wants(type) || webhooks.wants(type) },
+      () => setup.config,
+    ),
     report: (error) => log.error({ err: error }, 'a run ended with a bug of ours'),
   });
-  const plugins = new Plugins(pluginsDeps(config, { store, clock, ids, log, ledger, events }));
   const measured = processMetrics(processView({ store, clock, ledger, runs, plugins, losses }));
   const turns = remembered.turns(runs);
   const closing = new AbortController();

@@ -5,6 +5,7 @@
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import type { GatewayConfig } from './domain/config.ts';
+import type { RunTelling } from './domain/run-facts.ts';
 import type { EventLog } from './events/log.ts';
 import type { ProcessView } from './http/process-metrics.ts';
 import type { StoredLedger } from './ledger/ledger.ts';
@@ -43,6 +44,23 @@ export function pluginsDeps(config: GatewayConfig, around: PluginSurroundings): 
       died: (plugin, reason) => log.warn({ plugin, reason }, 'a plugin’s process ended; it is started anew'),
       setAside: (plugin, seq, reason) => log.warn({ plugin, seq, reason }, 'an event was set aside for a plugin'),
       bug: (error) => log.error({ err: error }, 'a plugin is not followed for any more'),
+    },
+  };
+}
+
+interface TellingSurroundings extends Pick<PluginSurroundings, 'events' | 'clock' | 'ids' | 'log'> {
+  wants: (type: string) => boolean;
+}
+
+/** Runs are told of only where somebody follows them: that is two more rows for each call. */
+export function runTelling(around: TellingSurroundings, config: () => GatewayConfig): RunTelling {
+  const { events, clock, ids, log, wants } = around;
+  return {
+    wants: (type) => config().events.runs === 'always' || wants(type),
+    tell: (type, fact) => {
+      const { tenantId, runId: subject } = fact;
+      const told = { tenantId, id: ids.next('evt'), type, subject, payload: JSON.stringify(fact), now: clock.now() };
+      events.append(told).catch((error: unknown) => log.warn({ err: error, type }, 'a run was not told of'));
     },
   };
 }

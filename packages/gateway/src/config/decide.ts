@@ -94,6 +94,7 @@ export function decide(input: DecideInput): Decision {
     },
     limits: decideLimits(tree, database),
     plugins: decidePlugins(tree, input.file),
+    events: { runs: setting(tree, 'events.runs') ?? 'wanted' },
     webhooks,
     sessions: decideSessions(tree),
     warnings: [...findings.warnings, ...generalWarnings(tree, endpoints, findings)],

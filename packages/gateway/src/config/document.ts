@@ -30,7 +30,7 @@ configuration. The state directory is \`--state-dir\`, else \`WEIGHBRIDGE_STATE_
 with \`--config\`. It is JSON5. \`"\${NAME}"\` in a text is replaced by that environment variable, which must be set; \`"$\${NAME}"\`
 stays as \`"\${NAME}"\`. The file is never written by the gateway.
 
-**What is not understood.** In our own sections (\`ledger\`, \`sessions\`, \`metering\`, \`limits\`, \`upstream\`, \`webhooks\`) an unknown key is an error. OpenClaw's
+**What is not understood.** In our own sections (\`events\`, \`ledger\`, \`sessions\`, \`metering\`, \`limits\`, \`upstream\`, \`webhooks\`) an unknown key is an error. OpenClaw's
 keys that Weighbridge does not use are listed in one warning. All errors are shown at once and nothing is started.
 
 \`\`\`json5
@@ -88,6 +88,7 @@ read. \`openclaw/default\` is the one with \`default: true\`, or the only one. W
     text: `Endpoints of the operator's own; others are made with \`webhooks add\` or through the API. [webhooks.md](webhooks.md) tells
 formats, signatures, retries and which addresses are refused.`,
   },
+  { title: 'Events', prefixes: ['events.'], text: 'What is put into the event log beside usage.' },
   { title: 'Ledger', prefixes: ['ledger.'], text: 'How much must survive what.' },
   {
     title: 'Sessions',

@@ -200,6 +200,12 @@ export const OPTIONS = {
     RESTART,
   ),
 
+  'events.runs': choice(
+    'wanted',
+    ['wanted', 'always'],
+    'Whether `run.started` and `run.ended` are put into the event log for each call, or only while a plugin or a webhook follows them.',
+  ),
+
   'ledger.durability': choice(
     'power',
     ['strict', 'power', 'process'],
@@ -352,6 +358,7 @@ export type OptionPath = keyof typeof OPTIONS;
 
 /** Sections that are ours alone: an unknown key there is an error, elsewhere it may be OpenClaw's. */
 export const OWN_SECTIONS: ReadonlySet<string> = new Set([
+  'events',
   'ledger',
   'metering',
   'limits',

@@ -66,6 +66,11 @@ export class Dispatch implements UpstreamHandlers {
     return this.#metering?.meter ?? null;
   }
 
+  /** How it ended; null until it has. */
+  get outcome(): End | null {
+    return this.#end;
+  }
+
   /** Generated tokens so far, an estimate. */
   get outputTokens(): number {
     return tokensOfBytes(this.#meter?.outputBytes ?? 0);

@@ -108,6 +108,8 @@ export interface GatewayConfig {
     logLinesMax: number;
   };
   plugins: PluginSettings;
+  /** Whether `run.started` and `run.ended` are appended where nobody follows them. */
+  events: { runs: 'wanted' | 'always' };
   /** Those of the file; others are stored. */
   webhooks: readonly WebhookEndpoint[];
   sessions: {

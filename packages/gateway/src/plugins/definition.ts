@@ -3,6 +3,8 @@
  * Everything handed to a plugin is a frozen copy: to change something, an interceptor returns what it wants.
  */
 import type { DispatchRecord, Outcome, Usage } from '@weighbridge/protocol';
+import type { PlannedDispatchView } from '../domain/interceptor.ts';
+import type { RunEnded, RunStarted } from '../domain/run-facts.ts';
 
 type Awaitable<T> = T | Promise<T>;
 
@@ -23,28 +25,8 @@ export interface DispatchCompleteEvent extends Omit<DispatchRecord, 'usage'> {
   status: Outcome | null;
 }
 
-export interface RunStartEvent {
-  runId: string;
-  tenantId: string;
-  keyId: string | null;
-  agentId: string | null;
-  sessionKey: string | null;
-  sessionId: string | null;
-  endUserId: string | null;
-  tags: string[];
-  metadata: Record<string, unknown>;
-  source: 'gateway' | 'proxy';
-  requestedModel: string;
-  startedAt: string;
-}
-
-export interface RunEndEvent extends RunStartEvent {
-  outcome: Outcome | null;
-  errorKind: string | null;
-  dispatches: number;
-  endedAt: string;
-  durationMs: number;
-}
+export type RunStartEvent = RunStarted;
+export type RunEndEvent = RunEnded;
 
 export interface SessionPatchedEvent {
   sessionKey: string;
@@ -88,22 +70,7 @@ export interface EventContext<Config = unknown> extends PluginContext<Config> {
 }
 
 /** One dispatch that is about to be made. */
-export interface PlannedDispatch {
-  runId: string;
-  attempt: number;
-  tenantId: string;
-  keyId: string | null;
-  agentId: string | null;
-  sessionKey: string | null;
-  sessionId: string | null;
-  endUserId: string | null;
-  tags: readonly string[];
-  metadata: Readonly<Record<string, unknown>>;
-  provider: string;
-  model: string;
-  requestedModel: string;
-  /** On the pass-through the model cannot be changed. */
-  source: 'gateway' | 'proxy';
+export interface PlannedDispatch extends PlannedDispatchView {
   agent_id: string | null;
   session_id: string | null;
 }

@@ -4,6 +4,7 @@
  * calls refused without it.
  */
 import { EventEmitter } from 'node:events';
+import type { HeaderRules } from '../domain/outbound-headers.ts';
 import type { PluginSettings } from '../domain/plugin.ts';
 import type { EventLog } from '../events/log.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -12,6 +13,7 @@ import { EventsAside } from './aside.ts';
 import { readFolder } from './folder.ts';
 import { follow, followerOf } from './following.ts';
 import { LIFE_HOOKS, typesFor } from './hooks.ts';
+import { Interceptors } from './interceptors.ts';
 import { Plugin } from './plugin.ts';
 
 /** How long the gateway's end waits for what a plugin has in hand. */
@@ -53,11 +55,28 @@ export class Plugins {
   readonly #ending = new AbortController();
   readonly #following: Promise<void>[] = [];
   readonly #rewound = new Map<string, EventEmitter>();
+  /** Must decide on every call by the operator's word, and do not run. */
+  #missing: readonly string[] = [];
   #url: string | null = null;
 
   constructor(deps: PluginsDeps) {
     this.#deps = deps;
     this.aside = new EventsAside(deps.store, deps.clock);
+  }
+
+  /** Asked before each dispatch where `rules` say what a plugin may have sent. */
+  interceptor(rules: () => HeaderRules): Interceptors {
+    return new Interceptors({
+      plugins: () => this.#plugins,
+      missing: () => this.#missing,
+      rules,
+      now: () => performance.now(),
+    });
+  }
+
+  /** Whether any plugin follows events of this type. */
+  wants(type: string): boolean {
+    return this.#running().some(({ hooks }) => typesFor(hooks).some((wanted) => wanted === type));
   }
 
   get all(): readonly Plugin[] {
@@ -79,6 +98,14 @@ export class Plugins {
       await plugin.load();
       if (plugin.status === 'failed') say.notLoaded(path, plugin.id, plugin.reason ?? '');
     }
+    const deciding = this.#running().filter(({ intercepts }) => intercepts);
+    this.#missing = [...settings.entries]
+      .filter(
+        ([id, { enabled, intercept }]) =>
+          enabled && intercept.onFailure === 'failClosed' && !deciding.some((plugin) => plugin.id === id),
+      )
+      .map(([id]) => id);
+    for (const id of this.#missing) say.notLoaded('', id, 'every call is refused without it (failClosed)');
     await this.#addFollowers();
   }
 

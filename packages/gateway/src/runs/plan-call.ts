@@ -34,6 +34,15 @@ export function planCall(call: Call, known: CallKnowledge): Plan {
     attribution,
     targets: [first.target, ...tried.slice(1).map(({ target }) => target)],
     retriesMax: known.retriesMax,
+    requestedModel: call.requestedModel,
+    source: 'gateway',
+    retarget: (name, { provider }) => {
+      const found = known.catalogue.find(name) ?? known.catalogue.find(`${provider.id}/${name}`);
+      const other = found && spoken(found, call.ask);
+      if (other === null || !hasWords(other, call, scan)) return null;
+      dialects.set(other.target, other.dialect);
+      return other.target;
+    },
     prepare: (of, outlet) => {
       const dialect = dialects.get(of.target)!;
       const leading = known.leading.of(agent, dialect);
@@ -41,7 +50,7 @@ export function planCall(call: Call, known: CallKnowledge): Plan {
       const isFallback = provider.id !== targets[0].provider.id;
       const { allow } = known.outboundHeaders;
       const outbound = outboundTo({ provider, isFallback, caller: call.caller, snapshot: of.outbound, allow });
-      return known.dispatcher.prepare({ ...of, call, scan, attribution, dialect, leading, outbound }, outlet);
+      return known.dispatcher.prepare({ ...of, call, scan, dialect, leading, outbound }, outlet);
     },
   };
 }

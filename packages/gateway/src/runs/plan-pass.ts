@@ -41,10 +41,12 @@ export function planPass(call: PassCall, known: PassKnowledge): Plan {
     targets: [target],
     // A caller that passes through decides itself what is sent twice.
     retriesMax: 0,
+    requestedModel: model,
+    source: 'proxy',
     prepare: (of, outlet) => {
       const { allow } = known.outboundHeaders;
       const outbound = outboundTo({ provider, isFallback: false, caller: call.caller, snapshot: of.outbound, allow });
-      return known.dispatcher.preparePass({ ...of, call, about, endpoint, attribution, outbound }, outlet);
+      return known.dispatcher.preparePass({ ...of, call, about, endpoint, outbound }, outlet);
     },
   };
 }

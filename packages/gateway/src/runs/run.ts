@@ -10,8 +10,10 @@ import { nextStep } from '../dispatch/fallback.ts';
 import { refusalOf } from '../dispatch/outcome.ts';
 import type { Outlet } from '../dispatch/outlet.ts';
 import type { Attribution } from '../domain/entry.ts';
+import type { Interceptor } from '../domain/interceptor.ts';
 import type { OutboundHeaders } from '../domain/outbound-headers.ts';
 import type { Target } from '../domain/provider.ts';
+import { intercepted } from './intercepted.ts';
 
 /** One try as the run wants it. */
 export interface Try {
@@ -21,26 +23,37 @@ export interface Try {
   target: Target;
   /** The provider has just refused what may have been our usage question: this time it is left out. */
   withoutUsageQuestion: boolean;
-  /** The run's outbound headers: the same for each try. */
+  /** The run's, with the tags that an interceptor adds to this try. */
+  attribution: Attribution;
+  /** The run's outbound headers: the same for each try, but for what an interceptor adds. */
   outbound: OutboundHeaders;
 }
 
 /** What was asked for, ready to be tried. */
 export interface Plan {
   attribution: Attribution;
+  requestedModel: string;
+  source: 'gateway' | 'proxy';
   /** The first is dispatched to; the rest are fallbacks, in order. */
   targets: readonly [Target, ...Target[]];
   /** Tries again at the same target, for each. */
   retriesMax: number;
+  /** The target that a name stands for, where the call can be asked there; null: it cannot. Absent: nothing else can be. */
+  retarget?(name: string, instead: Target): Target | null;
   prepare(of: Try, outlet: Outlet): Dispatch;
 }
 
 export interface RunTools {
   now: () => number;
   random: () => number;
+  /** Null: nobody decides before a dispatch. */
+  interceptor: Interceptor | null;
 }
 
 export class Run {
+  /** Those that were made, and how the last of them ended. */
+  dispatches = 0;
+  end: Dispatch['outcome'] = null;
   readonly #runId: string;
   readonly #plan: Plan;
   readonly #outbound: OutboundHeaders;
@@ -127,17 +140,24 @@ export class Run {
 
   async #dispatch(): Promise<DispatchResult> {
     this.#attempt++;
-    const of: Try = {
+    const planned: Try = {
       runId: this.#runId,
       attempt: this.#attempt,
       target: this.#target,
       withoutUsageQuestion: this.#withoutUsageQuestion,
+      attribution: this.#plan.attribution,
       outbound: this.#outbound,
     };
+    const { interceptor } = this.#tools;
+    // Nothing is waited for where nobody decides.
+    const of = interceptor?.isWanted ? await intercepted(interceptor, this.#plan, planned) : planned;
+    if (of !== planned && this.#isOver()) return { kind: 'over' };
     this.#current = this.#plan.prepare(of, this.#outlet);
     try {
       return await this.#current.run();
     } finally {
+      this.dispatches++;
+      this.end = this.#current.outcome;
       this.#current = null;
     }
   }

@@ -11,8 +11,10 @@ import type { AnswerSink, Call } from '../domain/answer.ts';
 import type { GatewayConfig } from '../domain/config.ts';
 import type { Attribution } from '../domain/entry.ts';
 import { GatewayError } from '../domain/errors.ts';
+import type { Interceptor } from '../domain/interceptor.ts';
 import type { PassCall } from '../domain/pass.ts';
 import type { Target } from '../domain/provider.ts';
+import type { RunTelling } from '../domain/run-facts.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { IdSource } from '../lib/ids.ts';
 import { Admission } from './admission.ts';
@@ -25,6 +27,7 @@ import { type PassKnowledge, planPass } from './plan-pass.ts';
 import type { Pressure } from './pressure.ts';
 import { type Plan, Run, type RunTools } from './run.ts';
 import { isConversation } from './said.ts';
+import { tellStart } from './telling.ts';
 import { underTerms } from './terms.ts';
 
 /** Configuration, catalogue and dispatcher are asked for anew with each call: a reload changes them together. */
@@ -43,6 +46,10 @@ export interface RunsDeps {
   disk?: { readonly belowFloor: boolean } | null;
   /** Null or absent: only numbers limit what comes in. */
   pressure?: Pick<Pressure, 'admit'> | null;
+  /** Null or absent: nobody decides before a dispatch. */
+  interceptor?: Interceptor | null;
+  /** Null or absent: nobody follows runs as such. */
+  telling?: RunTelling | null;
   /** Told of exceptions that are bugs; the caller only hears `internal`. */
   report?: (error: unknown) => void;
   random?: () => number;
@@ -77,7 +84,8 @@ export class Runs {
     const { ledger, disk = null, pressure = null } = deps;
     this.#admission = new Admission({ ledger, disk, pressure, runsMax: () => deps.config.limits.runsMax });
     this.#idempotency = new Idempotency(() => deps.config.limits, deps.clock);
-    this.#tools = { now: () => deps.clock.now(), random: deps.random ?? Math.random };
+    const { interceptor = null, random = Math.random } = deps;
+    this.#tools = { now: () => deps.clock.now(), random, interceptor };
   }
 
   get draining(): boolean {
@@ -137,7 +145,14 @@ export class Runs {
       outlet = new Outlet(this.#heard(under, sink, { runId, attribution, callerGone }));
       const run = new Run(runId, planned, outboundHeaders, outlet, this.#tools);
       onAdmitted?.({ runId, view: () => run.view });
-      await this.#play(run, runId, callerGone);
+      const told = this.#deps.telling && tellStart(this.#deps.telling, runId, planned, this.#deps.clock);
+      try {
+        await this.#play(run, runId, callerGone);
+      } catch (error) {
+        told?.ended(run, error);
+        throw error;
+      }
+      told?.ended(run, null);
     } catch (error) {
       this.#refuse(error, runId, outlet);
     } finally {
