@@ -19,6 +19,9 @@ import type {
   ReplayRequest,
   RepricePage,
   RunInFlight,
+  SessionChanges,
+  SessionInfo,
+  TranscriptEntry,
   UsageAnswer,
   WebhookInfo,
   WebhookRequest,
@@ -29,8 +32,10 @@ import type {
   DispatchesQuery,
   EventsQuery,
   ListedModel,
+  OfTenant,
   ReconciliationQuery,
   RepriceQuery,
+  SessionsQuery,
   SignInLink,
   UsageQuery,
 } from './queries.ts';
@@ -48,7 +53,7 @@ export interface ClientOptions {
 }
 
 interface AskOptions {
-  method?: 'GET' | 'POST' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** Sent as JSON. */
   body?: object;
   /** Statuses beside 2xx that are answers. */
@@ -182,6 +187,45 @@ export class WeighbridgeClient {
     return this.#ask(webhookPath(id, 'deliveries') + search({ ...query }));
   }
 
+  /** Sessions, the last changed first. */
+  sessions(query: SessionsQuery = {}): Promise<List<SessionInfo>> {
+    return this.#ask(`/api/v1/sessions${search({ ...query })}`);
+  }
+
+  session(sessionKey: string, query: OfTenant = {}): Promise<SessionInfo> {
+    return this.#ask(sessionPath(sessionKey) + search({ ...query }));
+  }
+
+  /** Makes the session where there is none; null clears. Runs admitted after the answer see it. */
+  patchSession(sessionKey: string, changes: SessionChanges, query: OfTenant = {}): Promise<SessionInfo> {
+    return this.#ask(sessionPath(sessionKey) + search({ ...query }), { method: 'PATCH', body: changes });
+  }
+
+  /** With its transcript, or the transcript alone; the ledger keeps its entries. Needs the scope `admin`. */
+  deleteSession(
+    sessionKey: string,
+    query: OfTenant & { transcriptOnly?: boolean | undefined } = {},
+  ): Promise<{ object: 'session'; sessionKey: string; deleted: 'session' | 'transcript' }> {
+    return this.#ask(sessionPath(sessionKey) + search({ ...query }), { method: 'DELETE' });
+  }
+
+  /** The last messages, oldest first. Needs the scope `admin`. */
+  transcript(
+    sessionKey: string,
+    query: OfTenant & { limit?: number | undefined; before?: number | undefined } = {},
+  ): Promise<List<TranscriptEntry>> {
+    return this.#ask(`${sessionPath(sessionKey)}/transcript${search({ ...query })}`);
+  }
+
+  /** All of a transcript in OpenClaw's lines, as bytes. Needs the scope `admin`. */
+  async exportTranscript(sessionKey: string, query: OfTenant = {}): Promise<AsyncIterable<Uint8Array>> {
+    const path = `${sessionPath(sessionKey)}/transcript${search({ ...query, format: 'jsonl' })}`;
+    const response = await this.#fetch(this.url + path, { headers: this.#headers() });
+    if (!response.ok) throw await apiErrorOf(response);
+    if (response.body === null) throw new TypeError('the gateway answered the export without a body');
+    return chunksOf(response.body);
+  }
+
   /** A link that signs in to the page once, as whoever asks, at that gateway. */
   createSignInLink(): Promise<SignInLink> {
     return this.#ask('/api/v1/sign-in-links', { method: 'POST' });
@@ -259,6 +303,10 @@ export class WeighbridgeClient {
 
 function webhookPath(id: string, action?: string): string {
   return `/api/v1/webhooks/${encodeURIComponent(id)}${action === undefined ? '' : `/${action}`}`;
+}
+
+function sessionPath(sessionKey: string): string {
+  return `/api/v1/sessions/${encodeURIComponent(sessionKey)}`;
 }
 
 type Parameter = string | number | boolean | readonly string[] | undefined;

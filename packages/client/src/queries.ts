@@ -18,6 +18,21 @@ export interface Filters {
   run?: string | undefined;
 }
 
+/** For the operator, who is asked about `default` unless told. */
+export interface OfTenant {
+  tenant?: string | undefined;
+}
+
+export interface SessionsQuery {
+  limit?: number | undefined;
+  cursor?: string | undefined;
+  /** The operator sees every tenant unless told; a key sees its own. */
+  tenant?: string | undefined;
+  agent?: string | undefined;
+  /** Anywhere in the key or the label. */
+  search?: string | undefined;
+}
+
 export interface DispatchesQuery extends Filters {
   limit?: number | undefined;
   cursor?: string | undefined;

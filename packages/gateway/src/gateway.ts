@@ -218,7 +218,13 @@ async function startOn(
     },
   };
   const server = await buildServer({
-    config: { ...config, limits: section(() => setup.config.limits), agents: section(() => setup.config.agents) },
+    config: {
+      ...config,
+      limits: section(() => setup.config.limits),
+      agents: section(() => setup.config.agents),
+      outboundHeaders: section(() => setup.config.outboundHeaders),
+    },
+    sessions: { sessions: remembered.sessions, catalogue: { find: (ref) => setup.catalogue.find(ref) } },
     access,
     keys,
     webhooks: new WebhookRegister({ store, events, clock, ids, webhooks, webhooksMax: () => limits.webhooksMax }),

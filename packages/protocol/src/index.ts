@@ -5,6 +5,7 @@ export * from './ingest.ts';
 export * from './key.ts';
 export * from './prices.ts';
 export * from './query.ts';
+export * from './session.ts';
 export * from './usage.ts';
 export * from './version.ts';
 export * from './webhook-endpoint.ts';

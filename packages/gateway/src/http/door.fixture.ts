@@ -17,9 +17,12 @@ import type { AnswerSink, Call } from '../domain/answer.ts';
 import type { GatewayConfig } from '../domain/config.ts';
 import { CURSOR_SCRIPTS, EVENT_WRITES } from '../events/room.ts';
 import { INTENT_SCRIPTS, LEDGER_WRITES } from '../ledger/room.ts';
+import { usageOfRuns, usageOfSessions } from '../ledger/session-usage.ts';
 import { systemClock } from '../lib/clock.ts';
 import { IdSource } from '../lib/ids.ts';
 import { Secret } from '../lib/secret.ts';
+import { SESSION_INTENTS, SESSION_WRITES } from '../sessions/room.ts';
+import { Sessions } from '../sessions/sessions.ts';
 import { openStore } from '../store/open.ts';
 import { WebhookRegister } from '../webhooks/register.ts';
 import { WEBHOOK_WRITES } from '../webhooks/room.ts';
@@ -60,6 +63,7 @@ const USUAL = {
     byId: new Map([['main', { id: 'main', model: 'p/m', fallbacks: [], instructions: null }]]),
     defaultId: 'main',
   },
+  outboundHeaders: { allow: ['x-*'], settable: ['x-*'] },
   limits: {
     bodyBytesMax: BODY_BYTES_MAX,
     headTimeoutMs: 400,
@@ -84,6 +88,7 @@ export class Door {
   readonly ledger = { available: true };
   #app: FastifyInstance | null = null;
   #keys: Keys | null = null;
+  #sessions: Sessions | null = null;
   #closeStore: () => Promise<void> = async () => {};
 
   /** `everything`: every surface is on, keys too. */
@@ -93,8 +98,8 @@ export class Door {
     const store = await openStore({
       database: { kind: 'sqlite', file: join(folder, 'w.sqlite') },
       durability: 'process',
-      rooms: [ACCESS_WRITES, EVENT_WRITES, LEDGER_WRITES, WEBHOOK_WRITES],
-      intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS, ...KEY_SCRIPTS],
+      rooms: [ACCESS_WRITES, EVENT_WRITES, LEDGER_WRITES, SESSION_WRITES, WEBHOOK_WRITES],
+      intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS, ...KEY_SCRIPTS, ...SESSION_INTENTS],
     });
     await store.write('beginInstance', {
       ledgerId: 'led_DOOR',
@@ -109,10 +114,23 @@ export class Door {
       await store.close();
       await rm(folder, { recursive: true });
     };
+    this.#sessions = await Sessions.begin({
+      store,
+      clock: systemClock,
+      ids: new IdSource(),
+      usage: {
+        ofSessions: (tenantId, asked) => usageOfSessions(store, tenantId, asked),
+        ofRuns: (tenantId, runIds) => usageOfRuns(store, tenantId, runIds),
+      },
+      limits: () => ({ sessionsKnownMax: 100 }),
+      announce: () => {},
+      report: (error) => assert.fail(error as Error),
+    });
     // Required: a surface that comes is one that the table of routes must know (authorization.test.ts).
     const {
       keys: keyRoutes,
       webhooks: webhookRoutes,
+      sessions: sessionRoutes,
       prices,
       ingest,
       ofProcess,
@@ -129,6 +147,10 @@ export class Door {
         webhooks: NO_COURIERS,
         webhooksMax: () => 100,
       }),
+      sessions: {
+        sessions: this.#sessions,
+        catalogue: { find: (ref) => (ref === 'p/m' ? {} : null) },
+      },
       prices: NO_PRICES,
       ingest: NO_REPORTS,
       ofProcess: async () => [],
@@ -161,7 +183,9 @@ export class Door {
     };
     await buildPage(usual.pageFolder);
     this.#app = await buildServer(
-      everything ? { ...usual, keys: keyRoutes, webhooks: webhookRoutes, prices, ingest, ofProcess } : usual,
+      everything
+        ? { ...usual, keys: keyRoutes, webhooks: webhookRoutes, sessions: sessionRoutes, prices, ingest, ofProcess }
+        : usual,
     );
     this.base = await this.#app.listen({ host: '127.0.0.1', port: 0 });
     return this;
@@ -188,6 +212,10 @@ export class Door {
     });
     assert.equal(answer.status, 303);
     return answer.headers.getSetCookie()[0]!.split(';')[0]!;
+  }
+
+  get sessions(): Sessions {
+    return this.#sessions!;
   }
 
   get keys(): Keys {

@@ -28,6 +28,7 @@ import { type ProbeDeps, probes } from './probes.ts';
 import { type ProxyDeps, proxy, routedUrl } from './proxy.ts';
 import { type DoorDeps, refuseEarly } from './refuse-early.ts';
 import { type ReloadDeps, reloading } from './reload.ts';
+import { type SessionRoutesDeps, sessionRoutes } from './sessions.ts';
 import { cutSlowBodies } from './slow-bodies.ts';
 import { refusalBodyOf } from './vendor-errors.ts';
 import { type WebhookRoutesDeps, webhookRoutes } from './webhooks.ts';
@@ -65,6 +66,8 @@ export interface ServerDeps {
   /** Absent: keys cannot be made or revoked here. */
   keys?: KeyRoutesDeps['keys'];
   webhooks?: WebhookRoutesDeps['webhooks'];
+  /** Absent: nothing is remembered. */
+  sessions?: Omit<SessionRoutesDeps, 'rules'>;
   prices?: Omit<PricingDeps, 'store' | 'clock'>;
   /** Absent: nothing is taken in that others counted. */
   ingest?: Omit<IngestDeps, 'limits' | 'clock' | 'priceOf'>;
@@ -83,6 +86,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const { headTimeoutMs, requestTimeoutMs } = config.limits;
   const app: FastifyInstance = Fastify({
     rewriteUrl: routedUrl,
+    // A session's key in its path, each of its characters escaped.
+    routerOptions: { maxParamLength: 6_144 },
     loggerInstance: deps.log,
     logController: new LogController({ disableRequestLogging: true }),
     // Slow bodies are cut by routes (slow-bodies.ts).
@@ -153,6 +158,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     metrics(app, { store, ofProcess, seriesMax: () => config.limits.metricSeriesMax });
   }
   if (deps.webhooks) webhookRoutes(app, { webhooks: deps.webhooks });
+  if (deps.sessions) sessionRoutes(app, { ...deps.sessions, rules: config.outboundHeaders });
   if (deps.reloads) reloading(app, deps.reloads);
   feed(app, { events: deps.events, feedsMax: config.limits.feedsMax, closing: deps.closing });
   openapiRoute(app);

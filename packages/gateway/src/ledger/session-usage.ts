@@ -51,21 +51,51 @@ export async function usageOfSessions(
   return found;
 }
 
+/** What a run used, and who answered it at last. */
+export interface UsedByRun extends Used {
+  provider: string;
+  model: string;
+  api: string;
+  providerRequestId: string | null;
+}
+
 /** By run id. */
 export async function usageOfRuns(
   store: Store,
   tenantId: string,
   runIds: readonly string[],
-): Promise<Map<string, Used>> {
-  const found = new Map<string, Used>();
+): Promise<Map<string, UsedByRun>> {
+  const found = new Map<string, UsedByRun>();
   for (let at = 0; at < runIds.length; at += AT_ONCE) {
-    const some = sql.join(runIds.slice(at, at + AT_ONCE).map((runId) => sql`${runId}`));
+    const asked = runIds.slice(at, at + AT_ONCE);
+    const some = sql.join(asked.map((runId) => sql`${runId}`));
     const where = sql`${sql.ref('runId')} in (${some})`;
-    for (const row of await summed(store, tenantId, 'runId', 'entries_of_run', where)) {
-      found.set(String(row.name), usedOf(row));
+    const [sums, answerers] = await Promise.all([
+      summed(store, tenantId, 'runId', 'entries_of_run', where),
+      answerersOf(store, tenantId, asked),
+    ]);
+    for (const row of sums) {
+      const answerer = answerers.get(String(row.name));
+      if (answerer !== undefined) found.set(String(row.name), { ...usedOf(row), ...answerer });
     }
   }
   return found;
+}
+
+type Answerer = Pick<UsedByRun, 'provider' | 'model' | 'api' | 'providerRequestId'>;
+
+/** Of a run's dispatches the last. */
+async function answerersOf(store: Store, tenantId: string, runIds: readonly string[]): Promise<Map<string, Answerer>> {
+  const query = store.queries
+    .selectFrom('entries')
+    .select(['runId', 'provider', 'model', 'api', 'providerRequestId'])
+    .where('tenantId', '=', tenantId)
+    .where('runId', 'in', runIds)
+    .where('kind', '=', 'usage')
+    .where('settledAt', 'is not', null)
+    .orderBy('entryId');
+  const rows = await store.read<Answerer & { runId: string }>(query.compile());
+  return new Map(rows.map(({ runId, ...answerer }) => [runId, answerer]));
 }
 
 function sinceReset(sessions: readonly UsedSession[]): RawBuilder<unknown> {

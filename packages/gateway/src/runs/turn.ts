@@ -6,7 +6,7 @@
 import type { Caller } from '../domain/caller.ts';
 import type { GatewayError } from '../domain/errors.ts';
 import type { HeaderPatch } from '../domain/outbound-headers.ts';
-import type { SessionUsage } from '../sessions/session.ts';
+import type { RunUsage } from '../sessions/session.ts';
 
 export interface TurnRequest {
   caller: Caller;
@@ -49,7 +49,7 @@ export interface TurnResult {
   /** All of the answer, or what came of it. */
   text: string;
   /** What the ledger has of the run; null: nothing. */
-  usage: SessionUsage | null;
+  usage: RunUsage | null;
   stopReason: string | null;
   /** Null unless `failed`. */
   error: TurnError | null;
@@ -89,7 +89,7 @@ export type TurnFact =
   | { type: 'started'; startedAt: number }
   | { type: 'model'; provider: string; model: string }
   | { type: 'delta'; delta: string; text: string }
-  | { type: 'usage'; usage: SessionUsage }
+  | { type: 'usage'; usage: RunUsage }
   | { type: 'ended'; result: TurnResult };
 
 export type TurnEvent = TurnEventBase & TurnFact;

@@ -12,7 +12,7 @@ import type { Clock } from '../lib/clock.ts';
 import { type IdSource, siblingId } from '../lib/ids.ts';
 import { keptText } from '../sessions/kept-text.ts';
 import type { Lease, SessionLeases } from '../sessions/leases.ts';
-import type { NewMessage, Session, SessionUsage } from '../sessions/session.ts';
+import type { NewMessage, RunUsage, Session } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { Lanes, type Place } from './lanes.ts';
 import type { OnAdmitted } from './start-run.ts';
@@ -276,7 +276,7 @@ export class Turns {
   }
 
   /** What the ledger has settled, and nothing else: a stream may say what it likes. */
-  async #usageOf({ run, request }: Turn): Promise<SessionUsage | null> {
+  async #usageOf({ run, request }: Turn): Promise<RunUsage | null> {
     if (run === null) return null;
     try {
       const used = await this.#deps.sessions.usageOfRuns(request.caller.tenantId, [run.runId]);

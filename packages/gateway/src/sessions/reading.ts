@@ -103,3 +103,21 @@ export async function historyPage(
   const messages = rows.slice(0, limit).map(messageOf).reverse();
   return { session, messages, hasMore: rows.length > limit };
 }
+
+/** Oldest first, behind that number: for whoever wants them all. */
+export async function pageAfter(
+  store: Store,
+  { tenantId, sessionId }: Session,
+  after: number,
+  limit: number,
+): Promise<TranscriptMessage[]> {
+  const query = store.queries
+    .selectFrom('transcripts')
+    .select(MESSAGE_COLUMNS)
+    .where('tenantId', '=', tenantId)
+    .where('sessionId', '=', sessionId)
+    .where('seq', '>', after)
+    .orderBy('seq')
+    .limit(limit);
+  return (await store.read<Row>(query.compile())).map(messageOf);
+}

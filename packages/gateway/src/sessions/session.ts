@@ -46,8 +46,16 @@ export interface SessionUsage extends Pick<Usage, UsageBucket | 'reasoning' | 't
   notReported: number;
 }
 
+/** The same of one run, and who answered it at last. */
+export interface RunUsage extends SessionUsage {
+  provider: string;
+  model: string;
+  api: string;
+  providerRequestId: string | null;
+}
+
 export interface SessionView extends Session {
-  usageLast: SessionUsage | null;
+  usageLast: RunUsage | null;
   usageTotal: SessionUsage;
 }
 

@@ -7,19 +7,35 @@ import { GatewayError, type RefusalCode } from '../domain/errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { IdSource } from '../lib/ids.ts';
 import { type Row, type Store, StoreUnavailable } from '../store/store.ts';
+import { messageLine, sessionLine } from './jsonl.ts';
 import { agentOfKey } from './keys.ts';
 import { KnownSessions } from './known.ts';
-import { type HistoryQuestion, historyPage, listPage, type SessionsQuestion, type TranscriptPage } from './reading.ts';
+import {
+  type HistoryQuestion,
+  historyPage,
+  listPage,
+  pageAfter,
+  type SessionsQuestion,
+  type TranscriptPage,
+} from './reading.ts';
 import { sessionOf } from './rows.ts';
 import type { Appended, AppendInput, Changed, ChangeInput, OpenInput, SessionName, SweepInput } from './scripts.ts';
-import { newSession, type Session, type SessionPatch, type SessionUsage, type SessionView } from './session.ts';
+import {
+  newSession,
+  type RunUsage,
+  type Session,
+  type SessionPatch,
+  type SessionUsage,
+  type SessionView,
+  type TranscriptMessage,
+} from './session.ts';
 
 /** What the ledger has of sessions and runs; the ledger's room answers it. */
 export interface SessionLedger {
   /** By session id; absent: nothing. */
   ofSessions(tenantId: string, sessions: readonly Session[]): Promise<ReadonlyMap<string, SessionUsage>>;
   /** By run id. */
-  ofRuns(tenantId: string, runIds: readonly string[]): Promise<ReadonlyMap<string, SessionUsage>>;
+  ofRuns(tenantId: string, runIds: readonly string[]): Promise<ReadonlyMap<string, RunUsage>>;
 }
 
 export interface SessionsDeps {
@@ -116,8 +132,29 @@ export class Sessions {
   }
 
   /** What runs used, by run id: for those who show messages. */
-  usageOfRuns(tenantId: string, runIds: readonly string[]): Promise<ReadonlyMap<string, SessionUsage>> {
+  usageOfRuns(tenantId: string, runIds: readonly string[]): Promise<ReadonlyMap<string, RunUsage>> {
     return runIds.length === 0 ? Promise.resolve(new Map()) : this.#deps.usage.ofRuns(tenantId, runIds);
+  }
+
+  /** The transcript in OpenClaw's lines, page by page. Null: there is no such session. */
+  async exportJsonl(tenantId: string, sessionKey: string): Promise<AsyncIterable<string> | null> {
+    const session = await this.snapshot(tenantId, sessionKey);
+    return session === null ? null : this.#lines(session);
+  }
+
+  async *#lines(session: Session): AsyncGenerator<string> {
+    yield sessionLine(session);
+    let parentId: string | null = null;
+    for (let after = 0; ; ) {
+      const messages = await pageAfter(this.#deps.store, session, after, EXPORT_PAGE);
+      const used = await this.usageOfRuns(session.tenantId, runsOf(messages));
+      for (const message of messages) {
+        yield messageLine(message, parentId, used.get(message.runId ?? '') ?? null);
+        parentId = message.messageId;
+      }
+      if (messages.length < EXPORT_PAGE) return;
+      after = messages.at(-1)!.seq;
+    }
   }
 
   /** Messages of one turn, in one transaction with what the session then knows of its last run. */
@@ -216,7 +253,7 @@ export class Sessions {
 
   async #viewed(sessions: readonly Session[]): Promise<SessionView[]> {
     const totals = new Map<string, SessionUsage>();
-    const lasts = new Map<string, SessionUsage>();
+    const lasts = new Map<string, RunUsage>();
     for (const [tenantId, own] of Map.groupBy(sessions, (session) => session.tenantId)) {
       const runIds = own.flatMap(({ lastRunId }) => lastRunId ?? []);
       const [ofSessions, ofRuns] = await Promise.all([
@@ -235,6 +272,13 @@ export class Sessions {
       usageTotal: totals.get(session.sessionId)!,
     }));
   }
+}
+
+const EXPORT_PAGE = 200;
+
+/** The runs that answered. */
+export function runsOf(messages: readonly TranscriptMessage[]): string[] {
+  return [...new Set(messages.flatMap(({ role, runId }) => (role === 'assistant' && runId !== null ? [runId] : [])))];
 }
 
 const NOTHING_USED: SessionUsage = Object.freeze({
