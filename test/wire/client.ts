@@ -135,7 +135,12 @@ export class WireClient {
 
   /** A frame that answers to no request of ours, like that to a broken one. */
   answer(id: string): Promise<WireFrame> {
-    const pending: Pending = { method: '', frames: [], done: Promise.withResolvers(), isFinal: () => true };
+    return this.answers(id, () => true);
+  }
+
+  /** The same, for what is answered more than once. */
+  answers(id: string, isFinal: Pending['isFinal']): Promise<WireFrame> {
+    const pending: Pending = { method: '', frames: [], done: Promise.withResolvers(), isFinal };
     this.#pending.set(id, pending);
     return pending.done.promise;
   }

@@ -7,12 +7,6 @@ import { type Method, method } from './method.ts';
 
 const NOTHING: readonly [name: string, scope: WireScope, schema: string | null, answer: unknown][] = [
   ['commands.list', 'operator.read', 'CommandsListParams', { commands: [] }],
-  [
-    'cron.list',
-    'operator.read',
-    'CronListParams',
-    { jobs: [], total: 0, offset: 0, limit: 0, hasMore: false, nextOffset: null },
-  ],
   ['cron.status', 'operator.read', null, { enabled: false, jobs: 0, nextWakeAtMs: null }],
   ['device.pair.list', 'operator.pairing', 'DevicePairListParams', { pending: [], paired: [] }],
   ['question.list', 'operator.questions', 'QuestionListParams', { questions: [] }],
@@ -24,8 +18,21 @@ const NOTHING: readonly [name: string, scope: WireScope, schema: string | null, 
   ['node.list', 'operator.read', 'NodeListParams', { nodes: [] }],
 ];
 
+const NEEDS = { keyScopes: ['read', 'dispatch'] } as const;
+
 export function emptyMethods(): Method[] {
-  return NOTHING.map(([name, scope, schema, answer]) =>
-    method({ name, scope, keyScopes: ['read', 'dispatch'], schema, run: () => answer }),
+  const none = NOTHING.map(([name, scope, schema, answer]) =>
+    method({ name, scope, ...NEEDS, schema, run: () => answer }),
   );
+  // Its readers check that a page is the one that they asked for.
+  const schedule = method<{ offset?: number; limit?: number }>({
+    name: 'cron.list',
+    scope: 'operator.read',
+    ...NEEDS,
+    schema: 'CronListParams',
+    run: ({ offset = 0, limit = 200 }) => ({
+      ...{ jobs: [], snapshotRevision: 'none', total: 0, offset, limit, hasMore: false, nextOffset: null },
+    }),
+  });
+  return [...none, schedule];
 }

@@ -69,10 +69,25 @@ export function gatewayMethods(deps: GatewayMethodsDeps): Method[] {
       schema: 'LogsTailParams',
       run: ({ cursor, limit = TAIL_LINES, maxBytes = TAIL_BYTES }) => {
         const page = deps.lines.page({ ...(cursor === undefined ? {} : { cursor }), limit, bytesMax: maxBytes });
-        return { file: 'weighbridge (last lines, in memory)', size: deps.lines.size, ...page };
+        const lines = page.lines.map(asOpenclawLogs);
+        return { file: 'weighbridge (last lines, in memory)', size: deps.lines.size, ...page, lines };
       },
     }),
   ];
+}
+
+const LEVELS: Readonly<Record<number, string>> = { 20: 'DEBUG', 30: 'INFO', 40: 'WARN', 50: 'ERROR', 60: 'FATAL' };
+
+/** Under the names that OpenClaw's clients look for. */
+function asOpenclawLogs(line: string): string {
+  try {
+    const { level, time, msg, ...about } = JSON.parse(line) as { level: number; time: string; msg: string };
+    const said = Object.keys(about).length === 0 ? msg : `${msg} ${JSON.stringify(about)}`;
+    const logLevelName = LEVELS[level] ?? 'INFO';
+    return JSON.stringify({ 0: said, _meta: { date: time, logLevelName, name: 'weighbridge' }, time, message: said });
+  } catch {
+    return line;
+  }
 }
 
 function projection({ agents }: GatewayConfig): object {

@@ -5,6 +5,7 @@ import { emptyMethods } from './empty.ts';
 import { type GatewayMethodsDeps, gatewayMethods } from './gateway.ts';
 import type { Method } from './method.ts';
 import { type SessionChangeDeps, sessionChangeMethods } from './session-changes.ts';
+import { type SessionUsageDeps, sessionUsageMethods } from './session-usage.ts';
 import { type SessionMethodsDeps, sessionMethods } from './sessions.ts';
 import { type TurnMethodsDeps, turnMethods } from './turns.ts';
 import { type UsageMethodsDeps, usageMethods } from './usage.ts';
@@ -16,6 +17,7 @@ export type MethodsDeps = GatewayMethodsDeps &
   ChatMethodsDeps &
   SessionMethodsDeps &
   SessionChangeDeps &
+  SessionUsageDeps &
   UsageMethodsDeps &
   UsageEventMethodsDeps;
 
@@ -27,6 +29,7 @@ export function allMethods(deps: MethodsDeps): ReadonlyMap<string, Method> {
     ...chatMethods(deps),
     ...sessionMethods(deps),
     ...sessionChangeMethods(deps),
+    ...sessionUsageMethods(deps),
     ...usageMethods(deps),
     ...usageEventMethods(deps),
     ...emptyMethods(),
