@@ -16,13 +16,19 @@ const UNKNOWN_KEY = {
   user_api_key_spend: null,
   user_api_key_max_budget: null,
   user_api_key_budget_reset_at: null,
+  user_api_key_user_spend: null,
+  user_api_key_user_max_budget: null,
+  user_api_key_team_spend: null,
+  user_api_key_team_max_budget: null,
   user_api_key_org_id: null,
   user_api_key_org_alias: null,
   user_api_key_project_id: null,
+  user_api_key_project_alias: null,
   user_api_key_user_id: null,
   user_api_key_user_email: null,
   user_api_key_team_alias: null,
   user_api_key_request_route: null,
+  user_api_key_auth_metadata: null,
 };
 
 export function loggingPayload(record: DispatchRecord): object {
