@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { type Database, databaseName, type GatewayConfig } from '../domain/config.ts';
 import type { Store } from '../store/store.ts';
 import { bytesText, type Check } from './check.ts';
+import { webhookChecks } from './check-webhooks.ts';
 import { countText } from './format.ts';
 
 /** Below that two clocks are called the same. */
@@ -11,11 +12,11 @@ const SKEW_WARNING_MS = 2_000;
 /** The share in use from which a disk is a warning; the gateway's log tells of 90 and 95 too. */
 const DISK_WARNING_PERCENT = 80;
 
-export async function storeChecks({ database, limits }: GatewayConfig): Promise<Check[]> {
-  return [...(await ledgerChecks(database)), await diskCheck(database, limits.diskFreeBytesMin)];
+export async function storeChecks({ database, limits, webhooks }: GatewayConfig): Promise<Check[]> {
+  return [...(await ledgerChecks(database, webhooks)), await diskCheck(database, limits.diskFreeBytesMin)];
 }
 
-async function ledgerChecks(database: Database): Promise<Check[]> {
+async function ledgerChecks(database: Database, webhooks: GatewayConfig['webhooks']): Promise<Check[]> {
   const subject = 'ledger';
   const name = databaseName(database);
   if (database.kind === 'sqlite' && !existsSync(database.file)) {
@@ -25,7 +26,7 @@ async function ledgerChecks(database: Database): Promise<Check[]> {
     const { openSnapshot } = await import('../store/open.ts');
     const store = await openSnapshot(database);
     try {
-      return await openedChecks(store, name);
+      return await openedChecks(store, name, webhooks);
     } finally {
       await store.close();
     }
@@ -35,7 +36,7 @@ async function ledgerChecks(database: Database): Promise<Check[]> {
   }
 }
 
-async function openedChecks(store: Store, name: string): Promise<Check[]> {
+async function openedChecks(store: Store, name: string, webhooks: GatewayConfig['webhooks']): Promise<Check[]> {
   const [{ clockSkew, databaseFacts }, { glanceAtLedger }] = await Promise.all([
     import('../store/facts.ts'),
     import('../ledger/glance.ts'),
@@ -58,6 +59,7 @@ async function openedChecks(store: Store, name: string): Promise<Check[]> {
   checks.push(...glanceChecks(glance, store.engine === 'postgres'));
   if (store.engine === 'postgres') checks.push(skewCheck(await clockSkew(store, Date.now)));
   checks.push(datesCheck(glance?.lastSettledAt ?? 0, Date.now()));
+  checks.push(...(await webhookChecks(store, webhooks)));
   return checks;
 }
 

@@ -98,6 +98,18 @@ async function standingOf(store: Store, { tenantId, endpointId }: EndpointRow): 
   return { cursor: found?.seq ?? 0, pending: rowsOf('pending'), dead: rowsOf('dead') };
 }
 
+/** Messages without an attempt left, by the endpoint's two names with a space between. */
+export async function deadCounts(store: Store): Promise<Map<string, number>> {
+  const query = store.queries
+    .selectFrom('deliveries')
+    .select(({ fn }) => ['tenantId', 'endpointId', fn.countAll<number>().as('rows')])
+    .where('state', '=', 'dead')
+    .groupBy(['tenantId', 'endpointId'])
+    .compile();
+  const rows = await store.read<{ tenantId: string; endpointId: string; rows: number }>(query);
+  return new Map(rows.map((row) => [`${row.tenantId} ${row.endpointId}`, Number(row.rows)]));
+}
+
 export interface DeliveriesQuestion {
   limit: number;
   cursor?: string | undefined;

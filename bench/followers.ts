@@ -1,0 +1,171 @@
+/**
+ * `node bench/followers.ts`: what those who follow the log do to a call's latency. One gateway for each variant, all before the
+ * same upstream; rounds interleave, so that the machine's moods fall on all alike. The first variant runs twice: A/A says how
+ * large a difference means nothing. Flags: `--quick`, `--pairs=N`, `--only=NAME`. Another follower is another row of VARIANTS.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Child } from '../test/rig/child.ts';
+import { cleanEnvironment } from '../test/rig/gateway-process.ts';
+import { load, percentile, requestBytes } from '../test/rig/load.ts';
+import { WebhookReceiver } from '../test/rig/webhook-receiver.ts';
+
+const isQuick = process.argv.includes('--quick');
+const flag = (name: string): string | undefined =>
+  process.argv.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);
+const PAIRS = Number(flag('pairs') ?? (isQuick ? 3 : 11));
+const ROUND_MS = isQuick ? 500 : 1_500;
+const CONNECTIONS = 4;
+
+interface Variant {
+  name: string;
+  /** What its configuration has beside the usual. */
+  extra: (urls: { hanging: string; healthy: string }) => object;
+  /** Done with the gateway once it runs. */
+  begin?: (url: string, token: string) => Promise<void>;
+}
+
+const VARIANTS: readonly Variant[] = [
+  { name: 'nobody follows', extra: () => ({}) },
+  { name: 'nobody follows, again (A/A)', extra: () => ({}) },
+  {
+    name: 'a webhook that hangs',
+    extra: ({ hanging }) => ({ webhooks: [{ url: hanging, allowPrivate: true, retry: { firstMs: 1000 } }] }),
+  },
+  {
+    name: 'a webhook that is refused',
+    extra: () => ({ webhooks: [{ url: 'http://127.0.0.1:9/', allowPrivate: true, retry: { firstMs: 1000 } }] }),
+  },
+  { name: 'a feed that is not read', extra: () => ({}), begin: openFeed },
+  {
+    name: 'a webhook that works (100 in a message)',
+    extra: ({ healthy }) => ({ webhooks: [{ url: healthy, allowPrivate: true, batch: { max: 100, waitMs: 200 } }] }),
+  },
+];
+
+interface Running {
+  name: string;
+  url: string;
+  request: Buffer;
+  p50: number[];
+  p99: number[];
+  rate: number[];
+}
+
+const root = join(import.meta.dirname, '..');
+const scratch = mkdtempSync(join(tmpdir(), 'weighbridge-bench-'));
+const canPin = spawnSync('taskset', ['-c', '0', 'true']).status === 0;
+const children: Child[] = [];
+const feeds: Response[] = [];
+
+try {
+  await main();
+} finally {
+  for (const child of children) await child.end('SIGKILL');
+  rmSync(scratch, { recursive: true, force: true });
+}
+process.exit(0);
+
+async function main(): Promise<void> {
+  if (canPin) spawnSync('taskset', ['-a', '-p', '-c', '1', String(process.pid)]);
+  const urls = { hanging: await hangingServer(), healthy: (await WebhookReceiver.start()).url };
+  const upstream = await start(1, [join(root, 'bench/upstream.ts')], /listening on (\S+)/);
+  const wanted = VARIANTS.filter(({ name }, index) => index < 2 || name.includes(flag('only') ?? ''));
+  const running: Running[] = [];
+  for (const variant of wanted) running.push(await gatewayOf(variant, upstream, urls));
+  for (const { url, request } of running) await load({ url, request, connections: 16, answersMax: 2000 });
+  for (let pair = 0; pair < PAIRS; pair++) {
+    for (const one of pair % 2 === 0 ? running : running.toReversed()) await round(one);
+  }
+  const [base] = running as [Running];
+  console.log(
+    `${CONNECTIONS} connections, ${PAIRS} interleaved rounds of ${ROUND_MS} ms each; median (range) of the ratios`,
+  );
+  for (const one of running) {
+    const ratio = (of: 'p50' | 'p99' | 'rate'): string =>
+      spread(one[of].map((value, index) => value / base[of][index]!));
+    const own = `p50 ${percentile(one.p50, 0.5).toFixed(2)} ms, p99 ${percentile(one.p99, 0.5).toFixed(2)} ms`;
+    console.log(
+      `  ${one.name.padEnd(40)} ${own.padEnd(28)} p50 ×${ratio('p50')}  p99 ×${ratio('p99')}  rate ×${ratio('rate')}`,
+    );
+  }
+}
+
+async function round({ url, request, p50, p99, rate, name }: Running): Promise<void> {
+  const result = await load({ url, request, connections: CONNECTIONS, durationMs: ROUND_MS });
+  if (result.failures > 0) throw new Error(`${name}: ${result.failures} calls failed`);
+  p50.push(percentile(result.latenciesMs, 0.5));
+  p99.push(percentile(result.latenciesMs, 0.99));
+  rate.push((result.answers * 1000) / result.elapsedMs);
+}
+
+async function gatewayOf(
+  { name, extra, begin }: Variant,
+  upstream: string,
+  urls: { hanging: string; healthy: string },
+): Promise<Running> {
+  const stateDir = join(scratch, String(children.length));
+  const config = `${stateDir}.json5`;
+  const provider = { baseUrl: `${upstream}/v1`, api: 'openai-completions', apiKey: 'k', models: [{ id: 'bench' }] };
+  writeFileSync(
+    config,
+    JSON.stringify({
+      gateway: { http: { endpoints: { chatCompletions: { enabled: true } } } },
+      models: { providers: { bench: provider } },
+      ...extra(urls),
+    }),
+  );
+  const main = join(root, 'packages/gateway/src/main.ts');
+  const args = [main, 'serve', '--port', '0', '--state-dir', stateDir, '--config', config];
+  const url = await start(0, args, /^weighbridge listening on (\S+)$/m);
+  const token = readFileSync(join(stateDir, 'token'), 'utf8').trim();
+  await begin?.(url, token);
+  const body = { model: 'bench/bench', messages: [{ role: 'user', content: 'hello' }] };
+  const headers = { authorization: `Bearer ${token}` };
+  return {
+    name,
+    url,
+    request: requestBytes({ url, path: '/v1/chat/completions', headers, body }),
+    p50: [],
+    p99: [],
+    rate: [],
+  };
+}
+
+async function start(core: number, args: string[], ready: RegExp): Promise<string> {
+  const child = new Child({
+    command: canPin ? 'taskset' : process.execPath,
+    args: canPin ? ['-c', String(core), process.execPath, ...args] : args,
+    env: cleanEnvironment(),
+    ready,
+    readyTimeoutMs: 60_000,
+  });
+  children.push(child);
+  return child.ready;
+}
+
+/** Takes connections and never answers. */
+async function hangingServer(): Promise<string> {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => void sockets.push(socket.on('error', () => {})));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('it has no port');
+  return `http://127.0.0.1:${address.port}/`;
+}
+
+async function openFeed(url: string, token: string): Promise<void> {
+  const answer = await fetch(`${url}/api/v1/events`, { headers: { authorization: `Bearer ${token}` } });
+  if (!answer.ok) throw new Error(`the feed answered ${answer.status}`);
+  // Held, and never read.
+  feeds.push(answer);
+}
+
+/** Median, and the range it was seen in. */
+function spread(values: number[]): string {
+  const sorted = values.toSorted((a, b) => a - b);
+  return `${percentile(values, 0.5).toFixed(3)} (${sorted[0]!.toFixed(2)} to ${sorted.at(-1)!.toFixed(2)})`;
+}
