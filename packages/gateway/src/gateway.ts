@@ -42,7 +42,16 @@ import type { Store } from './store/store.ts';
 import { WebhookRegister } from './webhooks/register.ts';
 import { DELIVERY_SCRIPTS, WEBHOOK_WRITES } from './webhooks/room.ts';
 import { Webhooks } from './webhooks/webhooks.ts';
-import { type Losses, pluginsDeps, processView, runTelling, watchDisk, watchPressure } from './wiring.ts';
+import {
+  clockFor,
+  clockWatch,
+  type Losses,
+  pluginsDeps,
+  processView,
+  runTelling,
+  watchDisk,
+  watchPressure,
+} from './wiring.ts';
 import { WebSocketDoor } from './ws/door.ts';
 
 export interface Origin {
@@ -100,7 +109,8 @@ export async function startGateway(
     noted: NOTED_SCRIPTS,
   });
   try {
-    return await startOn(store, config, secrets, { ...overrides, clock, ids, log, lines });
+    const near = clockFor(store, clock, config.ledger.clockAheadMaxMs);
+    return await startOn(store, config, secrets, { ...overrides, clock: near, ids, log, lines });
   } catch (error) {
     await store.close();
     throw error;
@@ -343,7 +353,11 @@ async function beginLedger(
   }
   const leaseMs = config.ledger.instanceLeaseMs;
   const recoverDead = (): Promise<number> => ledger.recoverDead();
-  const heartbeat = new Heartbeat({ store, clock, instanceId, leaseMs, recoverDead, onRecovered });
+  const watch = clockWatch(store, clock, log);
+  await watch.look();
+  // A server that is away is told of by the store; the next beat looks again.
+  const onBeat = (): void => void watch.look().catch(() => {});
+  const heartbeat = new Heartbeat({ store, clock, instanceId, leaseMs, recoverDead, onBeat, onRecovered });
   await heartbeat.start();
   return { instanceId, ledger, events, heartbeat };
 }

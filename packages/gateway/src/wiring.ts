@@ -10,14 +10,43 @@ import type { EventLog } from './events/log.ts';
 import type { ProcessView } from './http/process-metrics.ts';
 import type { StoredLedger } from './ledger/ledger.ts';
 import type { Clock } from './lib/clock.ts';
+import { HeldClock } from './lib/held-clock.ts';
 import type { IdSource } from './lib/ids.ts';
 import { setAsideCount } from './plugins/aside.ts';
 import type { Plugins, PluginsDeps } from './plugins/plugins.ts';
 import { Pressure } from './runs/pressure.ts';
 import type { Runs } from './runs/start-run.ts';
 import { DiskSpace } from './store/disk-space.ts';
+import { clockOf } from './store/facts.ts';
 import type { Store } from './store/store.ts';
 import { readEndpoints } from './webhooks/questions.ts';
+
+/** On a shared database one wrong clock would date everybody's entries: it is held near the database's. */
+export function clockFor(store: Store, own: Clock, aheadMaxMs: number): Clock {
+  return store.exclusive ? own : new HeldClock(own, aheadMaxMs);
+}
+
+/** Looks at the database's clock, and tells when this machine's is believed no longer, and when again. */
+export function clockWatch(store: Store, clock: Clock, log: Logger): { look(): Promise<void> } {
+  let wasHeld = false;
+  let looking: Promise<void> | null = null;
+  const look = async (): Promise<void> => {
+    if (!(clock instanceof HeldClock)) return;
+    const { aheadMs, isHeld } = await clock.look(() => clockOf(store));
+    if (isHeld && !wasHeld)
+      log.error({ aheadMs }, 'this machine’s clock is far ahead; entries are dated by the database’s');
+    if (!isHeld && wasHeld) log.info({ aheadMs }, 'this machine’s clock is near the database’s again');
+    wasHeld = isHeld;
+  };
+  // One at a time, and nobody's beat waits for it: the readers may all be busy with long questions.
+  const once = (): Promise<void> => {
+    looking ??= look().finally(() => {
+      looking = null;
+    });
+    return looking;
+  };
+  return { look: once };
+}
 
 interface PluginSurroundings {
   ledger: StoredLedger;

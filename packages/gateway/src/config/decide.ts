@@ -82,6 +82,7 @@ export function decide(input: DecideInput): Decision {
     ledger: {
       durability: setting(tree, 'ledger.durability') ?? 'power',
       instanceLeaseMs: setting(tree, 'ledger.instanceLeaseMs'),
+      clockAheadMaxMs: setting(tree, 'ledger.clockAheadMaxMs'),
       holdMs: setting(tree, 'ledger.holdMs'),
     },
     metering: {

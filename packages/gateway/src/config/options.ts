@@ -220,6 +220,13 @@ export const OPTIONS = {
     500,
     RESTART,
   ),
+  'ledger.clockAheadMaxMs': ms(
+    60_000,
+    24 * HOUR_MS,
+    'On PostgreSQL: how far a gateway’s clock may be ahead of the database’s; beyond, it dates entries by the database’s. Dates never go back, so one wrong clock would date every gateway’s entries.',
+    0,
+    RESTART,
+  ),
   'ledger.holdMs': ms(
     5_000,
     HOUR_MS,

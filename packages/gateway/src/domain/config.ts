@@ -37,6 +37,8 @@ export interface GatewayConfig {
     durability: Durability;
     /** On a shared database: how long after its last sign of life a gateway is taken for dead. */
     instanceLeaseMs: number;
+    /** How far this machine's clock may be ahead of a shared database's before it is not believed. */
+    clockAheadMaxMs: number;
     /** How long calls wait for a database server that is away before they are refused. */
     holdMs: number;
   };

@@ -16,6 +16,8 @@ export interface HeartbeatDeps {
   leaseMs: number;
   /** Settles what the dead left open; gives how many entries that were. */
   recoverDead: () => Promise<number>;
+  /** Told of each beat that was written. */
+  onBeat?: () => void;
   /** Told of each recovery that found something. */
   onRecovered: (entries: number) => void;
 }
@@ -65,11 +67,12 @@ export class Heartbeat {
   }
 
   async #write(): Promise<void> {
-    const { store, clock, instanceId, leaseMs } = this.#deps;
+    const { store, clock, instanceId, leaseMs, onBeat = () => {} } = this.#deps;
     await store.write('beat', { instanceId, leaseMs });
     const now = clock.monotonic();
     if (now - this.#lastBeatMs > leaseMs || this.#steadySinceMs === null) this.#steadySinceMs = now;
     this.#lastBeatMs = now;
+    onBeat();
   }
 
   #mayJudge(): boolean {

@@ -49,10 +49,15 @@ export async function schemaFacts(store: Store): Promise<SchemaFacts> {
   };
 }
 
+/** The database's own clock, milliseconds. */
+export async function clockOf(store: Store): Promise<number> {
+  return Number(await one<number>(store, sql`select ${databaseNow(store.engine)} as one`));
+}
+
 /** `now`: this machine's clock, milliseconds. */
 export async function clockSkew(store: Store, now: () => number): Promise<ClockSkew> {
   const askedAt = now();
-  const theirs = Number(await one<number>(store, sql`select ${databaseNow(store.engine)} as one`));
+  const theirs = await clockOf(store);
   const answeredAt = now();
   return { aheadMs: Math.round((askedAt + answeredAt) / 2 - theirs), roundTripMs: answeredAt - askedAt };
 }
