@@ -27,15 +27,20 @@ export function receivePassBody(
     return;
   }
   const isLarge = Number(length) > bytesMax;
-  const watch = new JsonWatch(LOOKED_FOR);
+  // Only what is not held needs to be watched.
+  let watch: JsonWatch | null = isLarge ? new JsonWatch(LOOKED_FOR) : null;
   const body = new GatheredBytes();
   const take = (chunk: Buffer): void => {
     body.push(chunk);
-    if (isLarge) watch.push(chunk);
-    const isSeen = isLarge && (watch.isOver || watch.scalar('model') !== undefined || body.length >= LOOK_BYTES_MAX);
+    watch?.push(chunk);
+    const isSeen =
+      watch !== null && (watch.isOver || watch.scalar('model') !== undefined || body.length >= LOOK_BYTES_MAX);
     if (body.length <= bytesMax && !isSeen) return;
     request.off('data', take).off('end', finish);
-    if (!isLarge) watch.push(body.joined());
+    if (watch === null) {
+      watch = new JsonWatch(LOOKED_FOR);
+      watch.push(body.joined());
+    }
     done(uploadOf(request, body.take(), watch));
   };
   const finish = (): void => done(body.take());

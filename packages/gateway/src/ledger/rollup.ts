@@ -105,9 +105,10 @@ export function keyOf(entry: RollupSource): RollupKey {
   };
 }
 
-/** One text for one key; JSON keeps names that hold separators apart. */
-export function keyText(key: RollupKey): string {
-  return JSON.stringify([key.tenantId, key.bucketStart, key.provider, key.model, key.agentId, key.source, key.outcome]);
+/** One text for one key; the lengths keep names that hold separators apart. */
+export function keyText({ tenantId, bucketStart, provider, model, agentId, source, outcome }: RollupKey): string {
+  const lengths = `${tenantId.length} ${provider.length} ${model.length} ${agentId.length} ${source.length}`;
+  return `${lengths} ${bucketStart} ${tenantId}${provider}${model}${agentId}${source}${outcome}`;
 }
 
 export function noSums(): RollupSums {

@@ -38,7 +38,8 @@ const KIND_OF_BYTE = kindsOfBytes();
 const BLANK_ESCAPES: ReadonlySet<number> = new Set(Buffer.from('ntrfb'));
 
 export class TextTally {
-  readonly #counts = new Float64Array(TEXT_KINDS.length + 1);
+  /** An array, not a typed one: most tallies are made for one answer and never filled. */
+  readonly #counts = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
   /** As UTF-8. */
   bytes = 0;
 
@@ -78,6 +79,7 @@ export class TextTally {
 
   /** Takes over another's counts and leaves it empty. */
   absorb(other: TextTally): void {
+    if (other.bytes === 0) return;
     for (let kind = 0; kind < this.#counts.length; kind++) this.#counts[kind]! += other.#counts[kind]!;
     this.bytes += other.bytes;
     other.clear();
@@ -90,6 +92,7 @@ export class TextTally {
 
   /** The sum of the counts, each by its kind's weight. */
   weighed(weights: Readonly<Record<TextKind, number>>): number {
+    if (this.bytes === 0) return 0;
     let sum = 0;
     for (let kind = 0; kind < TEXT_KINDS.length; kind++) sum += this.#counts[kind]! * weights[TEXT_KINDS[kind]!];
     return sum;

@@ -9,7 +9,7 @@ export const TOLD_CHANNEL = sql<string>`'weighbridge:' || current_schema()`;
 export const STORE_WRITES: RoomWrites = {
   statements: {
     'store.probe': insertRows('probe', ['one', 'filler'], { key: ['one'], replace: ['filler'] }),
-    // SQLite has one process and nobody to tell; its answer is thrown away.
+    // SQLite has one process and nobody to tell: its writer passes it over.
     'store.tell': asked((db, engine) =>
       engine === 'sqlite'
         ? db.selectNoFrom(sql`${''}`.as('told'))
