@@ -6,6 +6,8 @@
 const SHORT = {
   /** SIGKILLs of the gateway under load. */
   kills: 30,
+  /** SIGKILLs of a gateway with a plugin that must miss nothing. */
+  pluginKills: 3,
   /** On PostgreSQL with two gateways: SIGKILLs of either and restarts of the server, in turn. */
   sharedKills: 12,
   /** SIGKILLs of each negative control; the comparison must have found violations by then. */
@@ -38,6 +40,7 @@ const SHORT = {
 
 const LONG: typeof SHORT = {
   kills: 500,
+  pluginKills: 60,
   sharedKills: 200,
   controlKills: 10,
   crashCallers: 12,

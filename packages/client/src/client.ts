@@ -15,6 +15,10 @@ import type {
   List,
   ModelUsageEvent,
   ModelUsageRecord,
+  PluginDetail,
+  PluginInfo,
+  PluginReplay,
+  PluginReplayed,
   Reconciliation,
   ReplayRequest,
   RepricePage,
@@ -136,6 +140,20 @@ export class WeighbridgeClient {
   /** At once in that gateway, within a second in every other on its database. */
   revokeKey(keyId: string): Promise<KeyInfo> {
     return this.#ask(`/api/v1/keys/${encodeURIComponent(keyId)}/revoke`, { method: 'POST' });
+  }
+
+  /** Plugins and how each stands. Takes the operator's credential, as does all that follows about plugins. */
+  plugins(): Promise<List<PluginInfo>> {
+    return this.#ask('/api/v1/plugins');
+  }
+
+  plugin(id: string): Promise<PluginDetail> {
+    return this.#ask(`/api/v1/plugins/${encodeURIComponent(id)}`);
+  }
+
+  /** Its events once more. */
+  replayPlugin(id: string, request: PluginReplay): Promise<PluginReplayed> {
+    return this.#ask(`/api/v1/plugins/${encodeURIComponent(id)}/replay`, { method: 'POST', body: request });
   }
 
   /** Endpoints and how each stands. Needs the scope `admin`, as does all that follows about webhooks. */

@@ -31,6 +31,7 @@ import { IdSource } from './lib/ids.ts';
 import { LineRing } from './lib/line-ring.ts';
 import { standardLog } from './lib/standard-log.ts';
 import { Plugins } from './plugins/plugins.ts';
+import { PluginRegister } from './plugins/register.ts';
 import { PLUGIN_SCRIPTS, PLUGIN_WRITES } from './plugins/room.ts';
 import { entryPricing, IMPORTED_PRICES, Prices, pricesHash } from './prices/prices.ts';
 import { Catalogue } from './providers/catalogue.ts';
@@ -238,6 +239,7 @@ async function startOn(
     access,
     keys,
     webhooks: new WebhookRegister({ store, events, clock, ids, webhooks, webhooksMax: () => limits.webhooksMax }),
+    plugins: new PluginRegister({ store, events, plugins }),
     runs,
     ledger,
     store,

@@ -3,6 +3,7 @@ export * from './error.ts';
 export * from './event.ts';
 export * from './ingest.ts';
 export * from './key.ts';
+export * from './plugin.ts';
 export * from './prices.ts';
 export * from './query.ts';
 export * from './session.ts';

@@ -13,6 +13,7 @@ import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { openToOthers } from '../config/secrets.ts';
 import type { GatewayConfig } from '../domain/config.ts';
 import { type Check, checksText } from './check.ts';
+import { pluginChecks } from './check-plugins.ts';
 import { agentsCheck, liveCheck, providerCheck } from './check-providers.ts';
 import { offChecks, settingsText, warningChecks } from './check-settings.ts';
 import { storeChecks } from './check-store.ts';
@@ -73,6 +74,7 @@ async function examine(flags: Flags, live: boolean, { variables }: Surroundings)
     ...asked.filter((check) => check !== null),
     await pricesCheck(config),
     agentsCheck(config.agents),
+    ...(await pluginChecks(config.plugins, config.stateDir)),
     ...offChecks(loaded),
   ];
   return { checks, settings };

@@ -153,6 +153,24 @@ taken away. A gateway that still has other prices than the configuration is refu
       'weighbridge webhooks replay usage --since 2026-11-20T00:00:00Z',
     ],
   },
+  plugins: {
+    text: 'Code of yours that follows the ledger or decides: [plugins.md](plugins.md). Asks the running gateway.',
+  },
+  'plugins list': {
+    text: '`behind` counts events that it has yet to get; `failed` is one that could not be loaded.',
+    examples: ['weighbridge plugins list'],
+  },
+  'plugins show': {
+    text: 'With the newest hundred events that were set aside.',
+    examples: ['weighbridge plugins show recorder'],
+  },
+  'plugins replay': {
+    text: 'At least once, as ever: the same events under the same ids.',
+    examples: [
+      'weighbridge plugins replay recorder',
+      'weighbridge plugins replay recorder --since 2026-11-20T00:00:00Z',
+    ],
+  },
   'webhooks listen': {
     text: 'For trying: put its address into the file with `allowPrivate: true`. `--status 500` shows what retries look like.',
     examples: ['weighbridge webhooks listen --port 9000'],

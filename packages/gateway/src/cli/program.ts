@@ -32,6 +32,7 @@ const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<Verb
     summary: 'who is told of each dispatch, and what was not delivered',
     load: () => import('./webhooks.ts'),
   },
+  plugins: { summary: 'the operator’s own code: how it stands, what it failed on', load: () => import('./plugins.ts') },
   ledger: { summary: 'verify, rebuild, export, back up or import the ledger', load: () => import('./ledger.ts') },
   dispatches: {
     summary: 'single dispatches, newest first; `dispatches show ID`',

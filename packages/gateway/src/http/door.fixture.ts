@@ -53,6 +53,12 @@ const NO_REPORTS = {
 /** Endpoints are kept here; nobody sends to them. */
 const NO_COURIERS = { ofFile: [], view: () => null, refresh: async () => {}, restart: async () => {} };
 
+const NO_PLUGINS = {
+  list: async () => [],
+  find: () => assert.fail('there is no plugin here'),
+  replay: () => assert.fail('there is no plugin here'),
+};
+
 type Run = (call: Call, sink: AnswerSink, callerGone: AbortSignal) => void;
 
 const USUAL = {
@@ -131,6 +137,7 @@ export class Door {
       keys: keyRoutes,
       webhooks: webhookRoutes,
       sessions: sessionRoutes,
+      plugins,
       prices,
       ingest,
       ofProcess,
@@ -139,6 +146,7 @@ export class Door {
       config,
       access: createAccess(config.auth, { token: new Secret(TOKEN), password: null }, systemClock, keys),
       keys,
+      plugins: NO_PLUGINS,
       webhooks: new WebhookRegister({
         store,
         events: { lastSeq: async () => 0 },
@@ -184,7 +192,16 @@ export class Door {
     await buildPage(usual.pageFolder);
     this.#app = await buildServer(
       everything
-        ? { ...usual, keys: keyRoutes, webhooks: webhookRoutes, sessions: sessionRoutes, prices, ingest, ofProcess }
+        ? {
+            ...usual,
+            keys: keyRoutes,
+            webhooks: webhookRoutes,
+            sessions: sessionRoutes,
+            plugins,
+            prices,
+            ingest,
+            ofProcess,
+          }
         : usual,
     );
     this.base = await this.#app.listen({ host: '127.0.0.1', port: 0 });

@@ -22,6 +22,7 @@ import { type ModelsDeps, models } from './models.ts';
 import { openapi, openapiRoute } from './openapi.ts';
 import { page } from './page.ts';
 import { builtPageFolder } from './page-files.ts';
+import { type PluginRoutesDeps, pluginRoutes } from './plugins.ts';
 import { guard } from './policy.ts';
 import { type PricingDeps, pricing } from './prices.ts';
 import { type ProbeDeps, probes } from './probes.ts';
@@ -68,6 +69,7 @@ export interface ServerDeps {
   webhooks?: WebhookRoutesDeps['webhooks'];
   /** Absent: nothing is remembered. */
   sessions?: Omit<SessionRoutesDeps, 'rules'>;
+  plugins?: PluginRoutesDeps['plugins'];
   prices?: Omit<PricingDeps, 'store' | 'clock'>;
   /** Absent: nothing is taken in that others counted. */
   ingest?: Omit<IngestDeps, 'limits' | 'clock' | 'priceOf'>;
@@ -159,6 +161,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   }
   if (deps.webhooks) webhookRoutes(app, { webhooks: deps.webhooks });
   if (deps.sessions) sessionRoutes(app, { ...deps.sessions, rules: config.outboundHeaders });
+  if (deps.plugins) pluginRoutes(app, { plugins: deps.plugins });
   if (deps.reloads) reloading(app, deps.reloads);
   feed(app, { events: deps.events, feedsMax: config.limits.feedsMax, closing: deps.closing });
   openapiRoute(app);

@@ -17,6 +17,7 @@ import { type Caller, DEFAULT_TENANT, isOperator } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
 import type { SigningSecret } from '../domain/webhook.ts';
 import type { EventLog } from '../events/log.ts';
+import { seqAt } from '../events/seq-at.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { IdSource } from '../lib/ids.ts';
 import { Secret } from '../lib/secret.ts';
@@ -29,7 +30,6 @@ import {
   type KnownEndpoint,
   knownEndpoints,
   listDeliveries,
-  seqAt,
 } from './questions.ts';
 import type { Ability, EndpointName, NewEndpoint, Rewind } from './scripts.ts';
 import { Sender, type SenderDeps } from './sender.ts';
