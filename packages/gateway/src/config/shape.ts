@@ -93,6 +93,9 @@ function checkObject(value: Plain, node: Node, path: string, walk: Walk): Plain 
   return Object.fromEntries(entries);
 }
 
+/** Sections of OpenClaw's that one might take for a slip in one of ours. */
+const OPENCLAW_NEAR_OURS: ReadonlySet<string> = new Set(['session']);
+
 function noteUnknown(key: string, path: string, node: Node, walk: Walk): void {
   const meant = nearest(key, node.keys.keys());
   const hint = meant === null ? null : `Did you mean \`${meant}\`?`;
@@ -104,8 +107,8 @@ function noteUnknown(key: string, path: string, node: Node, walk: Walk): void {
     report(walk.findings, path, 'is not a known key.', hint ?? `Known here: ${[...node.keys.keys()].join(', ')}.`);
     return;
   }
-  // One of OpenClaw's sections would not lie this near to one that we read: it is a slip, and its content would be lost.
-  if (node === ROOT && hint !== null) {
+  // OpenClaw's other sections do not lie this near to one that we read: it is a slip, and its content would be lost.
+  if (node === ROOT && hint !== null && !OPENCLAW_NEAR_OURS.has(key)) {
     report(walk.findings, path, 'is not a known section.', hint);
     return;
   }
