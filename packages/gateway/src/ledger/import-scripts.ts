@@ -15,7 +15,7 @@ export interface ImportedLedger {
 export type Destination = 'empty' | 'importing' | { ledgerId: string };
 
 export interface ImportedRows {
-  statement: `import.${'entries' | 'events' | 'followers' | 'instances' | 'keys' | 'reports'}`;
+  statement: `import.${'entries' | 'events' | 'followers' | 'instances' | 'keys' | 'reports' | 'webhooks' | 'deliveries'}`;
   rows: Value[][];
 }
 

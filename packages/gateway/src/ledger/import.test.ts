@@ -10,6 +10,7 @@ import { systemClock } from '../lib/clock.ts';
 import { IdSource } from '../lib/ids.ts';
 import { openReadOnlyStore, openStore } from '../store/open.ts';
 import type { Store, Value } from '../store/store.ts';
+import { WEBHOOK_WRITES } from '../webhooks/room.ts';
 import { IMPORT_WRITES, importLedger } from './import.ts';
 import { StoredLedger } from './ledger.ts';
 import { listDispatches } from './questions.ts';
@@ -24,7 +25,7 @@ function open(database: Database): Promise<Store> {
   return openStore({
     database,
     durability: 'process',
-    rooms: [ACCESS_WRITES, EVENT_WRITES, LEDGER_WRITES, IMPORT_WRITES],
+    rooms: [ACCESS_WRITES, EVENT_WRITES, LEDGER_WRITES, IMPORT_WRITES, WEBHOOK_WRITES],
     intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS],
   });
 }
@@ -120,6 +121,24 @@ async function filledFile(): Promise<Database> {
   await store.write('moveCursors', { tenantId: 'default', name: 'hook', fence: 1, seq: 77, now: 1 });
   await store.write('addKeys', keyRow('key_1', null));
   await store.write('addKeys', keyRow('key_2', 2));
+  const endpoint = { tenantId: 'default', endpointId: 'whk_1' };
+  await store.write('addEndpoints', { ...endpoint, definition: '{}', secrets: '{}', createdBy: null, now: 1, max: 9 });
+  await store.write('claimFollowers', { tenantId: 'default', name: 'webhook:whk_1', holder: 'x', leaseMs: 1 });
+  await store.write('recordDeliveries', {
+    ...endpoint,
+    ...{
+      fence: 1,
+      seq: 5,
+      now: 1,
+      done: [],
+      lastDeliveredAt: null,
+      lastFailedAt: 1,
+      lastFailure: 'x',
+      disabledReason: null,
+    },
+    failed: [['default', 'whk_1', 'evt_5', '[5]', 5, 'dead', 11, 1, 1, 500, 'status 500']],
+    sums: { delivered: 0, failed: 1, dead: 1 },
+  });
   await takeIn({ store, instanceId: 'ins', announce: () => {} }, REPORTED);
   await store.close();
   return database;
@@ -134,7 +153,10 @@ test('a ledger moves from a file to a server with every row, number and cursor, 
     assert.ok(done <= total);
   });
   assert.deepEqual([...steps], ['copying', 'summing', 'comparing']);
-  assert.deepEqual(imported.rows, { entries: 2501, events: 2251, followers: 1, instances: 1, keys: 2, reports: 1 });
+  assert.deepEqual(imported.rows, {
+    ...{ entries: 2501, events: 2251, followers: 2, instances: 1, keys: 2, reports: 1 },
+    ...{ webhooks: 1, deliveries: 1 },
+  });
   assert.deepEqual((await verifyLedger(to)).problems, []);
   const question = { tenantId: 'default', fromMs: 0, toMs: Date.now() + 1, groupBy: ['model' as const], filters: {} };
   assert.deepEqual(await usageAnswer(to, question), await usageAnswer(from, question));

@@ -1,5 +1,5 @@
 /**
- * Moves a ledger into another, empty database: entries, events, followers' cursors, keys and numbers as they are, so that
+ * Moves a ledger into another, empty database: entries, events, followers' cursors, keys, webhooks and numbers as they are, so that
  * followers and callers go on where they stood; rollups are folded anew. It goes on where it broke off, and is done only when both
  * sides give the same hash over every row. The source must not be served meanwhile.
  */
@@ -42,6 +42,41 @@ const MOVED = {
     key: ['tenantId', 'keyId'],
   },
   reports: { columns: ['tenantId', 'reportId', 'dispatchId', 'fingerprint'], key: ['tenantId', 'reportId'] },
+  webhooks: {
+    columns: [
+      'tenantId',
+      'endpointId',
+      'definition',
+      'secrets',
+      'createdAt',
+      'createdBy',
+      'disabledAt',
+      'disabledReason',
+      'delivered',
+      'failed',
+      'dead',
+      'lastDeliveredAt',
+      'lastFailedAt',
+      'lastFailure',
+    ],
+    key: ['tenantId', 'endpointId'],
+  },
+  deliveries: {
+    columns: [
+      'tenantId',
+      'endpointId',
+      'deliveryId',
+      'seqs',
+      'firstSeq',
+      'state',
+      'attempts',
+      'nextAt',
+      'lastAt',
+      'lastStatus',
+      'lastFailure',
+    ],
+    key: ['tenantId', 'endpointId', 'deliveryId'],
+  },
 } as const satisfies Partial<{
   [T in keyof Tables]: { columns: readonly (keyof Tables[T])[]; key: readonly (keyof Tables[T])[] };
 }>;
@@ -63,6 +98,8 @@ export const IMPORT_WRITES: RoomWrites = {
       replace: ['revokedAt'],
     }),
     'import.reports': insertRows('reports', MOVED.reports.columns, { keep: MOVED.reports.key }),
+    'import.webhooks': insertRows('webhooks', MOVED.webhooks.columns, { keep: MOVED.webhooks.key }),
+    'import.deliveries': insertRows('deliveries', MOVED.deliveries.columns, { keep: MOVED.deliveries.key }),
   },
   scripts: new URL('./import-scripts.ts', import.meta.url),
 };
