@@ -203,6 +203,16 @@ test('an operator’s day: endpoints of the file by a reload, one disabled, trie
   const everything = [listed, replayed].map(({ stdout, stderr }) => stdout + stderr).join('') + gateway.output;
   assert.ok(!everything.includes(secret), 'a secret was shown');
 
+  // Its own listener is never a receiver, even where the file opens this machine.
+  write({ webhooks: [{ id: 'self', url: gateway.url, allowPrivate: true }] });
+  await asked(gateway, '/api/v1/reload', 'POST');
+  await until(
+    'it is there',
+    async () => (await asked<List<WebhookInfo>>(gateway, '/api/v1/webhooks')).data[0]?.id === 'self',
+  );
+  const self = await asked<{ delivered: boolean; failure: string }>(gateway, '/api/v1/webhooks/self/test', 'POST');
+  assert.deepEqual([self.delivered, self.failure], [false, 'the address is this gateway’s own']);
+
   // What the command line makes is refused where it would go to this machine.
   const refused = await cli(gateway, 'webhooks', 'add', receiver.url);
   assert.equal(refused.code, 1);

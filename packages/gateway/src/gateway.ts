@@ -273,6 +273,7 @@ async function startOn(
   await plugins.load();
   try {
     url = await listen(server, config);
+    webhooks.listensAt(config.host, Number(new URL(url).port));
   } catch (error) {
     await plugins.close();
     throw error;

@@ -51,7 +51,7 @@ const NO_REPORTS = {
 };
 
 /** Endpoints are kept here; nobody sends to them. */
-const NO_COURIERS = { ofFile: [], view: () => null, refresh: async () => {}, restart: async () => {} };
+const NO_COURIERS = { ofFile: [], view: () => null, refresh: async () => {}, restart: async () => {}, senderDeps: {} };
 
 const NO_PLUGINS = {
   list: async () => [],

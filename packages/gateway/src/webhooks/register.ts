@@ -32,7 +32,7 @@ import {
   listDeliveries,
 } from './questions.ts';
 import type { Ability, EndpointName, NewEndpoint, Rewind } from './scripts.ts';
-import { Sender, type SenderDeps } from './sender.ts';
+import { Sender } from './sender.ts';
 import { definitionText, secretsText, tenantKey } from './stored.ts';
 import type { Webhooks } from './webhooks.ts';
 
@@ -45,10 +45,9 @@ export interface RegisterDeps {
   events: Pick<EventLog, 'lastSeq'>;
   clock: Clock;
   ids: Pick<IdSource, 'next'>;
-  webhooks: Pick<Webhooks, 'ofFile' | 'view' | 'refresh' | 'restart'>;
+  webhooks: Pick<Webhooks, 'ofFile' | 'view' | 'refresh' | 'restart' | 'senderDeps'>;
   /** Endpoints that may be stored. */
   webhooksMax: () => number;
-  sender?: SenderDeps;
 }
 
 export class WebhookRegister {
@@ -159,9 +158,9 @@ export class WebhookRegister {
 
   /** Sends one message now, past the log and the schedule, and says what came of it. */
   async test(id: string, caller: Caller): Promise<WebhookTest> {
-    const { clock, sender: senderDeps } = this.#deps;
+    const { clock, webhooks } = this.#deps;
     const { endpoint } = await this.#one(id, caller);
-    const sender = new Sender(endpoint, senderDeps);
+    const sender = new Sender(endpoint, webhooks.senderDeps);
     const startedAt = clock.monotonic();
     try {
       const event = this.#testEvent(endpoint.tenantId ?? DEFAULT_TENANT);

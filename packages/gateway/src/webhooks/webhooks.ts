@@ -2,6 +2,8 @@
  * All endpoints of a gateway: those of its file and those that are stored, each followed by a courier under the endpoint's
  * lease. What changes (a reload, an order, another gateway's word) makes it look at the table and run what should run.
  */
+import { networkInterfaces } from 'node:os';
+import { isOwnListener } from '../config/listener.ts';
 import type { WebhookEndpoint } from '../domain/webhook.ts';
 import { holdFollower } from '../events/follower.ts';
 import type { EventLog } from '../events/log.ts';
@@ -16,7 +18,7 @@ import { endpointOf, fingerprint, tenantKey } from './stored.ts';
 
 const AWAY_MS = 1_000;
 
-export interface WebhooksDeps extends SenderDeps {
+export interface WebhooksDeps extends Pick<SenderDeps, 'resolve'> {
   store: Store;
   events: EventLog;
   clock: Clock;
@@ -47,6 +49,7 @@ export class Webhooks {
   #ofFile: readonly WebhookEndpoint[] = [];
   #looking: Promise<void> = Promise.resolve();
   #isClosed = false;
+  #isOwn: NonNullable<SenderDeps['isOwn']> = () => false;
 
   private constructor(deps: WebhooksDeps) {
     this.#deps = deps;
@@ -66,6 +69,19 @@ export class Webhooks {
   async use(ofFile: readonly WebhookEndpoint[]): Promise<void> {
     this.#ofFile = ofFile;
     await this.refresh();
+  }
+
+  /** Nothing is sent to the gateway's own listener, whatever its addresses. */
+  listensAt(host: string, port: number): void {
+    const own = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
+    this.#isOwn = (address, at) =>
+      isOwnListener(`http://${address.includes(':') ? `[${address}]` : address}:${at}`, host, port, own);
+  }
+
+  /** What every sender of this gateway is made with. */
+  get senderDeps(): SenderDeps {
+    const { resolve } = this.#deps;
+    return { isOwn: (address, port) => this.#isOwn(address, port), ...(resolve === undefined ? {} : { resolve }) };
   }
 
   get ofFile(): readonly WebhookEndpoint[] {
@@ -150,7 +166,7 @@ export class Webhooks {
 
   #start(key: string, endpoint: WebhookEndpoint): void {
     const stop = new AbortController();
-    const sender = new Sender(endpoint, this.#deps);
+    const sender = new Sender(endpoint, this.senderDeps);
     const running: Running = {
       endpoint,
       fingerprint: fingerprint(endpoint),
