@@ -89,6 +89,25 @@ up where it was: no event is missing, none comes twice. Ends with Ctrl-C.`,
     text: 'The caller gets an error, what passed is counted. Exit code 1 when there is no such run.',
     examples: ['weighbridge runs stop run_01KAJ0000000000000000000AB'],
   },
+  sessions: {
+    text: 'What is remembered under a session key, and what was said: [http.md](http.md). All of it asks the running gateway.',
+  },
+  'sessions list': {
+    text: 'Counts are the ledger’s, of all runs since a session was made or reset.',
+    examples: ['weighbridge sessions list --agent main', 'weighbridge sessions list --search conv --json'],
+  },
+  'sessions show': {
+    text: 'The last twenty messages. Of outbound headers the names; values are never shown again.',
+    examples: ['weighbridge sessions show agent:main:main'],
+  },
+  'sessions export': {
+    text: 'All messages that are kept, oldest first, as OpenClaw writes transcripts.',
+    examples: ['weighbridge sessions export agent:main:main > main.jsonl'],
+  },
+  'sessions delete': {
+    text: 'Entries of the ledger stay: what it cost does not change.',
+    examples: ['weighbridge sessions delete agent:main:main --transcript-only'],
+  },
   prices: {
     text: 'How a price is found, what is left unpriced, and how corrections are booked: [prices.md](prices.md).',
   },

@@ -23,6 +23,7 @@ const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<Verb
   usage: { summary: 'sums of usage and cost, by model, agent, …', load: () => import('./usage.ts') },
   tail: { summary: 'dispatches and other events as they happen', load: () => import('./tail.ts') },
   runs: { summary: 'what is in flight now; `runs stop ID`', load: () => import('./runs.ts') },
+  sessions: { summary: 'what is remembered under session keys', load: () => import('./sessions.ts') },
   prices: {
     summary: 'what calls cost and why; corrections where a price was wrong',
     load: () => import('./prices.ts'),

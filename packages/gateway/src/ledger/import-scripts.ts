@@ -15,7 +15,17 @@ export interface ImportedLedger {
 export type Destination = 'empty' | 'importing' | { ledgerId: string };
 
 export interface ImportedRows {
-  statement: `import.${'entries' | 'events' | 'followers' | 'instances' | 'keys' | 'reports' | 'webhooks' | 'deliveries'}`;
+  statement: `import.${
+    | 'entries'
+    | 'events'
+    | 'followers'
+    | 'instances'
+    | 'keys'
+    | 'reports'
+    | 'webhooks'
+    | 'deliveries'
+    | 'sessions'
+    | 'transcripts'}`;
   rows: Value[][];
 }
 

@@ -8,6 +8,8 @@ import type { Database } from '../domain/config.ts';
 import { CURSOR_SCRIPTS, EVENT_WRITES } from '../events/room.ts';
 import { systemClock } from '../lib/clock.ts';
 import { IdSource } from '../lib/ids.ts';
+import { SESSION_WRITES } from '../sessions/room.ts';
+import { newSession } from '../sessions/session.ts';
 import { openReadOnlyStore, openStore } from '../store/open.ts';
 import type { Store, Value } from '../store/store.ts';
 import { WEBHOOK_WRITES } from '../webhooks/room.ts';
@@ -25,7 +27,7 @@ function open(database: Database): Promise<Store> {
   return openStore({
     database,
     durability: 'process',
-    rooms: [ACCESS_WRITES, EVENT_WRITES, LEDGER_WRITES, IMPORT_WRITES, WEBHOOK_WRITES],
+    rooms: [ACCESS_WRITES, EVENT_WRITES, LEDGER_WRITES, SESSION_WRITES, IMPORT_WRITES, WEBHOOK_WRITES],
     intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS],
   });
 }
@@ -111,6 +113,8 @@ const REPORTED: ReportsRequest = {
   },
 };
 
+const SESSION = { tenantId: 'default', sessionKey: 'agent:main:1', sessionId: 'ses_1', agentId: 'main' };
+
 /** A file with 2,500 calls, a report and two keys, a tenth of the calls cut off by a crash. */
 async function filledFile(): Promise<Database> {
   const database = await freshDatabase('sqlite');
@@ -140,6 +144,10 @@ async function filledFile(): Promise<Database> {
     sums: { delivered: 0, failed: 1, dead: 1 },
   });
   await takeIn({ store, instanceId: 'ins', announce: () => {} }, REPORTED);
+  await store.write('openSessions', { ...SESSION, fresh: newSession(SESSION, 1) });
+  const said = { role: 'user', text: 'zoë \u{1F600}', messageId: 'msg_1', at: 1, runId: null };
+  const turn = { ...SESSION, laneHolder: null, runId: 'run_1', outcome: 'completed', now: 2 };
+  await store.write('appendTurns', { ...turn, messages: [said] });
   await store.close();
   return database;
 }
@@ -156,6 +164,7 @@ test('a ledger moves from a file to a server with every row, number and cursor, 
   assert.deepEqual(imported.rows, {
     ...{ entries: 2501, events: 2251, followers: 2, instances: 1, keys: 2, reports: 1 },
     ...{ webhooks: 1, deliveries: 1 },
+    ...{ sessions: 1, transcripts: 1 },
   });
   assert.deepEqual((await verifyLedger(to)).problems, []);
   const question = { tenantId: 'default', fromMs: 0, toMs: Date.now() + 1, groupBy: ['model' as const], filters: {} };

@@ -1,5 +1,5 @@
 /**
- * Moves a ledger into another, empty database: entries, events, followers' cursors, keys, webhooks and numbers as they are, so that
+ * Moves a ledger into another, empty database: entries, events, followers' cursors, keys, webhooks, sessions and numbers as they are, so that
  * followers and callers go on where they stood; rollups are folded anew. It goes on where it broke off, and is done only when both
  * sides give the same hash over every row. The source must not be served meanwhile.
  */
@@ -77,6 +77,31 @@ const MOVED = {
     ],
     key: ['tenantId', 'endpointId', 'deliveryId'],
   },
+  sessions: {
+    columns: [
+      'tenantId',
+      'sessionKey',
+      'sessionId',
+      'agentId',
+      'label',
+      'overrides',
+      'outboundHeaders',
+      'createdAt',
+      'updatedAt',
+      'lastRunId',
+      'lastRunAt',
+      'lastOutcome',
+      'messages',
+      'resetSeq',
+      'usageFrom',
+      'revision',
+    ],
+    key: ['tenantId', 'sessionKey'],
+  },
+  transcripts: {
+    columns: ['tenantId', 'sessionId', 'seq', 'messageId', 'role', 'at', 'runId', 'body'],
+    key: ['tenantId', 'sessionId', 'seq'],
+  },
 } as const satisfies Partial<{
   [T in keyof Tables]: { columns: readonly (keyof Tables[T])[]; key: readonly (keyof Tables[T])[] };
 }>;
@@ -100,6 +125,12 @@ export const IMPORT_WRITES: RoomWrites = {
     'import.reports': insertRows('reports', MOVED.reports.columns, { keep: MOVED.reports.key }),
     'import.webhooks': insertRows('webhooks', MOVED.webhooks.columns, { keep: MOVED.webhooks.key }),
     'import.deliveries': insertRows('deliveries', MOVED.deliveries.columns, { keep: MOVED.deliveries.key }),
+    // The source may have gone on since the break.
+    'import.sessions': insertRows('sessions', MOVED.sessions.columns, {
+      key: MOVED.sessions.key,
+      replace: MOVED.sessions.columns.slice(2),
+    }),
+    'import.transcripts': insertRows('transcripts', MOVED.transcripts.columns, { keep: MOVED.transcripts.key }),
   },
   scripts: new URL('./import-scripts.ts', import.meta.url),
 };
@@ -138,8 +169,8 @@ export async function importLedger(
   const found = await sumOf(tables, (table) => countOf(to, table));
   let done = found;
   for (const table of tables) {
-    // Of what was copied before a break only a key can have changed: it may have been revoked since.
-    const after = table === 'keys' ? null : await lastKeyOf(to, table);
+    // Of what was copied before a break only keys (revoked) and sessions can have changed since.
+    const after = table === 'keys' || table === 'sessions' ? null : await lastKeyOf(to, table);
     for await (const rows of pages(from, table, after)) {
       await to.write('importRows', {
         statement: `import.${table}`,
