@@ -79,11 +79,13 @@ function zoom(fromMs: number, toMs: number): void {
   look({ range: { name: 'custom', fromMs, toMs } });
 }
 
-/** The drawing library comes after the first numbers. */
+/** The drawing library is asked for beside the first answers; they do not wait for it. */
+const drawing = import('./chart.tsx');
+
 function useChart(): ComponentType<ChartProps> | null {
   const loaded = useSignal<ComponentType<ChartProps> | null>(null);
   useEffect(() => {
-    void import('./chart.tsx').then(({ Chart }) => {
+    void drawing.then(({ Chart }) => {
       loaded.value = () => null;
       loaded.value = Chart;
     });

@@ -1,0 +1,293 @@
+/**
+ * `npm run bench:page`: how large the page is, how soon it shows numbers, how long from a settlement to the screen, whether ten
+ * thousand rows scroll, and how a million entries over 90 days and 40 models open. The gateway runs as it does for anybody, the
+ * browser is a real one. Flags: `--entries=1000000`, `--file=PATH` to keep the large ledger, `--only=size|first|lag|rows|large`.
+ */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { gzipSync } from 'node:zlib';
+import type { Browser, Page } from 'playwright-core';
+import { CURSOR_SCRIPTS, EVENT_WRITES } from '../packages/gateway/src/events/room.ts';
+import { Folding } from '../packages/gateway/src/ledger/folding.ts';
+import { INTENT_SCRIPTS, LEDGER_WRITES } from '../packages/gateway/src/ledger/room.ts';
+import { openStore } from '../packages/gateway/src/store/open.ts';
+import { launchBrowser, openPage, signIn } from '../test/rig/browser.ts';
+import { GatewayProcess } from '../test/rig/gateway-process.ts';
+import { percentile } from '../test/rig/load.ts';
+import { type Random, seeded } from '../test/rig/random.ts';
+import { startScriptedProvider } from '../test/rig/scripted-provider.ts';
+
+const { values: flags } = parseArgs({
+  options: { entries: { type: 'string' }, file: { type: 'string' }, only: { type: 'string' } },
+});
+const ENTRIES = Number(flags.entries ?? 1_000_000);
+const ROUNDS = 15;
+const DAY_MS = 86_400_000;
+const MODELS = 40;
+const SESSIONS = 10_000;
+const RATE = 100;
+const LAG_SECONDS = 15;
+const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+const scratch = mkdtempSync(join(tmpdir(), 'weighbridge-bench-page-'));
+
+function say(what: string, found: number, target: number, unit: string): void {
+  const verdict = found <= target ? 'ok' : 'OVER';
+  console.log(
+    `${what.padEnd(58)} ${found.toFixed(unit === 'kB' ? 1 : 0).padStart(7)} ${unit.padEnd(3)} (at most ${target}) ${verdict}`,
+  );
+}
+
+function wanted(part: string): boolean {
+  return flags.only === undefined || flags.only === part;
+}
+
+/** Rows straight into the tables, rollups by the ledger's own rebuild: settling a million calls is not what is measured. */
+async function makeLedger(file: string, entries: number, days: number, sessions: number): Promise<void> {
+  const options = {
+    database: { kind: 'sqlite' as const, file },
+    durability: 'process' as const,
+    rooms: [EVENT_WRITES, LEDGER_WRITES],
+    intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS],
+    holdMs: 600_000,
+  };
+  await (await openStore(options)).close();
+  const db = new DatabaseSync(file);
+  const random = seeded(20_261_121);
+  const endMs = Date.now() - 60_000;
+  const startMs = endMs - days * DAY_MS;
+  const first = entryOf(random, 0, startMs, sessions);
+  const names = Object.keys(first).map((name) => `"${name}"`);
+  const insert = db.prepare(`insert into entries (${names.join(', ')}) values (${names.map(() => '?').join(', ')})`);
+  db.exec('pragma synchronous = off; begin');
+  for (let n = 0; n < entries; n++) {
+    insert.run(...Object.values(entryOf(random, n, startMs + Math.floor((n / entries) * (endMs - startMs)), sessions)));
+  }
+  db.exec(`insert into events (seq, "tenantId", id, type, at, subject, payload)
+    select seq, "tenantId", 'evt' || substr("entryId", 4), 'model.usage', "settledAt", "entryId", null from entries;
+    insert into ledger (one, "ledgerId", "lastSeq", "lastSettledAt") values (1, 'led_bench', ${entries}, ${endMs + 1});
+    commit; pragma wal_checkpoint(truncate)`);
+  db.close();
+  const store = await openStore(options);
+  await store.write('rebuildRollups', null);
+  await new Folding(store).foldAll();
+  await store.close();
+}
+
+function entryOf(random: Random, n: number, startedAt: number, sessions: number) {
+  // A few models at a time, all of them over the weeks: so that a quarter of an hour has its calls in few sums, as it would.
+  const model = (Math.floor(startedAt / (6 * 3_600_000)) * 7 + Math.floor(random() ** 2 * 6)) % MODELS;
+  const latencyMs = Math.round(200 * Math.exp(random() * 4));
+  const hasUsage = random() < 0.97;
+  const input = Math.floor(20 + random() * 4000);
+  const id = base32(startedAt, 10) + base32(n, 16);
+  return {
+    tenantId: 'default',
+    entryId: `ent_${id}`,
+    dispatchId: `dsp_${id}`,
+    runId: `run_${id}`,
+    kind: 'usage',
+    attempt: 1,
+    instanceId: 'ins_bench',
+    agentId: n % 3 === 0 ? 'main' : null,
+    sessionKey: `agent:main:${n % sessions}`,
+    endUserId: `customer-${n % 500}`,
+    endUserSource: 'header',
+    tags: '[]',
+    metadata: '{}',
+    provider: `provider-${model % 5}`,
+    model: `model-${model}`,
+    requestedModel: `model-${model}`,
+    api: 'openai-completions',
+    stream: 1,
+    source: 'gateway',
+    startedAt,
+    priceId: 'p1',
+    priceSource: 'config',
+    priceRates: '{"input":"2500000","output":"10000000","cacheRead":"250000","cacheWrite":"0","cacheWrite1h":"0"}',
+    seq: n + 1,
+    settledAt: startedAt + 1,
+    outcome: hasUsage ? 'completed' : 'failed',
+    httpStatus: hasUsage ? 200 : 500,
+    errorKind: hasUsage ? null : 'http_error',
+    usageSource: hasUsage ? 'reported' : 'none',
+    input: hasUsage ? input : null,
+    output: hasUsage ? Math.floor(10 + random() * 900) : null,
+    cacheRead: hasUsage ? 0 : null,
+    cacheWrite: hasUsage ? 0 : null,
+    cacheWrite1h: hasUsage ? 0 : null,
+    audioInput: 0,
+    audioOutput: 0,
+    imageInput: 0,
+    imageOutput: 0,
+    costNanoUsd: hasUsage ? input * 2500 : null,
+    latencyMs,
+    timeToFirstTokenMs: Math.round(latencyMs * 0.3),
+    endedAt: startedAt + latencyMs,
+  };
+}
+
+function base32(value: number, digits: number): string {
+  let text = '';
+  for (let rest = value, at = 0; at < digits; at++, rest = Math.floor(rest / 32)) text = ALPHABET[rest % 32] + text;
+  return text;
+}
+
+/** Notes when the first number, and when the chart, is on the screen, counted from the navigation's start. */
+const WATCH = `(() => {
+  const seen = { numbers: null, chart: null };
+  const look = () => {
+    if (seen.numbers === null && document.querySelector('[data-tile="requests"] .value data')) {
+      seen.numbers = -1;
+      requestAnimationFrame(() => setTimeout(() => { document.documentElement.dataset.numbers = performance.now(); }));
+    }
+    if (seen.chart === null && document.querySelector('.canvas canvas')) {
+      seen.chart = -1;
+      requestAnimationFrame(() => setTimeout(() => { document.documentElement.dataset.chart = performance.now(); }));
+    }
+  };
+  new MutationObserver(look).observe(document, { childList: true, subtree: true });
+})()`;
+
+async function openings(page: Page, url: string): Promise<{ numbers: number[]; chart: number[] }> {
+  const numbers: number[] = [];
+  const chart: number[] = [];
+  await page.addInitScript(WATCH);
+  for (let round = 0; round < ROUNDS; round++) {
+    await page.goto(url);
+    const seen = page.locator('html[data-numbers][data-chart]');
+    await seen.waitFor({ state: 'attached' });
+    const [numbersMs, chartMs] = await Promise.all([
+      seen.getAttribute('data-numbers'),
+      seen.getAttribute('data-chart'),
+    ]);
+    // The first fills caches that anybody's second visit has.
+    if (round === 0) continue;
+    numbers.push(Number(numbersMs));
+    chart.push(Number(chartMs));
+  }
+  return { numbers, chart };
+}
+
+async function withGateway<Answer>(
+  stateDir: string,
+  env: Record<string, string>,
+  use: (gateway: GatewayProcess) => Promise<Answer>,
+): Promise<Answer> {
+  const gateway = new GatewayProcess({ stateDir, config: null, env });
+  await gateway.start();
+  try {
+    return await use(gateway);
+  } finally {
+    await gateway.stop();
+  }
+}
+
+function size(): void {
+  const folder = join(import.meta.dirname, '../packages/dashboard/dist/assets');
+  const bytes = readdirSync(folder)
+    .filter((name) => name.endsWith('.js'))
+    .reduce((sum, name) => sum + gzipSync(readFileSync(join(folder, name)), { level: 9 }).length, 0);
+  say('JavaScript, gzip', bytes / 1000, 60, 'kB');
+}
+
+async function first(browser: Browser): Promise<void> {
+  const stateDir = join(scratch, 'first');
+  mkdirSync(stateDir, { recursive: true });
+  await makeLedger(join(stateDir, 'weighbridge.sqlite'), 20_000, 30, SESSIONS);
+  await withGateway(stateDir, {}, async (gateway) => {
+    const { page, context } = await openPage(browser, gateway.url, { viewport: { width: 1440, height: 900 } });
+    await signIn(page, gateway.url, gateway.token);
+    if (wanted('first')) {
+      const { numbers } = await openings(page, `${gateway.url}/models`);
+      say('first numbers after navigation, median', percentile(numbers, 0.5), 100, 'ms');
+    }
+    if (wanted('rows')) await rows(page, gateway.url);
+    await context.close();
+  });
+}
+
+async function rows(page: Page, url: string): Promise<void> {
+  await page.goto(`${url}/models?range=30d&by=session`);
+  await page.waitForSelector('.sums tbody tr[data-name]');
+  const count = Number(await page.getAttribute('.sums', 'aria-rowcount')) - 2;
+  const frames = (await page.evaluate(`new Promise((resolve) => {
+    const times = []; let last = performance.now(); let top = 0;
+    const step = () => {
+      const now = performance.now(); times.push(now - last); last = now;
+      top += 1400; scrollTo(0, top);
+      if (times.length < 240) requestAnimationFrame(step); else resolve(times);
+    };
+    requestAnimationFrame(step);
+  })`)) as number[];
+  console.log(`rows in the table: ${count}`);
+  say('scrolling them: a frame, p95', percentile(frames, 0.95), 34, 'ms');
+}
+
+/** A steady load beside an open page, whose own measure is read: from the settlement to after the frame that shows it. */
+async function lag(browser: Browser): Promise<void> {
+  const provider = await startScriptedProvider(join(scratch, 'journal.ndjson'));
+  const env = { OPENAI_API_KEY: 'x', OPENAI_BASE_URL: provider.baseUrl };
+  await withGateway(join(scratch, 'lag'), env, async (gateway) => {
+    const call = async (): Promise<void> => {
+      const answer = await fetch(`${gateway.url}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${gateway.token}` },
+        body: JSON.stringify({ model: 'openai/ok-3', stream: true, messages: [{ role: 'user', content: 'hello' }] }),
+      });
+      await answer.text();
+    };
+    await call();
+    const { page, context } = await openPage(browser, gateway.url, { viewport: { width: 1440, height: 900 } });
+    await signIn(page, gateway.url, gateway.token);
+    await page.waitForSelector('.live-live');
+    const calls: Promise<void>[] = [];
+    const startedAt = performance.now();
+    for (let n = 0; n < RATE * LAG_SECONDS; n++) {
+      calls.push(call());
+      await sleep(Math.max(0, startedAt + ((n + 1) * 1000) / RATE - performance.now()));
+    }
+    await Promise.all(calls);
+    await sleep(500);
+    const shown = Number(/([\d.]+) s/.exec((await page.textContent('.live .lag')) ?? '')?.[1]) * 1000;
+    const requests = await page.locator('[data-tile="requests"] .value data').getAttribute('value');
+    console.log(`calls shown: ${requests} of ${calls.length + 1}`);
+    say(`settled to painted at ${RATE}/s, p99`, shown, 250, 'ms');
+    await context.close();
+  });
+  await provider.close();
+}
+
+async function large(browser: Browser): Promise<void> {
+  const stateDir = flags.file ?? join(scratch, 'large');
+  const file = join(stateDir, 'weighbridge.sqlite');
+  mkdirSync(stateDir, { recursive: true });
+  if (!existsSync(file)) {
+    const startedAt = performance.now();
+    await makeLedger(file, ENTRIES, 90, SESSIONS);
+    console.log(`${ENTRIES} entries made in ${Math.round((performance.now() - startedAt) / 1000)} s`);
+  }
+  await withGateway(stateDir, {}, async (gateway) => {
+    const { page, context } = await openPage(browser, gateway.url, { viewport: { width: 1440, height: 900 } });
+    await signIn(page, gateway.url, gateway.token);
+    const { numbers, chart } = await openings(page, `${gateway.url}/models?range=90d`);
+    say(`90 days, ${MODELS} models, ${ENTRIES} entries: numbers, median`, percentile(numbers, 0.5), 300, 'ms');
+    say('the same with its chart drawn, median', percentile(chart, 0.5), 300, 'ms');
+    await context.close();
+  });
+}
+
+await import('../scripts/build-page.ts');
+const browser = await launchBrowser();
+try {
+  if (wanted('size')) size();
+  if (wanted('first') || wanted('rows')) await first(browser);
+  if (wanted('lag')) await lag(browser);
+  if (wanted('large')) await large(browser);
+} finally {
+  await browser.close();
+  rmSync(scratch, { recursive: true, force: true });
+}
