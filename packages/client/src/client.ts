@@ -37,6 +37,7 @@ import type {
   EventsQuery,
   ListedModel,
   OfTenant,
+  Readiness,
   ReconciliationQuery,
   RepriceQuery,
   SessionsQuery,
@@ -255,7 +256,7 @@ export class WeighbridgeClient {
   }
 
   /** Whether the gateway takes calls now, and what keeps it from doing so. Needs no credential. */
-  ready(): Promise<{ ready: boolean; failing?: string[] }> {
+  ready(): Promise<Readiness> {
     return this.#ask('/readyz', { alsoAnswers: [503] });
   }
 

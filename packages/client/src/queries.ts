@@ -78,6 +78,19 @@ export interface ListedModel {
   owned_by: string;
 }
 
+/** What `/readyz` says. */
+export interface Readiness {
+  ready: boolean;
+  /** What keeps it from taking calls. */
+  failing?: string[];
+  uptimeMs?: number;
+  load?: { shedding: boolean; eventLoopLagMs: number; ledgerWaitMs: number } | null;
+  /** Null where the database is no file of that machine. */
+  disk?: { freeBytes: number; usedPercent: number; belowFloor: boolean } | null;
+  /** `stale`: the file was changed to something that is refused. */
+  config?: { loadedAt: string; stale: boolean; reloads: number } | null;
+}
+
 export interface SignInLink {
   object: 'sign_in_link';
   url: string;

@@ -5,17 +5,21 @@ import { useEffect } from 'preact/hooks';
 import { looked, type Tab } from './address.ts';
 import { Customers } from './parts/customers.tsx';
 import { Drawer } from './parts/drawer.tsx';
-import { Head } from './parts/head.tsx';
+import { Head, SHOWN } from './parts/head.tsx';
+import { Health } from './parts/health.tsx';
 import { Keyboard } from './parts/keyboard.tsx';
+import { Keys } from './parts/keys.tsx';
 import { Models } from './parts/models.tsx';
+import { Sessions } from './parts/sessions.tsx';
+import { Webhooks } from './parts/webhooks.tsx';
 
 const TABS: Readonly<Record<Tab, () => ComponentChildren>> = {
   models: () => <Models />,
   customers: () => <Customers />,
-  sessions: () => null,
-  webhooks: () => null,
-  keys: () => null,
-  health: () => null,
+  sessions: () => <Sessions />,
+  webhooks: () => <Webhooks />,
+  keys: () => <Keys />,
+  health: () => <Health />,
 };
 
 export function App() {
@@ -30,7 +34,7 @@ export function App() {
       </a>
       <Head />
       <main id="main" tabIndex={-1}>
-        {TABS[tab]()}
+        {SHOWN.includes(tab) ? TABS[tab]() : <Models />}
       </main>
       <Drawer />
       <Keyboard />

@@ -151,7 +151,7 @@ let runsAskedAt = 0;
 
 async function askRuns(): Promise<void> {
   runsAskedAt = performance.now();
-  if (looked.peek().tab !== 'models') return;
+  if (looked.peek().tab !== 'models' && looked.peek().tab !== 'health') return;
   await refreshRuns().catch(() => {});
 }
 

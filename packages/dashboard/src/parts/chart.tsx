@@ -106,6 +106,7 @@ function optionsFor(latest: { current: ChartProps }, host: HTMLElement): UPlot.O
     axes: [
       {
         ...axis,
+        size: 30,
         grid: { show: false },
         values: (_plot, splits, _axis, _space, step) =>
           splits.map((at) => (step >= 86_400 ? shortDay(at * 1000, zone) : timeText(at * 1000, zone))),

@@ -1,11 +1,9 @@
 /** What is in flight now: who runs what, since when, how far it got; and the way to end it. */
-import { useEffect, useState } from 'preact/hooks';
 import { client } from '../client.ts';
 import { facts, serverNow } from '../facts.ts';
 import { age, whole } from '../format.ts';
 import { inFlight, messageOf, problem, refreshRuns } from '../screen.ts';
-
-const SURE_MS = 4_000;
+import { SureButton } from './sure-button.tsx';
 
 export function Flight() {
   const runs = inFlight.value;
@@ -32,7 +30,7 @@ export function Flight() {
                 ≈{whole(run.tokens)} tok
                 <small>{age(now - Date.parse(run.startedAt))}</small>
               </span>
-              {facts.isAdmin ? <Stop runId={run.runId} /> : null}
+              {facts.isAdmin ? <SureButton label="Stop" sure="Really stop" act={() => stop(run.runId)} /> : null}
             </li>
           ))}
         </ul>
@@ -41,27 +39,11 @@ export function Flight() {
   );
 }
 
-/** Twice, because it ends somebody's call. */
-function Stop({ runId }: { runId: string }) {
-  const [isSure, setSure] = useState(false);
-  useEffect(() => {
-    if (!isSure) return;
-    const timer = setTimeout(() => setSure(false), SURE_MS);
-    return () => clearTimeout(timer);
-  }, [isSure]);
-  const stop = async (): Promise<void> => {
-    if (!isSure) return setSure(true);
-    setSure(false);
-    try {
-      await client.stopRun(runId);
-    } catch (error) {
-      problem.value = messageOf(error);
-    }
-    await refreshRuns().catch(() => {});
-  };
-  return (
-    <button type="button" class={isSure ? 'button sure' : 'button'} onClick={() => void stop()}>
-      {isSure ? 'Really stop' : 'Stop'}
-    </button>
-  );
+async function stop(runId: string): Promise<void> {
+  try {
+    await client.stopRun(runId);
+  } catch (error) {
+    problem.value = messageOf(error);
+  }
+  await refreshRuns().catch(() => {});
 }

@@ -14,7 +14,7 @@ const LABELS: Readonly<Record<Tab, string>> = {
 };
 
 /** Tabs that there is something behind, for whoever has the page open. */
-export const SHOWN: readonly Tab[] = TABS.filter((tab) => tab === 'models' || tab === 'customers');
+export const SHOWN: readonly Tab[] = TABS.filter((tab) => facts.isAdmin || (tab !== 'webhooks' && tab !== 'keys'));
 
 export function Head() {
   const { tab } = looked.value;

@@ -17,16 +17,16 @@ export interface Column {
   /** The exact number, as it stands in the page; null: nothing is known. */
   exact(row: Row, all: Sums): number | bigint | null;
   shown(row: Row, all: Sums): string;
-  /** Left out where there is little room. */
-  isMinor?: boolean;
+  /** How much room there must be for it: `minor` is left out on small screens, `rare` on all but wide ones. */
+  room?: 'minor' | 'rare' | undefined;
 }
 
 const count = (value: number | bigint): string => whole(value);
 
 export const COLUMNS: readonly Column[] = [
   column('requests', 'Requests', 'Dispatches', ({ sums }) => sums.requests, count),
-  column('prompt', 'Prompt', 'Prompt tokens, cached or not', ({ sums }) => promptOf(sums), count, true),
-  column('completion', 'Completion', 'Completion tokens, reasoning inside', ({ sums }) => sums.output, count, true),
+  column('prompt', 'Prompt', 'Prompt tokens, cached or not', ({ sums }) => promptOf(sums), count, 'minor'),
+  column('completion', 'Completion', 'Completion tokens, reasoning inside', ({ sums }) => sums.output, count, 'minor'),
   column('tokens', 'Total tokens', 'Prompt and completion tokens', ({ sums }) => tokensOf(sums), count),
   {
     id: 'cost',
@@ -48,7 +48,7 @@ export const COLUMNS: readonly Column[] = [
     'Average latency of completed dispatches',
     ({ sums }) => sums.latency?.avg ?? null,
     milliseconds,
-    true,
+    'minor',
   ),
   column(
     'p50',
@@ -70,7 +70,7 @@ export const COLUMNS: readonly Column[] = [
     '99 % of the completed dispatches took at most this long',
     ({ sums }) => sums.latency?.p99 ?? null,
     milliseconds,
-    true,
+    'rare',
   ),
   column(
     'first',
@@ -78,7 +78,7 @@ export const COLUMNS: readonly Column[] = [
     '95 % had their first token after at most this long',
     ({ sums }) => sums.firstToken?.p95 ?? null,
     milliseconds,
-    true,
+    'minor',
   ),
   column(
     'speed',
@@ -86,7 +86,7 @@ export const COLUMNS: readonly Column[] = [
     'Completion tokens per second of a completed dispatch',
     ({ sums }) => tokensPerSecond(sums),
     decimal,
-    true,
+    'rare',
   ),
   column('errors', 'Error %', 'Failed dispatches of all', ({ sums }) => share(sums.failed, sums.requests), percent),
   column(
@@ -95,7 +95,7 @@ export const COLUMNS: readonly Column[] = [
     'Prompt tokens read from the provider’s cache',
     ({ sums }) => share(sums.cacheRead, promptOf(sums)),
     percent,
-    true,
+    'rare',
   ),
 ];
 
@@ -105,13 +105,13 @@ function column(
   meaning: string,
   exact: Column['exact'],
   text: (value: number) => string,
-  isMinor = false,
+  room?: Column['room'],
 ): Column {
   return {
     id,
     label,
     meaning,
-    isMinor,
+    room,
     exact,
     shown: (row, all) => {
       const value = exact(row, all);

@@ -14,13 +14,15 @@ import type { Sums } from '../sums.ts';
 import { GROUP_LABELS } from './controls.tsx';
 import { Exact } from './exact.tsx';
 import { ExportButtons } from './export-buttons.tsx';
-import { allOf, COLUMNS, type Row, rowsOf, sorted } from './rows.ts';
+import { allOf, COLUMNS, type Column, type Row, rowsOf, sorted } from './rows.ts';
 import { Spark, trendsOf } from './spark.tsx';
 import { madeOf } from './tiles.tsx';
 
 const ROW_PX = 34;
 /** Drawn beyond what is seen, above and below. */
 const SPARE_ROWS = 12;
+/** Fewer are drawn all, seen or not: so they can be printed, and found in the page. */
+const ALL_DRAWN_MAX = 120;
 
 export function Table() {
   version.value;
@@ -37,6 +39,9 @@ export function Table() {
     <div class="card table-card">
       <header class="bar">
         <h2>{GROUP_LABELS[group]}s</h2>
+        <button type="button" class="quiet" aria-pressed={hasAll.value} onClick={() => (hasAll.value = !hasAll.value)}>
+          All columns
+        </button>
         <ExportButtons
           name={`${group}-${looked.value.range.name}`}
           lines={() => rows.map(({ name, sums }) => lineOf({ [group]: name }, sums))}
@@ -96,24 +101,14 @@ export function Table() {
   );
 }
 
-function Heading({
-  id,
-  label,
-  meaning,
-  isMinor = false,
-}: {
-  id: string;
-  label: string;
-  meaning: string;
-  isMinor?: boolean;
-}) {
+function Heading({ id, label, meaning, room }: { id: string; label: string; meaning: string; room?: Column['room'] }) {
   const { sort } = looked.value;
   const isSorted = sort.column === id;
   const next = { column: id, isDescending: isSorted ? !sort.isDescending : id !== 'name' };
   return (
     <th
       scope="col"
-      class={className(isMinor, id)}
+      class={className(room, id)}
       aria-sort={isSorted ? (sort.isDescending ? 'descending' : 'ascending') : undefined}
     >
       <button type="button" title={meaning} onClick={() => look({ sort: next }, 'refine')}>
@@ -180,7 +175,7 @@ function MadeOf({ sums }: { sums: Sums }) {
 function Cell({ column, row, total }: { column: (typeof COLUMNS)[number]; row: Row; total: Sums }) {
   const exact = column.exact(row, total);
   return (
-    <td class={className(column.isMinor ?? false, column.id)} data-column={column.id}>
+    <td class={className(column.room, column.id)} data-column={column.id}>
       {column.id === 'share' && exact !== null ? (
         <meter min={0} max={1} value={Number(exact)} aria-hidden="true" />
       ) : null}
@@ -189,8 +184,8 @@ function Cell({ column, row, total }: { column: (typeof COLUMNS)[number]; row: R
   );
 }
 
-function className(isMinor: boolean, id: string): string {
-  return `${isMinor ? 'minor ' : ''}${id === 'name' ? 'text' : ''}`.trim();
+function className(room: Column['room'], id: string): string {
+  return `${room ?? ''} ${id === 'name' ? 'text' : ''}`.trim();
 }
 
 function Spacer({ rows }: { rows: number }) {
@@ -222,6 +217,7 @@ function useSeen(count: number) {
     };
   }, []);
   useLayoutEffect(look, [count]);
+  if (count <= ALL_DRAWN_MAX) return { body, first: 0, last: count };
   const end = Math.min(count, Math.max(last, first));
   return { body, first: Math.min(first, end), last: end };
 }

@@ -37,7 +37,7 @@ export function Tiles() {
       </Tile>
       <Tile
         id="latency"
-        label="Latency p50 / p95"
+        label="Latency p50, p95"
         change={delta(all.latency?.p95 ?? 0, then?.latency?.p95)}
         isBad
         note={`p99 ${milliseconds(all.latency?.p99)}`}
