@@ -5,7 +5,7 @@
 import type { GatewayConfig } from '../domain/config.ts';
 import type { Connection } from './connection.ts';
 import { eventHead, type StateVersion } from './frames.ts';
-import { allows } from './scopes.ts';
+import { allows, mayHearTexts } from './scopes.ts';
 
 /** How often readers are looked at. */
 const READERS_MS = 500;
@@ -177,6 +177,11 @@ export class Hub {
 
 export function mayRead(connection: Connection): boolean {
   return allows(connection.grantedScopes, 'operator.read');
+}
+
+/** The same, for events that tell what was said. */
+export function mayHear(connection: Connection): boolean {
+  return mayRead(connection) && mayHearTexts(connection.identity.caller);
 }
 
 function isOfAgent(connection: Connection, agentId: string | null | undefined): boolean {

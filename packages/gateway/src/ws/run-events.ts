@@ -4,7 +4,7 @@
  * more are listening. Nothing here can hold a turn up.
  */
 import type { TurnEvent, TurnResult } from '../runs/turn.ts';
-import type { Audience, Hub } from './hub.ts';
+import { type Audience, type Hub, mayHear } from './hub.ts';
 import { spokenMessage } from './session-shapes.ts';
 import { detailsOf, receiptOf, replyOf, runUsage, stopReasonOf } from './turn-answers.ts';
 
@@ -169,7 +169,7 @@ function begun(event: TurnEvent): Telling {
 }
 
 function audienceOf({ tenantId, agentId }: TurnEvent): Audience {
-  return { tenantId, agentId };
+  return { tenantId, agentId, among: mayHear };
 }
 
 function observation({ provider, model, error }: TurnResult): object {

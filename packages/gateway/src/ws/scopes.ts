@@ -46,3 +46,10 @@ export function allows(scopes: ReadonlySet<WireScope>, needed: WireScope): boole
   if (scopes.has(needed) || scopes.has('operator.admin')) return true;
   return needed === 'operator.read' && scopes.has('operator.write');
 }
+
+/** A key needs one of these to hear what is said in sessions. */
+export const TEXT_SCOPES = ['dispatch', 'admin'] as const satisfies readonly Scope[];
+
+export function mayHearTexts(caller: Caller): boolean {
+  return TEXT_SCOPES.some((scope) => caller.scopes.has(scope));
+}

@@ -9,7 +9,7 @@ import type { Appended, AppendInput } from '../sessions/scripts.ts';
 import type { NewMessage, Session, SessionUsage, TranscriptMessage } from '../sessions/session.ts';
 import type { SessionChange } from '../sessions/sessions.ts';
 import type { Connection } from './connection.ts';
-import { type Hub, mayRead } from './hub.ts';
+import { type Hub, mayHear, mayRead } from './hub.ts';
 import type { SessionRows } from './session-rows.ts';
 import { spokenMessage, wireMessage } from './session-shapes.ts';
 import { invalid } from './wire-errors.ts';
@@ -67,7 +67,7 @@ export class SessionEvents {
     if (kept.kind !== 'appended') throw invalid(`No session found: ${sessionKey.slice(0, 200)}`);
     const final = { state: 'final', message: spokenMessage(message.text, at), stopReason: 'stop' };
     const payload = { runId: `inject-${messageId}`, sessionKey, ...(agentId ? { agentId } : {}), seq: 0, ...final };
-    hub.broadcast('chat', payload, { tenantId, agentId });
+    hub.broadcast('chat', payload, { tenantId, agentId, among: mayHear });
     const seq = kept.seqs[0] ?? 0;
     this.#after(() => this.#tellMessage(session, { ...message, messageId, at, runId: null, seq }, null));
     return { messageId };
@@ -138,5 +138,5 @@ export class SessionEvents {
 }
 
 function followsKey(sessionKey: string): (connection: Connection) => boolean {
-  return (connection) => connection.followedKeys.has(sessionKey) && mayRead(connection);
+  return (connection) => connection.followedKeys.has(sessionKey) && mayHear(connection);
 }

@@ -26,7 +26,8 @@ export function sessionKeyOf({ key, agentId }: KeyAsked, caller: Caller, agents:
   if (agentId !== undefined && named !== null && named !== owner) {
     throw invalid(`agentId "${agentId.slice(0, 64)}" does not match the session key's agent "${named.slice(0, 64)}"`);
   }
-  refuseForeignAgent(named, caller);
+  // A key without an agent is direct calls': no agent's either.
+  refuseForeignAgent(named ?? '', caller);
   return whole;
 }
 
@@ -42,8 +43,9 @@ export function refuseUnknownAgent(agentId: string | null, agents: GatewayConfig
   throw invalid(`Agent "${agentId.slice(0, 64)}" no longer exists in configuration`);
 }
 
-function refuseForeignAgent(named: string | null, { terms }: Caller): void {
+/** Null: none is named, which means the key's own. */
+export function refuseForeignAgent(named: string | null, { terms }: Caller): void {
   const bound = terms?.agentId ?? null;
-  if (bound === null || named === bound) return;
+  if (bound === null || named === null || named === bound) return;
   throw new GatewayError('forbidden', `This key may use the agent '${bound}' only; name a session of that agent.`);
 }

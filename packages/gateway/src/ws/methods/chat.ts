@@ -8,10 +8,9 @@ import type { NewMessage, Session, SessionUsage, TranscriptMessage } from '../..
 import { sessionKeyOf } from '../session-keys.ts';
 import type { SessionRows } from '../session-rows.ts';
 import { wireMessage } from '../session-shapes.ts';
-import { invalid } from '../wire-errors.ts';
 import { modelsOf } from './agents.ts';
 import { type Method, method } from './method.ts';
-import { READ_SESSIONS } from './sessions.ts';
+import { READ_SESSIONS, READ_TEXTS } from './sessions.ts';
 
 const LIMIT_DEFAULT = 200;
 /** One answer is no longer than this, whatever was asked for. */
@@ -43,14 +42,14 @@ export function chatMethods(deps: ChatMethodsDeps): Method[] {
   return [
     method<HistoryParams>({
       name: 'chat.history',
-      ...READ_SESSIONS,
+      ...READ_TEXTS,
       schema: 'ChatHistoryParams',
       extra: { maxBytes: { type: 'integer', minimum: 1 } },
       run: (params, { caller }) => history(params, caller, deps),
     }),
     method<HistoryParams>({
       name: 'chat.startup',
-      ...READ_SESSIONS,
+      ...READ_TEXTS,
       schema: 'ChatHistoryParams',
       extra: { maxBytes: { type: 'integer', minimum: 1 } },
       run: async (params, { caller }) => ({ ...(await history(params, caller, deps)), metadata: metadata() }),
@@ -126,8 +125,4 @@ function within(
     shown.unshift(wireMessage(own, message.runId === null ? null : (usage.get(message.runId) ?? null)));
   }
   return shown;
-}
-
-export function refuseEmpty(message: string): void {
-  if (message.trim() === '') throw invalid('message required');
 }

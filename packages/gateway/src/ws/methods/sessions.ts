@@ -10,6 +10,7 @@ import type { Caller } from '../../domain/caller.ts';
 import type { GatewayConfig } from '../../domain/config.ts';
 import type { SessionsQuestion, TranscriptPage } from '../../sessions/reading.ts';
 import type { SessionView } from '../../sessions/session.ts';
+import { mayHearTexts, TEXT_SCOPES } from '../scopes.ts';
 import { sessionKeyOf } from '../session-keys.ts';
 import { type SessionRows, STORE_PATH } from '../session-rows.ts';
 import { invalid } from '../wire-errors.ts';
@@ -35,8 +36,13 @@ export interface SessionMethodsDeps {
   };
 }
 
-/** Whoever may run turns in a session could have the model repeat it: reading it is no more. */
+/** That there is a session, and what it used. */
 export const READ_SESSIONS = { scope: 'operator.read', keyScopes: ['read', 'dispatch'] } as const;
+/**
+ * What was said in it. Whoever may run turns in a session could have the model repeat it, so reading it is no more; who may
+ * only read what was used learns no word of it.
+ */
+export const READ_TEXTS = { scope: 'operator.read', keyScopes: TEXT_SCOPES } as const;
 
 export function sessionMethods(deps: SessionMethodsDeps): Method[] {
   const { rows, config } = deps;
@@ -70,7 +76,7 @@ export function sessionMethods(deps: SessionMethodsDeps): Method[] {
     }),
     method<SessionsMessagesSubscribeParams>({
       name: 'sessions.messages.subscribe',
-      ...READ_SESSIONS,
+      ...READ_TEXTS,
       schema: 'SessionsMessagesSubscribeParams',
       run: ({ key: given, agentId }, { caller, peer }) => {
         const key = keyOf(given, caller, agentId);
@@ -103,7 +109,7 @@ export function sessionMethods(deps: SessionMethodsDeps): Method[] {
     }),
     method<SessionsPreviewParams>({
       name: 'sessions.preview',
-      ...READ_SESSIONS,
+      ...READ_TEXTS,
       schema: 'SessionsPreviewParams',
       run: async ({ keys, limit = 10, maxChars = PREVIEW_CHARACTERS }, { caller }) => {
         if (keys.length > PREVIEW_KEYS_MAX) throw invalid(`more than ${PREVIEW_KEYS_MAX} keys; ask for fewer at once`);
@@ -134,7 +140,7 @@ async function listed(params: SessionsListParams, caller: Caller, deps: SessionM
     ({ overrides }) => archived === 'all' || (overrides.archived === true) === archived,
   );
   const rows = shown.map((view) => deps.rows.row(view));
-  if (params.includeLastMessage) await addLastMessages(rows, shown, deps);
+  if (params.includeLastMessage && mayHearTexts(caller)) await addLastMessages(rows, shown, deps);
   return {
     ts: now,
     path: STORE_PATH,

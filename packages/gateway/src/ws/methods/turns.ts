@@ -14,7 +14,7 @@ import { type HeaderPatch, readHeaderPatch } from '../../domain/outbound-headers
 import type { TurnRequest, TurnResult, TurnTicket } from '../../runs/turn.ts';
 import { agentOfKey } from '../../sessions/keys.ts';
 import { partsOf } from '../attachments.ts';
-import { refuseUnknownAgent, runnableKeyOf, sessionKeyOf } from '../session-keys.ts';
+import { refuseForeignAgent, refuseUnknownAgent, runnableKeyOf, sessionKeyOf } from '../session-keys.ts';
 import { refuseThinking } from '../thinking.ts';
 import { agentFinal, waitAnswer } from '../turn-answers.ts';
 import { invalid } from '../wire-errors.ts';
@@ -92,8 +92,9 @@ export function turnMethods(deps: TurnMethodsDeps): Method[] {
         if (agentId !== null && !agents.byId.has(agentId)) {
           throw invalid(`invalid agent params: unknown agent id "${agentId.slice(0, 64)}"`);
         }
+        refuseForeignAgent(agentId, request.caller);
         const asked = params.sessionKey?.trim() || null;
-        if (asked !== null) refuseUnknownAgent(agentOfKey(asked.toLowerCase()), agents);
+        if (asked !== null) refuseOthersKey(agentOfKey(asked.toLowerCase()), request, agents);
         const ticket = await start({
           ...{ caller: request.caller, door: 'agent', sessionKey: asked, agentId, message: params.message },
           attachments: partsOf(params.attachments),
@@ -197,6 +198,11 @@ export function turnMethods(deps: TurnMethodsDeps): Method[] {
       },
     }),
   ];
+}
+
+function refuseOthersKey(owner: string | null, { caller }: MethodRequest, agents: GatewayConfig['agents']): void {
+  refuseUnknownAgent(owner, agents);
+  refuseForeignAgent(owner, caller);
 }
 
 function startedAnswer({ runId, status }: TurnTicket): Record<string, unknown> {
