@@ -171,7 +171,9 @@ test('in strict order nothing passes what failed, and one goes at a time', async
 test('no more attempts are under way than `concurrency` says, and one that hangs holds the others’ slots free', async () => {
   const room = await open();
   const release = Promise.withResolvers<void>();
+  let underWayMax = 0;
   receiver.behaviour = async (message) => {
+    underWayMax = Math.max(underWayMax, room.webhooks!.view(null, 'one')!.inFlight);
     if (bodyOf(message).seq === 1) await release.promise;
     return {};
   };
@@ -179,6 +181,7 @@ test('no more attempts are under way than `concurrency` says, and one that hangs
   await room.append(40);
   await until('all came', () => receiver.received.length === 40);
   assert.ok(receiver.openMax <= 3, `${receiver.openMax} at once`);
+  assert.ok(underWayMax <= 3, `${underWayMax} were taken out of the log at once`);
   assert.equal((await room.rows('followers'))[0]!.seq, 0, 'the cursor waits for what hangs');
   release.resolve();
   await until('the cursor is at the end', async () => (await room.rows('followers'))[0]!.seq === 40);
