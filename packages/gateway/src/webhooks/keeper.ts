@@ -51,6 +51,7 @@ export class AttemptKeeper {
   #writing: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
   #isLost = false;
+  #isClosing = false;
 
   constructor(deps: KeeperDeps) {
     this.#deps = deps;
@@ -89,8 +90,9 @@ export class AttemptKeeper {
     this.#writeSoon(PROGRESS_MS);
   }
 
-  /** Resolves when all is recorded, or another has the lease. */
+  /** Resolves when all is recorded, another has the lease, or the database is away. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     await this.#write();
     await this.#writing;
   }
@@ -170,6 +172,8 @@ export class AttemptKeeper {
         return await this.#deps.store.write<boolean>('recordDeliveries', record);
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;
+        // What is not recorded is only sent again; an end that waits for a database could wait for ever.
+        if (this.#isClosing) return false;
         await sleep(AWAY_MS, null, { ref: false });
       }
     }

@@ -6,7 +6,7 @@
  */
 import { lookup as systemLookup } from 'node:dns/promises';
 import type { LookupFunction } from 'node:net';
-import { Pool } from 'undici';
+import { type Dispatcher, Pool } from 'undici';
 import type { Egress, WebhookEndpoint } from '../domain/webhook.ts';
 import { addressProblem, portOf, urlProblem } from '../domain/webhook-url.ts';
 import { addressBytes } from '../lib/addresses.ts';
@@ -84,24 +84,34 @@ export class Sender {
   /** Null: the attempt was given up here, and nothing is known of it. */
   async send({ headers, body }: Outgoing, stop: AbortSignal, nowMs: () => number): Promise<Outcome | null> {
     if (this.#problem !== null) return failed(null, `the address ${this.#problem}`);
-    const timeout = AbortSignal.timeout(this.#timeoutMs);
+    if (stop.aborted) return null;
+    const attempt = new AbortController();
+    const giveUp = (): void => attempt.abort();
+    // Its own timer, cleared at the end: signals that run out by themselves would be kept until they do.
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      giveUp();
+    }, this.#timeoutMs);
+    stop.addEventListener('abort', giveUp);
     try {
       const answer = await this.#pool.request({
         method: 'POST',
         path: this.#path,
         headers,
         body,
-        signal: AbortSignal.any([stop, timeout]),
+        signal: attempt.signal,
       });
       // The status is the answer; what follows it is read only to keep the connection, and nobody waits for it long.
-      void answer.body
-        .dump({ limit: ANSWER_BYTES_MAX, signal: AbortSignal.timeout(ANSWER_MS_MAX) })
-        .catch(() => answer.body.destroy());
+      void readAway(answer.body);
       return outcomeOf(answer.statusCode, answer.headers['retry-after'], nowMs());
     } catch (error) {
       if (stop.aborted) return null;
-      if (timeout.aborted) return failed(null, `no answer within ${this.#timeoutMs} ms`);
+      if (isLate) return failed(null, `no answer within ${this.#timeoutMs} ms`);
       return failed(null, reasonOf(error));
+    } finally {
+      clearTimeout(timer);
+      stop.removeEventListener('abort', giveUp);
     }
   }
 
@@ -109,6 +119,12 @@ export class Sender {
   async close(): Promise<void> {
     await this.#pool.destroy();
   }
+}
+
+async function readAway(body: Dispatcher.ResponseData['body']): Promise<void> {
+  const timer = setTimeout(() => body.destroy(), ANSWER_MS_MAX);
+  await body.dump({ limit: ANSWER_BYTES_MAX }).catch(() => body.destroy());
+  clearTimeout(timer);
 }
 
 function outcomeOf(status: number, retryAfter: string | string[] | undefined, nowMs: number): Outcome {

@@ -186,6 +186,12 @@ export class Webhooks {
     const tenantId = tenantKey(endpoint.tenantId);
     const options = { tenantId, name: followerName(endpoint.id), signal: stop.signal };
     await holdFollower({ store, holder }, options, async (hold) => {
+      // Whoever claims a place that was removed makes it anew, at the log's beginning: nothing may be sent from there.
+      if (!(await isOn(store, tenantId, endpoint.id))) {
+        stop.abort();
+        void running.ended.then(() => this.refresh());
+        return;
+      }
       const courier = new Courier(
         {
           store,
@@ -227,6 +233,18 @@ export class Webhooks {
     await running.ended;
     this.#running.delete(key);
   }
+}
+
+/** Removed or disabled by anybody, since it was looked at last, it is not. */
+async function isOn(store: Store, tenantId: string, endpointId: string): Promise<boolean> {
+  const query = store.queries
+    .selectFrom('webhooks')
+    .select('disabledAt')
+    .where('tenantId', '=', tenantId)
+    .where('endpointId', '=', endpointId)
+    .compile();
+  const [row] = await store.read<{ disabledAt: number | null }>(query);
+  return row !== undefined && row.disabledAt === null;
 }
 
 function keyOf(tenantId: string, endpointId: string): string {
