@@ -4,7 +4,7 @@
  * large a difference means nothing. Flags: `--quick`, `--pairs=N`, `--only=NAME`. Another follower is another row of VARIANTS.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,7 +44,39 @@ const VARIANTS: readonly Variant[] = [
     name: 'a webhook that works (100 in a message)',
     extra: ({ healthy }) => ({ webhooks: [{ url: healthy, allowPrivate: true, batch: { max: 100, waitMs: 200 } }] }),
   },
+  { name: 'a plugin that records', extra: () => withPlugin('records', observer('writes.push(event.dispatchId);')) },
+  { name: 'a plugin that spins', extra: () => withPlugin('spins', observer('for (;;);')) },
+  { name: 'a plugin that never ends', extra: () => withPlugin('hangs', observer('await new Promise(() => {});')) },
+  {
+    name: 'a plugin that fills its memory',
+    extra: () => withPlugin('bombs', observer('for (;;) writes.push([event]);')),
+  },
+  {
+    name: 'a plugin that shouts',
+    extra: () => withPlugin('shouts', observer('for (let n = 0; n < 1e4; n++) console.log(n);')),
+  },
+  { name: 'a plugin that decides at once', extra: () => withPlugin('decides', decider('return null;')) },
+  {
+    name: 'a plugin that never decides (failOpen)',
+    extra: () => withPlugin('stalls', decider('await new Promise(() => {});')),
+  },
 ];
+
+function observer(body: string): string {
+  return `const writes = []; export default { id: 'bench', async onModelDispatchComplete(event) { ${body} } };`;
+}
+
+function decider(body: string): string {
+  return `export default { id: 'bench', async beforeModelDispatch(dispatch) { ${body} } };`;
+}
+
+function withPlugin(folder: string, source: string): object {
+  const path = join(scratch, folder);
+  mkdirSync(path);
+  writeFileSync(join(path, 'package.json'), '{ "name": "bench", "type": "module", "main": "index.js" }');
+  writeFileSync(join(path, 'index.js'), source);
+  return { plugins: { load: { paths: [path] } } };
+}
 
 interface Running {
   name: string;

@@ -5,8 +5,9 @@
  * with it, and one that collects garbage without end cannot be ended (docs/decisions/0014-plugins-in-processes.md).
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { constants, setPriority } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PluginLimits } from '../domain/plugin.ts';
 import type { PluginFolder } from './folder.ts';
@@ -79,7 +80,7 @@ export class PluginProcess {
     const args = [`--max-old-space-size=${Math.floor(limits.heapBytesMax / MIB)}`, INSIDE];
     this.#process = spawn(process.execPath, args, {
       cwd: folder.path,
-      env: Object.fromEntries(ENVIRONMENT.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))),
+      env: environment(stateDir),
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.defined = this.#defined.promise;
@@ -154,10 +155,13 @@ export class PluginProcess {
     this.#die(reason);
   }
 
-  /** Calls come first wherever the processor is scarce. */
+  /** Calls come first wherever the processor is scarce; and where memory is, a plugin goes before the gateway. */
   #yield(): void {
     try {
-      if (this.#process.pid !== undefined) setPriority(this.#process.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+      const { pid } = this.#process;
+      if (pid === undefined) return;
+      writeFile(`/proc/${pid}/oom_score_adj`, '1000').catch(() => {});
+      setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
     } catch {
       // Where the system does not let us, it runs as everything else.
     }
@@ -260,6 +264,12 @@ export class PluginProcess {
     for (const n of [...this.#pending.keys()]) this.#end(n, { end: 'died', text: reason, alone });
     this.#deps.onDeath(reason);
   }
+}
+
+function environment(stateDir: string): NodeJS.ProcessEnv {
+  const own = ENVIRONMENT.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []));
+  // What it loads is compiled once, not at each new start: a fifth of the processor's time.
+  return { ...Object.fromEntries(own), NODE_COMPILE_CACHE: join(stateDir, 'plugin-cache') };
 }
 
 function parsed(line: string): FromPlugin | null {

@@ -94,14 +94,6 @@ for (const engine of ENGINES) {
   });
 }
 
-test('a handler that never ends is too late each time, and its process goes on', async (t) => {
-  const played = await play(t, hooked('if (event.bad) await new Promise(() => {});'), {
-    limits: { handlerTimeoutMs: 60 },
-  });
-  assert.deepEqual(await asideOf(played), [[played.seqs[4], 3]]);
-  assert.deepEqual([played.faults.late, played.faults.died], [3, 0]);
-});
-
 const KILLERS: [string, string][] = [
   ['spins', 'for (;;);'],
   ['leaves', 'process.exit(0);'],
@@ -148,58 +140,64 @@ test('one that spins outside of any handler is found by its silence', async (t) 
   assert.match(house.deaths[0]!.reason, /answered nothing/);
 });
 
-test('what is thrown outside of any handler is counted and said, and ends nothing', async (t) => {
-  const played = await play(
-    t,
-    hooked('if (event.bad) { setTimeout(() => { throw new Error("late"); }); Promise.reject(new Error("lost")); }'),
-  );
-  await until('both were heard of', () => played.faults.stray === 2);
-  assert.equal(played.faults.died, 0);
-  assert.deepEqual(await asideOf(played), []);
-});
+/** Each does something wrong over the bad event, and lives on. */
+const UNRULY: Record<string, string> = {
+  hangs: hooked('if (event.bad) await new Promise(() => {});'),
+  strays: hooked(
+    'if (event.bad) { setTimeout(() => { throw new Error("late"); }); Promise.reject(new Error("lost")); }',
+  ),
+  pollutes: hooked(`
+    Object.prototype.outcome = 'polluted'; Array.prototype.map = () => { throw new Error('mine'); };
+    let changed = 0;
+    for (const change of [() => { event.model = 'x'; }, () => { event.tags.push('x'); }, () => { ctx.config.x = 1; }]) {
+      try { change(); changed++; } catch {}
+    }
+    saw({ changed });
+  `),
+  shouts: hooked(
+    'if (event.bad) for (let n = 0; n < 3000; n++) { console.log("x".repeat(5000)); process.stdout.write("y\\n"); }',
+  ),
+  // Answers tasks that it was not given, and says what makes no sense.
+  forges: hooked(
+    'if (event.bad) return { deny: { reason: "x" } };',
+    `import { writeSync } from 'node:fs';
+     const junk = ['null', '7', '{', '{}', '{"kind":"done","n":1e9,"error":5}', '{"kind":"line"}', '"x"'];
+     for (const line of junk) writeSync(1, line + '\\n');`,
+  ),
+};
 
-test('an event cannot be changed, and a prototype that is polluted is the plugin’s own', async (t) => {
-  const played = await play(
-    t,
-    hooked(`
-      Object.prototype.outcome = 'polluted'; Array.prototype.map = () => { throw new Error('mine'); };
-      let changed = 0;
-      for (const change of [() => { event.model = 'x'; }, () => { event.tags.push('x'); }, () => { ctx.config.x = 1; }]) {
-        try { change(); changed++; } catch {}
-      }
-      saw({ changed });
-    `),
-    {},
+test('who hangs, throws where nobody listens, pollutes, shouts or forges answers hurts itself only, and is not ended', async (t) => {
+  const house = await opened(t);
+  const names = Object.keys(UNRULY);
+  const written = names.map((name) => house.write(name, UNRULY[name]!.replace("'hostile'", `'${name}'`)));
+  const bystander = house.write('bystander', BYSTANDER);
+  const limits = { handlerTimeoutMs: 1_000, failuresMax: 2, logLinesMax: 7 };
+  const plugins = await house.start([...written, bystander], { limits });
+  const seqs = await appended(house);
+  for (const id of [...names, 'bystander']) await house.cursorAt(id, seqs.at(-1)!, 30_000);
+  assert.deepEqual(
+    bystander.seen().map(({ seq }) => seq),
+    seqs,
   );
+  const plugin = (name: string) => plugins.all.find(({ id }) => id === name)!;
+  assert.deepEqual(
+    plugins.all.map(({ faults }) => faults.died),
+    plugins.all.map(() => 0),
+  );
+  const hanging = await plugins.aside.list('hangs', 9);
+  assert.deepEqual(
+    hanging.map(({ seq, failures }) => [seq, failures]),
+    [[seqs[4], 2]],
+  );
+  assert.equal(plugin('hangs').faults.late, 2);
+  await until('both strays were heard of', () => plugin('strays').faults.stray === 2);
+  for (const name of names.slice(1)) assert.equal(await plugins.aside.count(name), 0, name);
   assert.equal(({} as { outcome?: unknown }).outcome, undefined);
-  assert.deepEqual(new Set(played.hostile.seen().map(({ changed }) => changed)), new Set([0]));
-});
-
-test('a flood of lines is cut to what the log takes in a minute, and each line to its length', async (t) => {
-  const { house } = await play(
-    t,
-    hooked(
-      'if (event.bad) for (let n = 0; n < 20000; n++) { console.log("x".repeat(5000)); process.stdout.write("y\\n"); }',
-    ),
-    { limits: { logLinesMax: 7, handlerTimeoutMs: 5000 } },
-  );
-  const said = house.said.filter(({ plugin }) => plugin === 'hostile');
-  assert.equal(said.length, 8);
-  assert.ok(said.every(({ text }) => text.length <= 2048));
-  assert.match(said.at(-1)!.text, /more than 7 lines/);
-});
-
-test('a plugin that answers for tasks that it was not given, or with nonsense, changes nothing', async (t) => {
-  const { house } = await play(
-    t,
-    hooked(
-      'if (event.bad) return { deny: { reason: "x" } };',
-      `import { writeSync } from 'node:fs';
-       const junk = ['null', '7', '{', '{}', '{"kind":"done","n":1e9,"error":5}', '{"kind":"line"}', '"x"'];
-       for (const line of junk) writeSync(1, line + '\\n');`,
-    ),
-  );
-  assert.deepEqual(house.bugs, []);
+  assert.deepEqual(new Set(written[2]!.seen().map(({ changed }) => changed)), new Set([0]));
+  const shouted = house.said.filter(({ plugin: who }) => who === 'shouts');
+  assert.equal(shouted.length, 8);
+  assert.ok(shouted.every(({ text }) => text.length <= 2048));
+  assert.match(shouted.at(-1)!.text, /more than 7 lines/);
 });
 
 test('of two gateways on one database one follows for a plugin, and the other goes on when it ends', async (t) => {

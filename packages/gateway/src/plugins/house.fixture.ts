@@ -23,6 +23,8 @@ import { Plugins } from './plugins.ts';
 import { PLUGIN_SCRIPTS, PLUGIN_WRITES } from './room.ts';
 
 const ids = new IdSource();
+/** For all houses: what a plugin's process loads is compiled once. */
+const STATE_DIR = join(tmpdir(), 'weighbridge-plugin-tests');
 
 export const LIMITS: PluginLimits = {
   heapBytesMax: 64 * 1024 * 1024,
@@ -123,7 +125,7 @@ export class House {
       log: this.log,
       clock: systemClock,
       holder: ids.next('ins'),
-      stateDir: this.folder,
+      stateDir: STATE_DIR,
       ledgerId: 'led',
       retryMs: 5,
       say: {
