@@ -78,7 +78,7 @@ export class EventLog {
 
   async lastSeq(): Promise<number> {
     const query = this.#deps.store.queries.selectFrom('ledger').select('lastSeq').compile();
-    const [row] = await this.#deps.store.read<{ lastSeq: number }>(query);
+    const [row] = await this.#deps.store.read<{ lastSeq: number }>(query, 'announced');
     return row?.lastSeq ?? 0;
   }
 
@@ -107,7 +107,7 @@ export class EventLog {
     cursor: number,
   ): Promise<{ events: EventEnvelope[]; scannedTo: number }> {
     const query = this.#rows().where('seq', '>', cursor).orderBy('seq').limit(PAGE).compile();
-    const rows = await this.#deps.store.read<EventRow>(query);
+    const rows = await this.#deps.store.read<EventRow>(query, 'announced');
     const wanted = rows.filter(
       (row) =>
         (question.tenantId === null || row.tenantId === question.tenantId) &&
@@ -120,7 +120,7 @@ export class EventLog {
   async at(seqs: readonly number[]): Promise<EventEnvelope[]> {
     if (seqs.length === 0) return [];
     const query = this.#rows().where('seq', 'in', seqs).orderBy('seq').compile();
-    return this.#render(await this.#deps.store.read<EventRow>(query));
+    return this.#render(await this.#deps.store.read<EventRow>(query, 'announced'));
   }
 
   #rows() {

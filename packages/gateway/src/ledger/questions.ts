@@ -164,6 +164,8 @@ export async function recordsByEntryId(
   if (entryIds.length === 0) return new Map();
   const rows = await store.read<EntryRow>(
     selectEntries(store.queries).where('tenantId', '=', tenantId).where('entryId', 'in', entryIds).compile(),
+    // Only settled entries are in the log.
+    'announced',
   );
   return new Map(rows.map((row) => [row.entryId, recordOf(row)]));
 }

@@ -76,6 +76,15 @@ test('whoever asks finds what was noted a moment ago', async () => {
   assert.deepEqual(await kept(store), [1]);
 });
 
+test('who follows what is committed makes no rows of notes before their time', async () => {
+  const store = await opened(options());
+  const query = store.queries.selectFrom('probe').select('one').compile();
+  await store.read(query);
+  await store.write('keep', 1);
+  assert.deepEqual(await store.read(query, 'announced'), []);
+  assert.equal((await store.read(query)).length, 1);
+});
+
 test('what is written after a note finds its row, in the same transaction', async () => {
   const store = await opened(options());
   const noted = store.write('keep', 1);

@@ -17,6 +17,12 @@ export type Row = Record<string, Value>;
 /** `intent` may ride on the operating system's cache, `settlement` must survive power loss (see `ledger.durability`). */
 export type WriteClass = 'intent' | 'settlement';
 
+/**
+ * What a read must see: whatever was written before it (the default), or at least what was announced as committed. The
+ * followers of the log ask for no more, so that nobody's following makes intents rows one by one.
+ */
+export type Sees = 'written' | 'announced';
+
 export interface Store {
   readonly engine: Engine;
   /** Builds queries for this engine; compile them and hand them to `read`. */
@@ -32,7 +38,7 @@ export interface Store {
   /** Runs a script with this input, together with whatever else waits. Rejects with StoreUnavailable. */
   write<Output>(script: string, input: unknown): Promise<Output>;
   /** Rows of a read-only query, in the reader's own snapshot. Integers beyond 2^53 need a cast to text in the query. */
-  read<R = Row>(query: CompiledQuery): Promise<R[]>;
+  read<R = Row>(query: CompiledQuery, sees?: Sees): Promise<R[]>;
   /** Calls whenever the database stops taking writes (with the reason) and whenever it takes them again (null). */
   onAvailability(listener: (reason: string | null) => void): void;
   /** Calls with what a committed script told (`tell`), in any process on this database; null: something may have been missed. */

@@ -8,7 +8,7 @@ import { Availability } from '../availability.ts';
 import { CommitQueue } from '../commit-queue.ts';
 import { COMPILERS } from '../compile.ts';
 import type { Tables } from '../schema.ts';
-import { type Row, type Store, StoreUnavailable, type WriteClass } from '../store.ts';
+import { type Row, type Sees, type Store, StoreUnavailable, type WriteClass } from '../store.ts';
 import type { WriterSetup } from './messages.ts';
 import { leftNotes, type Noted, Notes } from './notes.ts';
 import { Reader } from './reader.ts';
@@ -107,10 +107,10 @@ export class SqliteStore implements Store {
     }
   }
 
-  async read<R = Row>(query: CompiledQuery): Promise<R[]> {
+  async read<R = Row>(query: CompiledQuery, sees: Sees = 'written'): Promise<R[]> {
     if (this.#closed) throw new StoreUnavailable('it is closed');
     // What was noted counts as written: whoever asks finds it.
-    await this.#settlementQueue.notesWritten();
+    if (sees === 'written') await this.#settlementQueue.notesWritten();
     return this.#reader.read(query) as Promise<R[]>;
   }
 
