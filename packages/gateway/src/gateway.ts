@@ -37,7 +37,7 @@ import { entryPricing, IMPORTED_PRICES, Prices, pricesHash } from './prices/pric
 import { Catalogue } from './providers/catalogue.ts';
 import { beginSessions } from './runs/begin-sessions.ts';
 import { Runs } from './runs/start-run.ts';
-import { SESSION_INTENTS, SESSION_WRITES } from './sessions/room.ts';
+import { SESSION_INTENTS, SESSION_NOTED, SESSION_WRITES } from './sessions/room.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 import { WebhookRegister } from './webhooks/register.ts';
@@ -107,7 +107,7 @@ export async function startGateway(
       ...DELIVERY_SCRIPTS,
       ...SESSION_INTENTS,
     ],
-    noted: NOTED_SCRIPTS,
+    noted: [...NOTED_SCRIPTS, ...SESSION_NOTED],
   });
   try {
     const near = clockFor(store, clock, config.ledger.clockAheadMaxMs);

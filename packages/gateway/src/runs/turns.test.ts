@@ -114,6 +114,34 @@ for (const engine of ENGINES) {
   });
 }
 
+test('gateways on one database run a session’s turns one at a time, each with what the other’s said', async (t) => {
+  const database = await freshDatabase('postgres');
+  const [one, two] = [await opened(t, { database }), await opened(t, { database })];
+  let [running, most] = [0, 0];
+  upstream.answer((response, received) => {
+    most = Math.max(most, ++running);
+    setImmediate(() => {
+      running--;
+      answering('ok')(response, received);
+    });
+  });
+  const turns = await Promise.all(
+    Array.from({ length: 8 }, (_, i) => [one, two][i % 2]!.turns.start({ ...ASKED, message: `m${i}` })),
+  );
+  const results = await Promise.all(turns.map(({ done }) => done));
+  assert.deepEqual(
+    results.map(({ outcome }) => outcome),
+    results.map(() => 'completed'),
+  );
+  assert.equal(most, 1);
+  assert.equal(new Set(turns.map(({ sessionId }) => sessionId)).size, 1);
+  // Each had all that was said before it, whoever ran it: instructions, then two messages of each turn before, then its own.
+  assert.deepEqual(
+    sent().map(({ length }) => length),
+    results.map((_, i) => 2 + 2 * i),
+  );
+});
+
 test('an abort ends it at once, keeps what had come, and its count; who waited goes on', async (t) => {
   const rig = await opened(t);
   const first = held('Half an');

@@ -204,7 +204,8 @@ export class Turns {
         { tenantId: caller.tenantId, sessionKey: turn.names.sessionKey },
         turn.end.signal,
       );
-      lease.lost.addEventListener('abort', () => turn.end.abort('lane_lost' satisfies EndReason), { once: true });
+      const onLost = (): void => turn.end.abort('lane_lost' satisfies EndReason);
+      if (lease.holder !== null) lease.lost.addEventListener('abort', onLost, { once: true });
       await this.#run(turn, answer);
     } catch (error) {
       refused = error;

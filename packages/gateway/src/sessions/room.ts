@@ -10,9 +10,13 @@ export const SESSION_WRITES: RoomWrites = {
 /** A change is not among them: it appends to the event log, whose numbers must not be given twice after a power loss. */
 export const SESSION_INTENTS = [
   'openSessions',
+  'addSessions',
   'recentSessions',
   'appendTurns',
   'claimLanes',
   'releaseLanes',
   'sweepSessions',
 ] as const;
+
+/** Of these the ones that need not wait for their transaction: an entry that names a session must find it after a crash. */
+export const SESSION_NOTED = ['addSessions'] as const;

@@ -60,6 +60,12 @@ export function* openSessions(inputs: readonly OpenInput[]): Steps<(Row | null)[
   return [...found];
 }
 
+/** Sessions that calls bring in, each before the first entry of its run. */
+export function* addSessions(inputs: readonly Session[]): Steps<null[]> {
+  yield* each('sessions.add', inputs.map(sessionValues));
+  return inputs.map(() => null);
+}
+
 /** The sessions that changed last. */
 export function* recentSessions(inputs: readonly number[]): Steps<(readonly Row[])[]> {
   const answers: (readonly Row[])[] = [];

@@ -217,10 +217,12 @@ export class Sessions {
     const again = this.#known?.get(tenantId, sessionKey);
     if (again) return again;
     const fresh = this.#fresh({ tenantId, sessionKey });
-    const write = store.write<Row | null>('openSessions', { tenantId, sessionKey, fresh } satisfies OpenInput);
-    if (this.#known === null) return write.then((row) => sessionOf(row!), refusalOf);
-    // Written before the run's first entry, because it waits in the same queue; nobody waits for it.
-    write.catch((error: unknown) => {
+    if (this.#known === null) {
+      const input: OpenInput = { tenantId, sessionKey, fresh };
+      return store.write<Row | null>('openSessions', input).then((row) => sessionOf(row!), refusalOf);
+    }
+    // Noted before the run's first entry is; nobody waits for it.
+    store.write('addSessions', fresh).catch((error: unknown) => {
       this.#known!.remove(tenantId, sessionKey, fresh.sessionId);
       report(error);
     });
