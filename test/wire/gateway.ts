@@ -10,6 +10,8 @@ import { type ScriptedProvider, startScriptedProvider } from '../rig/scripted-pr
 
 export interface WireRig {
   gateway: Gateway;
+  /** As often as anybody likes. */
+  stop(): Promise<void>;
   config: GatewayConfig;
   url: string;
   token: string;
@@ -45,10 +47,16 @@ export async function startWireRig(
   const request = { flags: { config: file, stateDir, port: '0' }, variables, createToken: true };
   const loaded = await loadConfig(request);
   const gateway = await startGateway(loaded.config, loaded.secrets, { origin: { loaded, request } });
-  t.after(() => gateway.close());
+  let closing: Promise<void> | null = null;
+  const stop = (): Promise<void> => {
+    closing ??= gateway.close();
+    return closing;
+  };
+  t.after(stop);
   return {
     gateway,
     config: loaded.config,
+    stop,
     url: gateway.url,
     token: loaded.secrets.token?.reveal() ?? '',
     provider,
