@@ -3,7 +3,7 @@
  * is pinned to core 0 with all its threads; upstream and load share core 1. Rounds interleave, so that the machine's moods
  * fall on all alike; A/A (Weighbridge against itself) says how large a difference means nothing. Quote the ratios.
  * The pass-through is measured beside the doors, in the same rounds. Flags: `--quick`,
- * `--only=throughput|streams|crowd|start|memory`.
+ * `--only=throughput|streams|crowd|start|memory|sockets`.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { Child } from '../test/rig/child.ts';
 import { cleanEnvironment } from '../test/rig/gateway-process.ts';
 import { type LoadResult, load, percentile, requestBytes } from '../test/rig/load.ts';
+import { measureSockets } from './sockets.ts';
 
 const isQuick = process.argv.includes('--quick');
 const only = process.argv.find((arg) => arg.startsWith('--only='))?.slice('--only='.length);
@@ -20,6 +21,7 @@ const ROUND_MS = isQuick ? 1000 : 2000;
 const MEMORY_CALLS = isQuick ? 20_000 : 100_000;
 const STREAM_GAP_MS = 5;
 const CROWD = 1000;
+const SOCKETS = 5_000;
 
 const TARGETS: Readonly<Record<string, { ofBare: number; ofFloor: number; firstByteMs: number }>> = {
   weighbridge: { ofBare: 0.45, ofFloor: 0.75, firstByteMs: 0.5 },
@@ -55,6 +57,7 @@ async function main(): Promise<void> {
   if (wants('start')) await measureStart(upstreamUrl);
   const weighbridge = await startWeighbridge(upstreamUrl, 'state');
   if (wants('memory')) measureIdle(weighbridge);
+  if (wants('sockets')) await measureCrowdOfSockets(weighbridge);
   const bare = await plainProxy('bare', [join(root, 'bench/bare.ts'), upstreamUrl]);
   const floor = await plainProxy('floor', [join(root, 'bench/floor.ts'), upstreamUrl, join(scratch, 'floor.sqlite')]);
   const direct = plain('direct', upstreamUrl, process.pid);
@@ -269,6 +272,16 @@ async function measureStart(upstreamUrl: string): Promise<void> {
   }
   console.log(`start to ready, on one core: ${spread(times, 0)} ms   target < 1000`);
   report.startMs = times;
+}
+
+async function measureCrowdOfSockets({ url, pid }: Proxy): Promise<void> {
+  const token = credentials.get(url)!.authorization.replace('Bearer ', '');
+  const figures = await measureSockets({ url, token, rssMb: () => rssMb(pid) }, isQuick ? 1_000 : SOCKETS);
+  const { sockets, connectMs, kilobytesEach, probeWorstMs } = figures;
+  console.log(
+    `\n${sockets} idle sockets: ${kilobytesEach.toFixed(1)} KB each   target < 20; connected in ${(connectMs / 1000).toFixed(1)} s; worst probe ${probeWorstMs.toFixed(0)} ms`,
+  );
+  report.sockets = figures;
 }
 
 function measureIdle(weighbridge: Proxy): void {

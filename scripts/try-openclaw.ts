@@ -2,7 +2,7 @@
  * `npm run try:openclaw`: installs the real `openclaw` into a scratch folder, puts it behind a real gateway by the commands of
  * docs/openclaw.md and what they print, runs agents' turns, takes everything back, and compares what the provider saw with the
  * ledger. Not part of `npm test`: it downloads 650 MB and takes minutes. `--installed DIR` uses a folder that has it already,
- * `--keep` leaves the scratch folder.
+ * `--keep` leaves the scratch folder, `--clients` tries only OpenClaw's clients at the gateway's WebSocket.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { tryClients } from './try-openclaw/clients.ts';
 import { compare, entriesOf } from './try-openclaw/compare.ts';
 import { blockOf, commandsOf, linesAfter } from './try-openclaw/doc.ts';
 import { type Instance, Scratch } from './try-openclaw/openclaw.ts';
@@ -20,7 +21,9 @@ const TIME_LIMIT_MS = 15 * 60_000;
 const REPOSITORY = join(import.meta.dirname, '..');
 const WEIGHBRIDGE_PORT = 18_760;
 
-const { values: flags } = parseArgs({ options: { installed: { type: 'string' }, keep: { type: 'boolean' } } });
+const { values: flags } = parseArgs({
+  options: { installed: { type: 'string' }, keep: { type: 'boolean' }, clients: { type: 'boolean' } },
+});
 const startedAt = performance.now();
 const folder = mkdtempSync(join(tmpdir(), 'try-openclaw-'));
 const provider = await TryProvider.start();
@@ -55,6 +58,11 @@ try {
 async function tryIt(): Promise<string[]> {
   install();
   const original = writeOpenclawFile();
+  if (flags.clients) {
+    await scratch.shell(blockOf(doc(), 'init'));
+    await scratch.startGateway(blockOf(doc(), 'serve'));
+    return clients();
+  }
   const openclaw = await scratch.startOpenclaw();
   say('openclaw is ready');
   await openclaw.turn('[[plain 1]]', 'before');
@@ -81,6 +89,7 @@ async function tryIt(): Promise<string[]> {
   );
   const differences = compare(seen, entriesOf(scratch.databaseFile), await openclaw.sessions());
 
+  differences.push(...(await clients()));
   await all(back);
   await reaches(openclaw, false);
   const { meta: _meta, ...restored } = JSON.parse(readFileSync(scratch.openclawFile, 'utf8')) as Record<
@@ -93,6 +102,19 @@ async function tryIt(): Promise<string[]> {
     }
   }
   return differences;
+}
+
+/** OpenClaw's clients, pointed here: each answers, and each run that they began has its entry with the provider's count. */
+async function clients(): Promise<string[]> {
+  const token = (await scratch.shell('weighbridge token')).trim();
+  const before = entriesOf(scratch.databaseFile).length;
+  const { differences, runs } = await tryClients(scratch, { url: `ws://127.0.0.1:${scratch.gatewayPort}`, token, say });
+  await over();
+  const own = entriesOf(scratch.databaseFile).slice(before);
+  const counted = own.filter(({ outcome, usageSource }) => outcome === 'completed' && usageSource === 'reported');
+  say(`${own.length} runs of OpenClaw’s clients are in the ledger`);
+  if (own.length === runs && counted.length === runs) return differences;
+  return [...differences, `${own.length} entries of ${runs} runs, ${counted.length} with the provider’s count`];
 }
 
 function install(): void {

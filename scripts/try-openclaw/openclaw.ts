@@ -36,11 +36,11 @@ export class Scratch {
   gatewayPort = 0;
   readonly #home: string;
   readonly #environment: NodeJS.ProcessEnv;
-  readonly #folder: string;
+  readonly folder: string;
   #children: ChildProcess[] = [];
 
   constructor({ folder, modules, repository }: Folders) {
-    this.#folder = folder;
+    this.folder = folder;
     this.#home = join(folder, 'home');
     const bin = join(folder, 'bin');
     mkdirSync(this.#home, { recursive: true });
@@ -68,8 +68,30 @@ export class Scratch {
 
   /** What it prints to its standard output; throws what it says where it fails. */
   async shell(command: string): Promise<string> {
-    const options = { env: this.#environment, cwd: this.#folder, timeout: COMMAND_MS, maxBuffer: 64 * 1024 * 1024 };
+    const options = { env: this.#environment, cwd: this.folder, timeout: COMMAND_MS, maxBuffer: 64 * 1024 * 1024 };
     return (await promisify(execFile)('sh', ['-e', '-c', command], options)).stdout;
+  }
+
+  /** A profile of a client that knows only where the gateway is; goes before a command. */
+  remoteProfile(url: string, token: string): string {
+    const file = join(this.folder, 'client.json');
+    writeFileSync(file, JSON.stringify({ gateway: { mode: 'remote', remote: { url, token } } }), { mode: 0o600 });
+    const home = join(this.folder, 'client-home');
+    mkdirSync(home, { recursive: true });
+    return `env HOME='${home}' OPENCLAW_STATE_DIR='${home}/state' OPENCLAW_CONFIG_PATH='${file}'`;
+  }
+
+  /** A command that is talked to. */
+  open(name: string, command: string) {
+    const child = spawn('sh', ['-c', command], {
+      env: this.#environment,
+      cwd: this.folder,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+    });
+    child.stderr.pipe(createWriteStream(join(this.folder, `${name}.log`)));
+    this.#children.push(child);
+    return child;
   }
 
   async startGateway(command: string): Promise<void> {
@@ -142,11 +164,11 @@ export class Scratch {
   #start(name: string, command: string) {
     const child = spawn('sh', ['-c', command], {
       env: this.#environment,
-      cwd: this.#folder,
+      cwd: this.folder,
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
-    const log = createWriteStream(join(this.#folder, `${name}.log`));
+    const log = createWriteStream(join(this.folder, `${name}.log`));
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });
     this.#children.push(child);

@@ -104,7 +104,7 @@ export class Connection implements Peer {
     });
     socket.on('close', () => this.#closed());
     // A broken frame: the socket is closed with its own code, and `close` comes.
-    socket.on('error', () => {});
+    socket.on('error', ignore);
     this.#send(unnumbered(eventHead('connect.challenge', { nonce: this.#nonce, ts: deps.now() })));
   }
 
@@ -337,6 +337,8 @@ export class Connection implements Peer {
     this.#deps.onClose(this);
   }
 }
+
+function ignore(): void {}
 
 /** `ws` has one limit for the whole life of a socket; until somebody has shown a credential ours is a smaller one. */
 function allowFrames(socket: WebSocket, bytesMax: number): void {

@@ -147,7 +147,7 @@ export class WebSocketDoor {
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    socket.on('error', () => {});
+    socket.on('error', ignore);
     const { host, auth, limits } = this.#deps.config();
     if (isForeign(request.headers, { host, isOpenToAll: auth.mode === 'none' })) return refuse(socket, 403);
     const isFull = this.#handshakes >= limits.handshakesMax || this.#hub.size + this.#handshakes >= limits.socketsMax;
@@ -252,6 +252,9 @@ export class WebSocketDoor {
     if (isShown(connection) && !this.#isClosing) this.#standing.presenceChanged();
   }
 }
+
+/** Not a closure: one that is made with a request keeps the request for as long as its socket lives. */
+function ignore(): void {}
 
 /** Everything else that asks to become something else is an ordinary request, and is answered as one. */
 function isWebSocketHere({ url = '', headers, method }: IncomingMessage): boolean {

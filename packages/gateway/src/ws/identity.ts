@@ -22,7 +22,6 @@ export interface Identity {
   scopes: ReadonlySet<WireScope>;
   protocol: number;
   client: ConnectParams['client'];
-  caps: ReadonlySet<string>;
   /** Null: it showed none. */
   deviceId: string | null;
 }
@@ -59,13 +58,31 @@ export async function identify(
   if (fault !== null) throw badDevice(fault);
   return {
     caller,
-    presented: presented === '' ? null : new Secret(presented),
+    presented: presented === '' ? null : heldSecret(presented),
     protocol,
-    scopes: new Set(granted(caller, params.scopes ?? null, protocol)),
+    scopes: shared(granted(caller, params.scopes ?? null, protocol)),
     client: params.client,
-    caps: new Set(params.caps ?? []),
     deviceId: params.device?.id ?? null,
   };
+}
+
+/** Thousands of connections have one of a few sets, and most the same credential: each is kept once. */
+const sets = new Map<string, ReadonlySet<WireScope>>();
+let lastSecret = new Secret('');
+
+function shared(scopes: readonly WireScope[]): ReadonlySet<WireScope> {
+  const name = scopes.join();
+  const known = sets.get(name);
+  if (known !== undefined) return known;
+  const own = new Set(scopes);
+  // Of eight scopes there are two hundred and fifty-six sets.
+  sets.set(name, own);
+  return own;
+}
+
+function heldSecret(presented: string): Secret {
+  if (!lastSecret.equals(presented)) lastSecret = new Secret(presented);
+  return lastSecret;
 }
 
 function agreedProtocol({ minProtocol, maxProtocol }: ConnectParams): number {

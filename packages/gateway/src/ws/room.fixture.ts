@@ -55,7 +55,7 @@ export class Room {
         frameCheck: schemas.check('RequestFrame', { all: true }),
         connectCheck: schemas.check('ConnectParams', { all: true, open: true }),
         identify: async ({ client }): Promise<Identity> => ({
-          ...{ caller: OPERATOR, presented: null, protocol: 4, client, caps: new Set(), deviceId: null },
+          ...{ caller: OPERATOR, presented: null, protocol: 4, client, deviceId: null },
           scopes: new Set(WIRE_SCOPES),
         }),
         welcome: async () => ({ type: 'hello-ok' }),
