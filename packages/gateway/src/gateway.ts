@@ -203,7 +203,9 @@ async function startOn(
     ),
     report: (error) => log.error({ err: error }, 'a run ended with a bug of ours'),
   });
-  const measured = processMetrics(processView({ store, clock, ledger, runs, plugins, losses }));
+  const measured = processMetrics(
+    processView({ store, clock, ledger, runs, plugins, losses, lostTexts: remembered.lostTexts }),
+  );
   const turns = remembered.turns(runs);
   const closing = new AbortController();
   let url = '';

@@ -135,10 +135,12 @@ interface Measured extends Pick<ProcessView, 'store' | 'ledger'> {
   runs: Pick<Runs, 'inFlight'>;
   plugins: Pick<Plugins, 'all'>;
   losses: Losses;
+  /** Texts of turns that are in no transcript. */
+  lostTexts: () => number;
 }
 
 /** What metrics tell of this process, and of what its rooms count in their tables. */
-export function processView({ store, clock, ledger, runs, plugins, losses }: Measured): ProcessView {
+export function processView({ store, clock, ledger, runs, plugins, losses, lostTexts }: Measured): ProcessView {
   const endpoints = () => readEndpoints(store);
   return {
     now: () => clock.now(),
@@ -149,6 +151,7 @@ export function processView({ store, clock, ledger, runs, plugins, losses }: Mea
       ...losses,
       webhook_message: (await endpoints()).reduce((sum, { dead }) => sum + dead, 0),
       plugin_event: await setAsideCount(store),
+      transcript_text: lostTexts(),
     }),
     endpoints: async () =>
       (await endpoints()).map(({ endpointId, delivered, failed, dead }) => ({

@@ -27,6 +27,8 @@ export interface SessionsSurroundings {
 export interface BegunSessions {
   sessions: Sessions;
   appends: CallAppends;
+  /** Turns and calls whose text is in no transcript, since the start. */
+  lostTexts: () => number;
   turns(runs: TurnsDeps['runs']): Turns;
   /** Resolves when nothing more is written. */
   stop(): Promise<void>;
@@ -53,12 +55,17 @@ export async function beginSessions(given: SessionsSurroundings): Promise<BegunS
     sessions.sweep(before).catch((error: unknown) => error instanceof StoreUnavailable || report(error));
   }, SWEEP_EVERY_MS);
   sweep.unref();
-  const lost = (error: unknown): void => log.error({ err: error }, 'the text of a turn was not kept');
+  let losses = 0;
+  const lost = (error: unknown): void => {
+    losses++;
+    log.error({ err: error }, 'the text of a turn was not kept');
+  };
   const appends = new CallAppends({ sessions, clock, config, report: lost });
   const leases = new SessionLeases({ store, ids });
   return {
     sessions,
     appends,
+    lostTexts: () => losses,
     turns: (runs) =>
       new Turns({
         ...{ runs, sessions, leases, clock, ids },

@@ -20,6 +20,7 @@ export interface CallAppendsDeps {
   sessions: Pick<Sessions, 'append'>;
   clock: Clock;
   config: () => Pick<GatewayConfig, 'sessions'>;
+  /** Told of each call whose text is in no transcript: too many at once, or refused by the database. */
   report: (error: unknown) => void;
 }
 
@@ -37,8 +38,6 @@ export class CallAppends {
   readonly #deps: CallAppendsDeps;
   readonly #waiting: Omit<AppendInput, 'now'>[] = [];
   #writing: Promise<void> | null = null;
-  /** Calls whose text is in no transcript: too many at once, or refused by the database. */
-  lost = 0;
 
   constructor(deps: CallAppendsDeps) {
     this.#deps = deps;
@@ -55,7 +54,7 @@ export class CallAppends {
 
   add(call: EndedCall): void {
     if (this.#waiting.length >= this.#deps.config().sessions.appendsMax) {
-      this.#lose(new Error('`sessions.appendsMax` calls wait to be appended already'));
+      this.#deps.report(new Error('`sessions.appendsMax` calls wait to be appended already'));
       return;
     }
     this.#waiting.push(this.#inputOf(call));
@@ -80,13 +79,8 @@ export class CallAppends {
       // Absent: its session was deleted while it ran, and what it said goes with it.
       await this.#deps.sessions.append(input);
     } catch (error) {
-      this.#lose(error);
+      this.#deps.report(error);
     }
-  }
-
-  #lose(error: unknown): void {
-    this.lost++;
-    this.#deps.report(error);
   }
 
   #inputOf({ runId, attribution, asked, startedAt, heard }: EndedCall): Omit<AppendInput, 'now'> {
