@@ -7,6 +7,8 @@ export interface Facts {
   /** May stop runs, make keys, replay deliveries. */
   isAdmin: boolean;
   canSignOut: boolean;
+  /** One that may be called, `provider/model`; null: none is listed. */
+  model: string | null;
   /** The server's clock when it sent the page, milliseconds. */
   now: number;
 }

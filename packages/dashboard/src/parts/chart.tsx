@@ -95,7 +95,7 @@ function optionsFor(latest: { current: ChartProps }, host: HTMLElement): UPlot.O
   return {
     width: host.clientWidth,
     height: HEIGHT_PX,
-    padding: [10, 8, 0, 0],
+    padding: [10, 22, 0, 0],
     legend: { show: false },
     tzDate: (seconds) => UPlot.tzDate(new Date(seconds * 1000), zone === 'UTC' ? 'Etc/UTC' : zone),
     cursor: { y: false, points: { show: !course.isStacked }, drag: { x: true, y: false, setScale: false } },

@@ -1,6 +1,7 @@
 /** The first open: nothing was metered yet. How to change that, with this gateway's own address, and a light that turns green. */
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
+import { facts } from '../facts.ts';
 
 const SNIPPETS: readonly (readonly [string, (origin: string) => string])[] = [
   [
@@ -8,7 +9,7 @@ const SNIPPETS: readonly (readonly [string, (origin: string) => string])[] = [
     (origin) => `curl ${origin}/v1/chat/completions \\
   -H "Authorization: Bearer $(npm run -s cli -- token)" \\
   -H "Content-Type: application/json" \\
-  -d '{"model":"demo/scripted","messages":[{"role":"user","content":"Hello"}]}'`,
+  -d '{"model":"${facts.model ?? 'openai/gpt-5'}","messages":[{"role":"user","content":"Hello"}]}'`,
   ],
   [
     'An SDK',
@@ -16,7 +17,7 @@ const SNIPPETS: readonly (readonly [string, (origin: string) => string])[] = [
 
 const client = new OpenAI({ baseURL: '${origin}/v1', apiKey: process.env.WEIGHBRIDGE_TOKEN });
 await client.chat.completions.create({
-  model: 'openai/gpt-5',
+  model: '${facts.model ?? 'openai/gpt-5'}',
   messages: [{ role: 'user', content: 'Hello' }],
 });`,
   ],

@@ -10,6 +10,7 @@ import { cookieName, SIGN_IN_MS, signInCookie } from '../access/sign-in.ts';
 import { type Caller, isOperator } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
 import { readBody } from './body.ts';
+import type { ModelsDeps } from './models.ts';
 import { type PageFiles, readPage } from './page-files.ts';
 import { callerOf, refuseForeignOrigin } from './policy.ts';
 import { SIGN_IN_LINK } from './schemas.ts';
@@ -41,6 +42,8 @@ export interface PageDeps {
   isOpenToAll: boolean;
   /** Where the built files are. */
   folder: string;
+  /** What somebody may try first. */
+  catalogue: ModelsDeps['catalogue'];
 }
 
 export function page(app: FastifyInstance, deps: PageDeps): void {
@@ -171,12 +174,14 @@ function setCookie(request: FastifyRequest, reply: FastifyReply, value: string, 
 }
 
 /** What the page must know before it asks anything; for the page alone, no API. */
-function factsFor(caller: Caller, { access }: PageDeps): object {
+function factsFor(caller: Caller, { access, catalogue }: PageDeps): object {
+  const [first] = catalogue.listed();
   return {
     version: WEIGHBRIDGE_VERSION,
     tenantId: isOperator(caller) ? null : caller.tenantId,
     isAdmin: caller.scopes.has('admin'),
     canSignOut: access.signIns.needed,
+    model: first === undefined ? null : `${first.provider.id}/${first.model}`,
     now: Date.now(),
   };
 }

@@ -140,6 +140,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     host: config.host,
     isOpenToAll: config.auth.mode === 'none',
     folder: deps.pageFolder ?? builtPageFolder(),
+    catalogue: deps.catalogue,
   });
   app.get('/', { config: { scope: 'open' }, schema: { hide: true } }, (request, reply) => {
     if (request.headers.accept?.includes('text/html')) return reply.redirect('/models', 302);
