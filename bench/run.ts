@@ -239,10 +239,11 @@ async function measureStreams(proxies: readonly Proxy[]): Promise<void> {
       const added = at(firsts, name, 0.5) - at(firsts, 'direct', 0.5);
       const addedGap = at(gaps, name, 0.99) - at(gaps, 'direct', 0.99);
       const target = connections === 1 ? TARGETS[name] : undefined;
+      const beyondBare = at(firsts, name, 0.5) - at(firsts, 'bare', 0.5);
       console.log(
-        `  ${name} adds: first byte p50 ${added.toFixed(2)} ms${target ? ` (target <= ${target.firstByteMs})` : ''}, gap p99 ${addedGap.toFixed(2)} ms`,
+        `  ${name} adds: first byte p50 ${added.toFixed(2)} ms${target ? ` (target <= ${target.firstByteMs})` : ''}, beyond bare ${beyondBare.toFixed(2)} ms, gap p99 ${addedGap.toFixed(2)} ms`,
       );
-      report[`streams-${connections}-${name}`] = { added, addedGap };
+      report[`streams-${connections}-${name}`] = { added, beyondBare, addedGap };
     }
   }
 }
