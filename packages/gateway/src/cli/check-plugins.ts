@@ -24,22 +24,23 @@ export async function pluginChecks(settings: PluginSettings, stateDir: string): 
       stateDir,
       limits,
       entryOf: (id) => entries.get(id) ?? null,
-      claimId: (id) => !ids.has(id) && ids.add(id) !== null,
       onLine: () => {},
       onDied: () => {},
       onStarted: () => {},
     });
     await plugin.load();
-    checks.push(loadedCheck(plugin));
+    const twin = ids.has(plugin.id) ? `there is another plugin "${plugin.id}"` : null;
+    checks.push(loadedCheck(plugin, twin));
     ids.add(plugin.id);
     await plugin.end();
   }
   return [...checks, ...unusedChecks(settings, ids)];
 }
 
-function loadedCheck(plugin: InstanceType<typeof import('../plugins/plugin.ts').Plugin>): Check {
+function loadedCheck(plugin: InstanceType<typeof import('../plugins/plugin.ts').Plugin>, twin: string | null): Check {
   const { id, folder, status, reason, hooks, intercepts, intercept } = plugin;
   if (status === 'disabled') return { subject: SUBJECT, verdict: 'note', text: `${id}: disabled` };
+  if (twin !== null) return { subject: SUBJECT, verdict: 'warning', text: `${folder.path}: ${twin}` };
   if (status !== 'running') return { subject: SUBJECT, verdict: 'warning', text: `${id} (${folder.path}): ${reason}` };
   const decides = intercepts ? `; decides within ${intercept.timeoutMs} ms, ${intercept.onFailure}` : '';
   return { subject: SUBJECT, verdict: 'ok', text: `${id}: ${hooks.join(', ')}${decides}` };

@@ -6,7 +6,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
-import { constants, setPriority } from 'node:os';
+import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PluginLimits } from '../domain/plugin.ts';
@@ -24,6 +24,8 @@ const TEXT_CHARS_MAX = 500;
 /** Messages in a minute that answer nothing, beside the lines that may be logged. */
 const NOISE_MAX = 1_000;
 const MIB = 1_048_576;
+/** A third of what the gateway gets where both want all: enough to answer in time even on a machine that is full. */
+const NICENESS = 5;
 const PAGE_BYTES = 4_096;
 /** Of the machine's environment a plugin sees where and in which language it runs. */
 const ENVIRONMENT = ['HOME', 'LANG', 'LC_ALL', 'NODE_ENV', 'NODE_EXTRA_CA_CERTS', 'PATH', 'TMPDIR', 'TZ'];
@@ -88,7 +90,6 @@ export class PluginProcess {
     this.#defined.promise.catch(() => {});
     this.#ready.promise.catch(() => {});
     this.#listen();
-    this.#yield();
     this.#send({
       kind: 'load',
       entry: folder.entry,
@@ -110,6 +111,7 @@ export class PluginProcess {
     this.#ownBytes = await this.#bytesHeld();
     this.#lastPongAt = performance.now();
     if (this.#death !== null) throw new Error(this.#death);
+    this.#yield();
     this.#watch = setInterval(() => this.#look(), LOOK_MS);
     this.#watch.unref();
     return hooks;
@@ -161,7 +163,7 @@ export class PluginProcess {
       const { pid } = this.#process;
       if (pid === undefined) return;
       writeFile(`/proc/${pid}/oom_score_adj`, '1000').catch(() => {});
-      setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+      setPriority(pid, NICENESS);
     } catch {
       // Where the system does not let us, it runs as everything else.
     }

@@ -6,7 +6,7 @@ import { GatewayError } from '../domain/errors.ts';
 import type { DispatchChange, Interceptor, PlannedDispatchView } from '../domain/interceptor.ts';
 import type { PluginEntry, PluginLimits } from '../domain/plugin.ts';
 import { House, type Written } from './house.fixture.ts';
-import { readVerdict } from './interceptors.ts';
+import { Interceptors, readVerdict } from './interceptors.ts';
 import type { PluginFaults } from './plugin.ts';
 import type { Plugins } from './plugins.ts';
 
@@ -124,6 +124,34 @@ test('one that hangs keeps few calls waiting: then none waits until it is tried 
   assert.equal(plugins.all[0]!.faults.late, 5);
   for (let n = 0; n < 100; n++) await interceptor.beforeDispatch(PLANNED);
   assert.equal(plugins.all[0]!.faults.late, 5);
+});
+
+test('after its pause one call at a time tries it; the others do not wait, and a verdict lets all ask again', async (t) => {
+  const { plugins, written } = await deciding(
+    t,
+    { hangs: 'saw({}); if (dispatch.agentId === null) await new Promise(() => {}); return { tags: ["decided"] };' },
+    { entries: { hangs: open(300) } },
+  );
+  let now = 1;
+  const interceptor = new Interceptors({
+    plugins: () => plugins.all,
+    missing: () => [],
+    rules: () => RULES,
+    now: () => now,
+  });
+  const hang = { ...PLANNED, agentId: null };
+  await Promise.all([1, 2, 3, 4, 5].map(() => interceptor.beforeDispatch(hang)));
+  now += 6_000;
+  await Promise.all([1, 2, 3, 4, 5].map(() => interceptor.beforeDispatch(hang)));
+  assert.equal(written[0]!.seen().length, 6);
+  assert.equal(await interceptor.beforeDispatch(PLANNED), null);
+  now += 6_000;
+  assert.deepEqual((await interceptor.beforeDispatch(PLANNED))?.tags, ['decided']);
+  const all = await Promise.all([1, 2].map(() => interceptor.beforeDispatch(PLANNED)));
+  assert.deepEqual(
+    all.map((change) => change?.tags),
+    [['decided'], ['decided']],
+  );
 });
 
 test('one that spins is passed by until it was killed and started anew, and then decides again', async (t) => {

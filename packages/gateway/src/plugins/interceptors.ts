@@ -26,8 +26,9 @@ export interface InterceptorsDeps {
 
 interface Health {
   failures: number;
-  /** Not asked before then. */
+  /** Not asked before then; then by one call at a time, until it has answered. */
   pausedTo: number;
+  isTrying: boolean;
 }
 
 type Verdict = { deny: string } | DispatchChange | null;
@@ -60,18 +61,20 @@ export class Interceptors implements Interceptor {
 
   async #verdictOf(plugin: Plugin, dispatch: PlannedDispatch): Promise<Verdict> {
     const health = this.#healthOf(plugin);
-    if (this.#deps.now() < health.pausedTo) return withoutVerdict(plugin, 'it failed too often just now');
+    const wasPaused = health.pausedTo > 0;
+    if (wasPaused && (health.isTrying || this.#deps.now() < health.pausedTo)) {
+      return withoutVerdict(plugin, 'it failed too often just now');
+    }
+    health.isTrying = wasPaused;
     const end = await plugin.perform({ kind: 'intercept', dispatch }, plugin.intercept.timeoutMs);
     const verdict = this.#read(plugin, end, dispatch);
+    if (wasPaused) health.isTrying = false;
     if (typeof verdict !== 'string') {
       health.failures = 0;
+      health.pausedTo = 0;
       return verdict;
     }
-    if (++health.failures >= FAILURES_MAX) {
-      // One call after the pause is the one that tries; it alone can open it again or prolong it.
-      health.failures = FAILURES_MAX - 1;
-      health.pausedTo = this.#deps.now() + PAUSE_MS;
-    }
+    if (++health.failures >= FAILURES_MAX) health.pausedTo = this.#deps.now() + PAUSE_MS;
     return withoutVerdict(plugin, verdict);
   }
 
@@ -86,7 +89,7 @@ export class Interceptors implements Interceptor {
   }
 
   #healthOf(plugin: Plugin): Health {
-    const health = this.#health.get(plugin) ?? { failures: 0, pausedTo: 0 };
+    const health = this.#health.get(plugin) ?? { failures: 0, pausedTo: 0, isTrying: false };
     this.#health.set(plugin, health);
     return health;
   }

@@ -38,8 +38,6 @@ export interface PluginDeps {
   stateDir: string;
   limits: PluginLimits;
   entryOf: (id: string) => PluginEntry | null;
-  /** Whether no other plugin has taken this id. */
-  claimId: (id: string) => boolean;
   onLine: (id: string, level: 'info' | 'warn' | 'error', text: string) => void;
   onDied: (id: string, reason: string) => void;
   /** Each time that a process can work; `restart`: how often before. */
@@ -113,6 +111,12 @@ export class Plugin {
     return end;
   }
 
+  /** It was loaded, and must not run all the same. */
+  async refuse(reason: string): Promise<void> {
+    this.#leave('failed', reason);
+    await this.end();
+  }
+
   async end(): Promise<void> {
     if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
     if (this.status !== 'failed' && this.status !== 'disabled') this.#leave('ended', 'the gateway is closing');
@@ -163,7 +167,6 @@ export class Plugin {
     if (typeof id !== 'string' || !PLUGIN_ID.test(id)) {
       throw new Error('its id is none: up to 64 letters, digits, dots, dashes and underscores');
     }
-    if (!this.#deps.claimId(id)) throw new Error(`there is another plugin "${id}"`);
     this.id = id;
     this.isOpenClaw = isOpenClaw === true;
     const told = this.#deps.entryOf(id)?.intercept;

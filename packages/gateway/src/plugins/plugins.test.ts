@@ -126,20 +126,35 @@ test('what cannot be loaded is said once with its reason, and keeps nobody else 
     ['hookless', 'export default { id: "hookless" };', /none of the hooks/],
     ['odd', 'export default { id: "../odd", onRunEnd() {} };', /id is none/],
     ['twin', RECORDER, /another plugin "recorder"/],
+    [
+      'foreign-hook',
+      'export default { id: "f", register(api) { api.on("before_tool_call", () => {}); } };',
+      /before_tool_call.*none of the hooks/,
+    ],
+    [
+      'foreign-tool',
+      'export default { id: "g", register(api) { api.registerTool({}); } };',
+      /registerTool is not a function/,
+    ],
     ['missing', 'import "no-such-package"; export default {};', /no-such-package/],
-    ['spinning', 'for (;;);', /was not loaded after/],
     ['leaving', 'process.exit(0);', /ended with code/],
   ];
   const bad = cases.map(([id, source]) => house.write(id, source));
   const nowhere = { path: `${house.folder}/nowhere`, seen: () => [] };
-  const plugins = await house.start([good, ...bad, nowhere], { limits: { loadTimeoutMs: 3000 } });
-  assert.equal(house.notLoaded.length, cases.length + 1);
+  const plugins = await house.start([good, ...bad, nowhere], { limits: { loadTimeoutMs: 15_000 } });
+  assert.equal(house.notLoaded.length, cases.length + 1, JSON.stringify(house.notLoaded));
   for (const [id, , reason] of cases) {
     const said = house.notLoaded.find(({ path }) => path.endsWith(`/${id}`));
     assert.match(said?.reason ?? 'nothing', reason, id);
   }
   assert.deepEqual(plugins.broken, [{ path: nowhere.path, reason: 'there is no such folder' }]);
   await house.cursorAt('recorder', await house.usage());
+});
+
+test('one that never comes to the end of its loading is given up', async (t) => {
+  const house = await opened(t);
+  await house.start([house.write('spinning', 'for (;;);')], { limits: { loadTimeoutMs: 600 } });
+  assert.match(house.notLoaded[0]?.reason ?? '', /was not loaded after 600 ms/);
 });
 
 test('a plugin that is disabled is not run at all where its folder says its name', async (t) => {

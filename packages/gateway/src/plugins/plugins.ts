@@ -51,7 +51,6 @@ export class Plugins {
   readonly broken: BrokenFolder[] = [];
   readonly #deps: PluginsDeps;
   readonly #plugins: Plugin[] = [];
-  readonly #ids = new Set<string>();
   readonly #ending = new AbortController();
   readonly #following: Promise<void>[] = [];
   readonly #rewound = new Map<string, EventEmitter>();
@@ -83,7 +82,7 @@ export class Plugins {
     return this.#plugins;
   }
 
-  /** Loads each, one after the other: of two with one id the first is the one. Then their cursors are there. */
+  /** Loads them side by side; then their cursors are there. */
   async load(): Promise<void> {
     const { settings, say } = this.#deps;
     for (const path of settings.folders) {
@@ -93,10 +92,12 @@ export class Plugins {
         say.notLoaded(path, path, folder);
         continue;
       }
-      const plugin = this.#plugin(folder);
-      this.#plugins.push(plugin);
-      await plugin.load();
-      if (plugin.status === 'failed') say.notLoaded(path, plugin.id, plugin.reason ?? '');
+      this.#plugins.push(this.#plugin(folder));
+    }
+    await Promise.all(this.#plugins.map((plugin) => plugin.load()));
+    await this.#refuseTwins();
+    for (const { folder, id, status, reason } of this.#plugins) {
+      if (status === 'failed') say.notLoaded(folder.path, id, reason ?? '');
     }
     const deciding = this.#running().filter(({ intercepts }) => intercepts);
     this.#missing = [...settings.entries]
@@ -155,13 +156,21 @@ export class Plugins {
       stateDir,
       limits: settings.limits,
       entryOf: (id) => settings.entries.get(id) ?? null,
-      claimId: (id) => !this.#ids.has(id) && this.#ids.add(id) !== null,
       onLine: say.line,
       onDied: say.died,
       onStarted: (plugin, restart) => {
         if (this.#url !== null) this.#tellStart(plugin, restart);
       },
     });
+  }
+
+  /** Of two with one id the first of the list is the one. */
+  async #refuseTwins(): Promise<void> {
+    const ids = new Set<string>();
+    for (const plugin of this.#plugins) {
+      if (plugin.isRunning && ids.has(plugin.id)) await plugin.refuse(`there is another plugin "${plugin.id}"`);
+      ids.add(plugin.id);
+    }
   }
 
   #tellStart(plugin: Plugin, restart: number): void {
