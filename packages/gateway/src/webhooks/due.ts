@@ -32,6 +32,8 @@ export class DueMessages {
   readonly #busy = new Set<string>();
   #lookAt = 0;
   #hasRows = true;
+  /** Rises with whatever makes a look at the table out of date. */
+  #changes = 0;
 
   constructor(deps: DueDeps) {
     this.#deps = deps;
@@ -66,6 +68,7 @@ export class DueMessages {
 
   /** A message failed; it is due again at that time, once `recorded` says that its row is there. */
   noteFailure(id: string, nextAt: number): void {
+    this.#changes += 1;
     this.#busy.add(id);
     this.#hasRows = true;
     this.#lookAt = Math.min(this.#lookAt, nextAt);
@@ -73,14 +76,32 @@ export class DueMessages {
 
   /** The rows of these are as they should be. */
   recorded(ids: Iterable<string>): void {
+    this.#changes += 1;
     for (const id of ids) this.#busy.delete(id);
     this.#hasRows = true;
     this.#lookAt = Math.min(this.#lookAt, this.#deps.now());
   }
 
   async #look(): Promise<void> {
-    const { store, endpoint, tenantId, now } = this.#deps;
+    const { endpoint, now } = this.#deps;
     const limit = endpoint.ordered ? 1 : ROWS + this.#busy.size;
+    let found: DueRow[];
+    let asOf: number;
+    do {
+      // A row that was written while the table was read is not in the answer: taken for none, it would be forgotten.
+      asOf = this.#changes;
+      found = await this.#read(limit);
+    } while (asOf !== this.#changes);
+    this.#hasRows = found.length > 0;
+    const free = found.filter(({ deliveryId }) => !this.#busy.has(deliveryId));
+    const at = now();
+    this.#rows = free.filter(({ nextAt }) => nextAt <= at);
+    const later = free.filter(({ nextAt }) => nextAt > at);
+    const hasMore = found.length === limit && free.length > 0;
+    this.#lookAt = later[0]?.nextAt ?? (hasMore ? at : Number.POSITIVE_INFINITY);
+  }
+  #read(limit: number): Promise<DueRow[]> {
+    const { store, endpoint, tenantId } = this.#deps;
     const query = store.queries
       .selectFrom('deliveries')
       .select(['deliveryId', 'seqs', 'attempts', 'nextAt'])
@@ -90,13 +111,6 @@ export class DueMessages {
       .orderBy(endpoint.ordered ? 'firstSeq' : 'nextAt')
       .limit(limit)
       .compile();
-    const found = await store.read<DueRow>(query);
-    this.#hasRows = found.length > 0;
-    const free = found.filter(({ deliveryId }) => !this.#busy.has(deliveryId));
-    const at = now();
-    this.#rows = free.filter(({ nextAt }) => nextAt <= at);
-    const later = free.filter(({ nextAt }) => nextAt > at);
-    const hasMore = found.length === limit && free.length > 0;
-    this.#lookAt = later[0]?.nextAt ?? (hasMore ? at : Number.POSITIVE_INFINITY);
+    return store.read<DueRow>(query);
   }
 }

@@ -161,7 +161,7 @@ export function endpointTo(url: string, over: Partial<WebhookEndpoint> = {}): We
     secrets: [],
     token: null,
     tokenHeader: null,
-    timeoutMs: 2000,
+    timeoutMs: 30_000,
     firstMs: 20,
     concurrency: 4,
     ordered: false,
