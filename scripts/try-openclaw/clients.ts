@@ -77,7 +77,7 @@ function rungs(url: string, token: string): Rung[] {
 async function acp(scratch: Scratch, client: string, url: string, token: string): Promise<string> {
   const child = scratch.open(
     'acp',
-    `${client} exec openclaw acp --url ${url} --token ${token} --session agent:main:acp`,
+    `exec ${client} openclaw acp --url ${url} --token ${token} --session agent:main:acp`,
   );
   let said = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -106,8 +106,8 @@ function chunkText(line: string): string {
 /** In a terminal of its own, which `script` makes. */
 async function tui(scratch: Scratch, client: string, url: string, token: string): Promise<string> {
   const own = join(scratch.folder, 'tui.typescript');
-  const inside = `stty rows 40 cols 120; ${client} exec openclaw tui --url ${url} --token ${token}`;
-  const child = scratch.open('tui', `TERM=xterm exec script -qfec '${inside}' '${own}'`);
+  const inside = `stty rows 40 cols 120; exec ${client} openclaw tui --url ${url} --token ${token}`;
+  const child = scratch.open('tui', `TERM=xterm exec script -qfec "${inside}" '${own}'`);
   let shown = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     shown += text;
