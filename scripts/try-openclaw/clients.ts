@@ -96,7 +96,8 @@ async function acp(scratch: Scratch, client: string, url: string, token: string)
   await until(() => said.includes('"id":3,'));
   child.stdin.end();
   child.kill('SIGTERM');
-  return said.split('\n').map(chunkText).join('');
+  const text = said.split('\n').map(chunkText).join('');
+  return text === '' ? said : text;
 }
 
 function chunkText(line: string): string {
