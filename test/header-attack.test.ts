@@ -10,7 +10,9 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { loadConfig } from '../packages/gateway/src/config/load.ts';
 import { type Gateway, startGateway } from '../packages/gateway/src/gateway.ts';
-import { attacks, CANARY } from './header-attack/table.ts';
+import type { Session } from '../packages/gateway/src/sessions/session.ts';
+import type { Sessions } from '../packages/gateway/src/sessions/sessions.ts';
+import { attacks, CANARY, smuggled } from './header-attack/table.ts';
 import { scratchDirectory } from './rig/gateway-process.ts';
 import { namesOf, RawUpstream, valuesOf } from './rig/raw-upstream.ts';
 
@@ -39,6 +41,7 @@ const DOORS: Readonly<Record<string, { path: string; body: object }>> = {
   'proxy to anything': { path: '/proxy/completions/v1/files', body: {} },
 };
 const CREDENTIALS = ['authorization', 'x-api-key', 'x-goog-api-key', 'api-key'];
+const POISONED = 'agent:main:poisoned';
 const HEADER = 'x-weighbridge-outbound-headers';
 
 const scratch = scratchDirectory({ after });
@@ -69,7 +72,10 @@ before(async () => {
   const flags = { config: file, stateDir: join(scratch, 'state'), port: '0' };
   const { config, secrets } = await loadConfig({ flags, variables: {}, createToken: true });
   token = secrets.token!.reveal();
-  gateway = await startGateway(config, secrets);
+  gateway = await startGateway(config, secrets, { wrapSessions: poisoned });
+  // The pass-through makes no session; it sends what one has.
+  const { path, body } = chat('completions/m');
+  await ask(path, { 'x-openclaw-session-key': POISONED }, body);
 });
 
 after(async () => {
@@ -77,6 +83,20 @@ after(async () => {
   await gateway?.close();
   await upstream?.close();
 });
+
+/** The session of that key has what no session may have. */
+function poisoned(sessions: Sessions): Sessions {
+  const outboundHeaders = { 'x-ok': '1', ...smuggled() };
+  const bad = <Found extends Session | null>(found: Found): Found =>
+    found?.sessionKey === POISONED ? { ...found, outboundHeaders } : found;
+  return new Proxy(sessions, {
+    get(real, name) {
+      const found: unknown = Reflect.get(real, name, real);
+      if (name !== 'open' && name !== 'snapshot') return typeof found === 'function' ? found.bind(real) : found;
+      return async (tenantId: string, key: string) => bad(await real[name](tenantId, key));
+    },
+  });
+}
 
 function ask(path: string, headers: Record<string, string>, body: object): Promise<{ status: number; text: string }> {
   const { hostname, port } = new URL(gateway.url);
@@ -101,6 +121,15 @@ const table = attacks();
 
 describe('an attack', () => {
   for (const [door, { path, body }] of Object.entries(DOORS)) {
+    test(`that got into a session all the same is not sent by the door ${door}`, async () => {
+      upstream.received.length = 0;
+      const { status } = await ask(path, { 'x-openclaw-session-key': POISONED }, body);
+      assert.equal(status, 200);
+      const [request] = upstream.received;
+      assert.deepEqual(valuesOf(request!, 'x-ok'), ['1']);
+      assert.ok(!request!.head.includes(CANARY), request!.head);
+    });
+
     test(`is refused at the door ${door} by its rule, and no request follows`, async () => {
       upstream.received.length = 0;
       const wrong: string[] = [];

@@ -28,6 +28,10 @@ const SHORT = {
   /** Streams in arbitrary spellings, through the meter alone and over sockets. */
   meterStreams: 1_500,
   socketStreams: 120,
+  /** Dispatches among a thousand sessions whose headers change meanwhile, and in each negative control. */
+  isolatedDispatches: 10_000,
+  isolatedSharedDispatches: 500,
+  isolationControlDispatches: 400,
   /** Lists of up to 14 priced calls, on each engine. */
   moneyRuns: { sqlite: 40, postgres: 8 },
   /** Dispatches of the random run that every consumer must agree on. */
@@ -52,6 +56,9 @@ const LONG: typeof SHORT = {
   passBytes: 1024 * 1024 * 1024,
   meterStreams: 50_000,
   socketStreams: 3_000,
+  isolatedDispatches: 1_000_000,
+  isolatedSharedDispatches: 50_000,
+  isolationControlDispatches: 2_000,
   moneyRuns: { sqlite: 1_000, postgres: 200 },
   agreedDispatches: 10_000,
   webhookBacklog: { sqlite: 100_000, postgres: 100_000 },

@@ -93,16 +93,28 @@ export function attacks(): Attack[] {
   return [...forbiddenNames(), ...shapes(), ...values(), ...bodies()];
 }
 
+/** What nobody could set, as if it had got into a session all the same: every name, and good names with every value. */
+export function smuggled(): Record<string, string> {
+  const names = Object.values(NAMES).flatMap((words) => words.split(/\s+/).flatMap(spellings));
+  const texts = Object.values(VALUES).filter((value) => typeof value === 'string');
+  return Object.fromEntries([
+    ...[...names, ...SHAPES].map((name) => [name, CANARY]),
+    ...texts.map((value, at) => [`x-value-${at}`, value]),
+  ]) as Record<string, string>;
+}
+
 function forbiddenNames(): Attack[] {
   return Object.entries(NAMES).flatMap(([kind, names]) =>
     names
       .split(/\s+/)
-      .flatMap((name) =>
-        [...new Set([name, name.toUpperCase(), titled(name), name.replaceAll('-', '_'), `${name} `, `\t${name}`])].map(
-          (spelling) => ({ title: `${kind}: ${JSON.stringify(spelling)}`, json: ascii({ [spelling]: CANARY }) }),
-        ),
-      ),
+      .flatMap(spellings)
+      .map((name) => ({ title: `${kind}: ${JSON.stringify(name)}`, json: ascii({ [name]: CANARY }) })),
   );
+}
+
+function spellings(name: string): string[] {
+  const all = [name, name.toUpperCase(), titled(name), name.replaceAll('-', '_'), `${name} `, `\t${name}`];
+  return [...new Set(all)];
 }
 
 function shapes(): Attack[] {

@@ -134,6 +134,10 @@ export class Caller {
   }
 
   post(path: string, request: { body: unknown; headers?: Readonly<Record<string, string>> }): Exchange {
+    return this.send('POST', path, request);
+  }
+
+  send(method: string, path: string, request: { body: unknown; headers?: Readonly<Record<string, string>> }): Exchange {
     if (this.#exchange !== null) throw new Error('one answer at a time');
     const exchange = new Exchange();
     if (this.#closed) {
@@ -143,7 +147,7 @@ export class Caller {
     this.#exchange = exchange;
     const authorization = this.#token === null ? {} : { authorization: `Bearer ${this.#token}` };
     const headers = { ...authorization, ...request.headers };
-    this.#socket.write(requestBytes({ url: this.#url, path, body: request.body, headers }));
+    this.#socket.write(requestBytes({ url: this.#url, method, path, body: request.body, headers }));
     return exchange;
   }
 

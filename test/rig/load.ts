@@ -7,16 +7,22 @@ import { connect, type Socket } from 'node:net';
 import { AnswerParser } from './answer-parser.ts';
 
 export interface RequestShape {
+  /** POST unless told. */
+  method?: string;
   url: string;
   path: string;
   body: unknown;
   headers?: Readonly<Record<string, string>>;
 }
 
-/** The bytes of a JSON POST, ready to be written any number of times. */
+/** The bytes of a request with JSON, ready to be written any number of times. */
 export function requestBytes(shape: RequestShape): Buffer {
   const body = Buffer.from(JSON.stringify(shape.body));
-  const lines = [`POST ${shape.path} HTTP/1.1`, `host: ${new URL(shape.url).host}`, 'content-type: application/json'];
+  const lines = [
+    `${shape.method ?? 'POST'} ${shape.path} HTTP/1.1`,
+    `host: ${new URL(shape.url).host}`,
+    'content-type: application/json',
+  ];
   for (const [name, value] of Object.entries(shape.headers ?? {})) lines.push(`${name}: ${value}`);
   lines.push(`content-length: ${body.length}`, '', '');
   return Buffer.concat([Buffer.from(lines.join('\r\n'), 'latin1'), body]);

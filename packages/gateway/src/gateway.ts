@@ -38,6 +38,7 @@ import { Catalogue } from './providers/catalogue.ts';
 import { beginSessions } from './runs/begin-sessions.ts';
 import { Runs } from './runs/start-run.ts';
 import { SESSION_INTENTS, SESSION_NOTED, SESSION_WRITES } from './sessions/room.ts';
+import type { Sessions } from './sessions/sessions.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 import { WebhookRegister } from './webhooks/register.ts';
@@ -74,6 +75,8 @@ export interface Overrides {
   log?: Logger;
   /** Puts something between the dispatches and the ledger: how tests show that their comparison can fail. */
   wrapLedger?: (ledger: Ledger) => Ledger;
+  /** The same between the runs and what sessions remember. */
+  wrapSessions?: (sessions: Sessions) => Sessions;
   /** Where the configuration came from, so that it can be read again. */
   origin?: Origin;
 }
@@ -129,6 +132,7 @@ async function startOn(
     lines,
     origin,
     wrapLedger = (ledger) => ledger,
+    wrapSessions = (sessions) => sessions,
   }: Overrides & { clock: Clock; ids: IdSource; log: Logger; lines: LineRing },
 ): Promise<Gateway> {
   store.onAvailability((reason) => {
@@ -177,6 +181,7 @@ async function startOn(
     config: () => setup.config,
     announce: (seq) => events.announce(seq),
     log,
+    wrap: wrapSessions,
   });
   const plugins = new Plugins(pluginsDeps(config, { store, clock, ids, log, ledger, events }));
   const runs = new Runs({

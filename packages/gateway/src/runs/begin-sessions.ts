@@ -21,6 +21,8 @@ export interface SessionsSurroundings {
   ids: Pick<IdSource, 'next'>;
   config: () => Pick<GatewayConfig, 'agents' | 'limits' | 'sessions'>;
   announce: (seq: number) => void;
+  /** Puts something between the runs and what is remembered: for tests that show what they would find. */
+  wrap?: (sessions: Sessions) => Sessions;
   log: { error(about: { err: unknown }, what: string): void };
 }
 
@@ -35,9 +37,9 @@ export interface BegunSessions {
 }
 
 export async function beginSessions(given: SessionsSurroundings): Promise<BegunSessions> {
-  const { store, clock, ids, config, announce, log } = given;
+  const { store, clock, ids, config, announce, wrap, log } = given;
   const report = (error: unknown): void => log.error({ err: error }, 'a session could not be written');
-  const sessions = await Sessions.begin({
+  const begun = await Sessions.begin({
     store,
     clock,
     ids,
@@ -49,6 +51,7 @@ export async function beginSessions(given: SessionsSurroundings): Promise<BegunS
     announce,
     report,
   });
+  const sessions = wrap?.(begun) ?? begun;
   const sweep = setInterval(() => {
     const before = clock.now() - config().sessions.transcriptDays * DAY_MS;
     // A database that is away is swept at the next time.

@@ -15,7 +15,7 @@ export interface TurnContext {
 }
 
 export function callOfTurn(
-  { caller, message, attachments = [], extraSystemPrompt }: TurnRequest,
+  { caller, door, message, attachments = [], extraSystemPrompt }: TurnRequest,
   agentId: string,
   given: Headers,
   { session, messages, bytesMax }: TurnContext,
@@ -32,6 +32,7 @@ export function callOfTurn(
   return {
     caller,
     ask: 'chat',
+    runKind: door === 'chat' ? 'chat.send' : door,
     body: Buffer.from(JSON.stringify({ model: requestedModel, messages: said, stream: true })),
     requestedModel,
     stream: true,

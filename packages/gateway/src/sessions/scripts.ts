@@ -80,11 +80,11 @@ export function* changeSessions(inputs: readonly ChangeInput[]): Steps<Changed[]
   const kept = yield* lockAll(inputs);
   const facts: Fact[] = [];
   const touched = new Set<string>();
-  const answers: (Changed & { fact?: number; name?: string })[] = [];
+  const answers: (Changed & { fact?: number })[] = [];
   for (const input of inputs) {
     const name = nameOf(input);
-    const session = kept.get(name);
-    if (session === undefined) {
+    const session = kept.get(name) ?? (yield* madeAgain(input));
+    if (session === null) {
       answers.push({ kind: 'absent' });
       continue;
     }
@@ -97,16 +97,23 @@ export function* changeSessions(inputs: readonly ChangeInput[]): Steps<Changed[]
     else kept.set(name, outcome.next);
     touched.add(name);
     if (outcome.fact !== null) facts.push(outcome.fact);
-    answers.push({ kind: 'changed', row: null, seq: null, name, ...(outcome.fact && { fact: facts.length - 1 }) });
+    // As this change left it, not as the batch did: whoever asked for it runs with it.
+    const row = outcome.next && rowOf(outcome.next);
+    answers.push({ kind: 'changed', row, seq: null, ...(outcome.fact && { fact: facts.length - 1 }) });
   }
   const changes = [...touched].flatMap((name) => kept.get(name) ?? []);
   yield* each('sessions.write', changes.map(changedValues));
   const places = yield* appendFacts(facts);
-  return answers.map(({ fact, name, ...answer }) => {
-    if (answer.kind !== 'changed') return answer;
-    const session = kept.get(name!);
-    return { ...answer, row: session ? rowOf(session) : null, seq: fact === undefined ? null : places[fact]!.seq };
-  });
+  return answers.map(({ fact, ...answer }) =>
+    answer.kind === 'changed' && fact !== undefined ? { ...answer, seq: places[fact]!.seq } : answer,
+  );
+}
+
+/** A patch of a session that an earlier change of the same batch deleted. */
+function* madeAgain({ change }: ChangeInput): Steps<Session | null> {
+  if (change.kind !== 'patch') return null;
+  yield* each('sessions.add', [sessionValues(change.fresh)]);
+  return change.fresh;
 }
 
 type Outcome = { kind: 'done'; next: Session | null; fact: Fact | null } | (Changed & { kind: 'refused' });

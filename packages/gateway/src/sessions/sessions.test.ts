@@ -102,6 +102,19 @@ for (const engine of ENGINES) {
       assert.deepEqual(Object.keys(outboundHeaders).sort(), names.sort());
     });
 
+    test('each of the patches that come at once gets the session as it left it, also behind a delete', async () => {
+      const { sessions } = await opened(await freshDatabase(engine));
+      const values = Array.from({ length: 12 }, (_, i) => String(i));
+      const patched = await Promise.all(
+        values.flatMap((value) => [
+          sessions.patch('acme', KEY, { outboundHeaders: { 'x-mine': value } }),
+          ...(value === '6' ? [sessions.delete('acme', KEY).then(() => null)] : []),
+        ]),
+      );
+      const mine = patched.flatMap((session) => session?.outboundHeaders['x-mine'] ?? []);
+      assert.deepEqual(mine, values);
+    });
+
     test('a change is told with names and without a header’s value', async () => {
       const { sessions, store } = await opened(await freshDatabase(engine));
       await sessions.patch('acme', KEY, { outboundHeaders: { 'x-a': 'geheim' } });
