@@ -77,7 +77,7 @@ function rungs(url: string, token: string): Rung[] {
 async function acp(scratch: Scratch, client: string, url: string, token: string): Promise<string> {
   const child = scratch.open(
     'acp',
-    `exec ${client} openclaw acp --url ${url} --token ${token} --session agent:main:acp`,
+    `exec ${client} openclaw acp --url ${url} --token ${token} --session agent:main:bridge`,
   );
   let said = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
