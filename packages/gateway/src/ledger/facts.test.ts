@@ -8,6 +8,7 @@ import { IdSource } from '../lib/ids.ts';
 import { openStore } from '../store/open.ts';
 import { StoredLedger } from './ledger.ts';
 import { INTENT_SCRIPTS, LEDGER_WRITES } from './room.ts';
+import { settledCall } from './settled.fixture.ts';
 
 const T0 = Date.parse('2026-11-20T12:00:00.000Z');
 
@@ -58,3 +59,39 @@ for (const engine of ENGINES) {
     });
   });
 }
+
+test('a ledger that is closed under a dispatch in flight refuses its settlement once, and does not try again for ever', async () => {
+  const ids = new IdSource();
+  const database = await freshDatabase('sqlite');
+  const rooms = [EVENT_WRITES, LEDGER_WRITES];
+  const store = await openStore({
+    database,
+    durability: 'process',
+    rooms,
+    intents: [...INTENT_SCRIPTS, ...CURSOR_SCRIPTS],
+  });
+  const clock = { now: () => T0, monotonic: () => performance.now() };
+  const deps = { store, clock, instanceId: ids.next('ins'), announce: () => {}, report: () => {} };
+  const ledger = await StoredLedger.begin(deps, ids.next('led'));
+  let writes = 0;
+  const write = store.write.bind(store);
+  const settlementSent = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  store.write = async (script, input) => {
+    writes++;
+    if (script === 'settleEntries') {
+      settlementSent.resolve();
+      await closed.promise;
+    }
+    return write(script, input);
+  };
+  const settling = settledCall(ledger, ids, T0, {}, { tenantId: 'default', model: 'm' });
+  await settlementSent.promise;
+  await ledger.close();
+  await store.close();
+  closed.resolve();
+  await assert.rejects(settling);
+  const after = writes;
+  for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
+  assert.ok(writes - after <= 1, `${writes - after} writes to a store that is closed`);
+});

@@ -57,6 +57,7 @@ export class StoredLedger implements Ledger {
   /** Settlements that the database refused, by entry id. */
   readonly #kept = new Map<string, Pending>();
   #settlingKept: Promise<void> | null = null;
+  #isClosed = false;
 
   private constructor(ledgerId: string, deps: LedgerDeps) {
     this.ledgerId = ledgerId;
@@ -145,6 +146,8 @@ export class StoredLedger implements Ledger {
   /** Writes what is still kept, if the database takes it, and ends the instance. */
   async close(): Promise<void> {
     await this.#settleKept();
+    // What comes now is refused, and trying it again would never end.
+    this.#isClosed = true;
     for (const { input } of this.#kept.values()) {
       this.#deps.report(
         new Error(`the settlement of ${input.entryId} could not be written before the end; it will be uncertain`),
@@ -200,18 +203,22 @@ export class StoredLedger implements Ledger {
     });
   }
 
+  get #mayWrite(): boolean {
+    return this.available && !this.#isClosed;
+  }
+
   /** Tried again as soon as the database takes writes. */
   #keep(pending: Pending): void {
     this.#kept.set(pending.input.entryId, pending);
     // It may have healed between the refusal and now.
-    if (this.available) void this.#settleKept();
+    if (this.#mayWrite) void this.#settleKept();
   }
 
   #settleKept(): Promise<void> {
     this.#settlingKept ??= this.#writeKept().finally(() => {
       this.#settlingKept = null;
       // One may have been kept meanwhile.
-      if (this.available && this.#kept.size > 0) void this.#settleKept();
+      if (this.#mayWrite && this.#kept.size > 0) void this.#settleKept();
     });
     return this.#settlingKept;
   }
