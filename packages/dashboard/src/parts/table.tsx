@@ -3,7 +3,7 @@
  * a table like any other. Rows have one height, so that the place of each is known without drawing it.
  */
 import { useSignal } from '@preact/signals';
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { look, looked } from '../address.ts';
 import { lineOf } from '../export-text.ts';
 import { serverNow } from '../facts.ts';
@@ -25,16 +25,22 @@ const SPARE_ROWS = 12;
 const ALL_DRAWN_MAX = 120;
 
 export function Table() {
-  version.value;
+  const drawn = version.value;
   const { table, sources, chart, chartGroup } = answers.value!;
   const { sort, group } = looked.value;
   const hasAll = useSignal(false);
-  const all = rowsOf(table);
-  const total = allOf(sources);
-  const rows = sorted(all, total, sort);
+  // Not made again for each step of a scroll: there may be ten thousand.
+  const { total, rows } = useMemo(() => {
+    const sums = allOf(sources);
+    return { total: sums, rows: sorted(rowsOf(table), sums, sort) };
+  }, [drawn, table, sources, sort]);
   const { body, first, last } = useSeen(rows.length);
   const shown = rows.slice(first, last);
-  const trends = chartGroup === group ? trendsOf(chart, looked.value.zone) : null;
+  const { zone } = looked.value;
+  const trends = useMemo(
+    () => (chartGroup === group ? trendsOf(chart, zone) : null),
+    [drawn, chart, chartGroup, group, zone],
+  );
   return (
     <div class="card table-card">
       <header class="bar">
