@@ -29,7 +29,7 @@ export default {
   id: 'recorder',
   async onModelDispatchComplete(event, { eventId, seq, config }) {
     // In hand for a while, so that a kill finds it there: a cursor that moved too early would lose it.
-    await new Promise((go) => setTimeout(go, 40));
+    await new Promise((go) => setTimeout(go, 300));
     if (config.forgets && seq % 3 === 0) return;
     appendFileSync(new URL('./seen.ndjson', import.meta.url), JSON.stringify({ eventId, seq, session: event.sessionKey }) + '\\n');
   },
