@@ -12,7 +12,8 @@ import type { TestCounts } from './test-counts.ts';
 
 const root = join(import.meta.dirname, '..');
 const NODE_MAJOR_MIN = 24;
-const FILES_AT_ONCE = 2;
+/** More than two cores: most of a test is waiting for disks, sockets and other processes. */
+const FILES_AT_ONCE = 3;
 
 if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) process.exit(runAgainWithOwnNode());
 
