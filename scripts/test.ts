@@ -12,8 +12,9 @@ import type { TestCounts } from './test-counts.ts';
 
 const root = join(import.meta.dirname, '..');
 const NODE_MAJOR_MIN = 24;
-/** More than two cores: most of a test is waiting for disks, sockets and other processes. */
-const FILES_AT_ONCE = 3;
+const FILES_AT_ONCE = 2;
+/** Most of a unit test is waiting for disks, sockets and other processes. */
+const UNIT_SHARES = 3;
 
 if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) process.exit(runAgainWithOwnNode());
 
@@ -43,8 +44,8 @@ function discover(pattern: string): string[] {
 
 /** Side by side. One share is seen as it runs; what another says is shown after it, or lines of both would mix. */
 async function runUnits(): Promise<TestCounts[]> {
-  const shares = Array.from({ length: FILES_AT_ONCE }, (_, share) =>
-    unitFiles.filter((_file, place) => place % FILES_AT_ONCE === share),
+  const shares = Array.from({ length: UNIT_SHARES }, (_, share) =>
+    unitFiles.filter((_file, place) => place % UNIT_SHARES === share),
   ).filter((files) => files.length > 0);
   const said: string[] = [];
   const counts = await Promise.all(
