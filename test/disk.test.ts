@@ -99,7 +99,7 @@ async function breakAndHeal(
   healIt();
   await until('the gateway is ready again', async () => (await fetch(`${gateway.url}/readyz`)).status === 200);
   const healed = await callOnce(gateway, { model: 'scripted/ok-3' });
-  assert.equal(healed.status, 200);
+  assert.equal(healed.status, 200, healed.text);
   const ledger = new LedgerReader(gateway.databaseFile);
   await until('the waiting settlement is written', () => ledger.entries().every((entry) => entry.outcome !== null));
   const waited = ledger.entries().find((entry) => entry.dispatchId === exchange.dispatchId);
@@ -159,7 +159,8 @@ interface ReadyBody {
 test('a locked file: the same refusal, the same healing', async (context) => {
   const t = lastFirst(context);
   const { provider, gateway } = await started(t, join(scratchDirectory(t), 'state'));
-  const other = new DatabaseSync(gateway.databaseFile);
+  // The gateway may be writing a row of its own just then: the lock is waited for.
+  const other = new DatabaseSync(gateway.databaseFile, { timeout: 5000 });
   t.after(() => other.close());
   await breakAndHeal(
     provider,

@@ -30,7 +30,8 @@ interface Turn {
   response: ServerResponse;
   chunksSent: number;
   usageSent: boolean;
-  gone: boolean;
+  /** Aborted when there is nobody to answer any more. */
+  over: AbortController;
 }
 
 export async function startScriptedProvider(journalFile: string, port = 0): Promise<ScriptedProvider> {
@@ -55,13 +56,15 @@ class Provider {
   #count = 0;
   #held: (() => void)[] = [];
   #closedWaiters: (() => void)[] = [];
+  /** What is being received and answered: each ends with a line in the journal. */
+  readonly #receiving = new Set<Promise<void>>();
 
   constructor(journal: Journal) {
     this.journal = journal;
-    this.server = createServer(
-      { keepAliveTimeout: 60_000 },
-      (request, response) => void this.#receive(request, response),
-    );
+    this.server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+      const received = this.#receive(request, response).finally(() => this.#receiving.delete(received));
+      this.#receiving.add(received);
+    });
     this.server.on('connection', (socket) => {
       this.sockets.add(socket);
       socket.on('close', () => {
@@ -85,6 +88,7 @@ class Provider {
     this.release();
     this.server.closeAllConnections();
     await new Promise<void>((resolve) => this.server.close(() => resolve()));
+    await Promise.all(this.#receiving);
     this.journal.close();
   }
 
@@ -119,11 +123,9 @@ class Provider {
       response,
       chunksSent: 0,
       usageSent: false,
-      gone: false,
+      over: new AbortController(),
     };
-    response.on('close', () => {
-      turn.gone = true;
-    });
+    response.on('close', () => turn.over.abort());
     if (refused) {
       answerJson(response, 400, refusalOf('Unrecognized request argument supplied: stream_options'));
     } else {
@@ -136,9 +138,9 @@ class Provider {
 
   async #perform(turn: Turn, stream: boolean): Promise<void> {
     const { script, response } = turn;
-    if (script.waitMs > 0) await delay(script.waitMs);
+    if (script.waitMs > 0) await pause(turn, script.waitMs);
     await this.#holdAt('head', turn);
-    if (turn.gone) return;
+    if (turn.over.signal.aborted) return;
     if (script.breaks !== null && !script.breaksMid) return breakOff(turn);
     if (script.status !== 200) {
       if (script.retryAfterSeconds !== null) response.setHeader('retry-after', String(script.retryAfterSeconds));
@@ -155,27 +157,27 @@ class Provider {
     const half = Math.floor(bytes.length / 2);
     await this.#send(turn, bytes.subarray(0, half));
     await this.#holdAt('mid', turn);
-    if (turn.gone) return;
+    if (turn.over.signal.aborted) return;
     if (script.breaks !== null) return breakOff(turn);
     await this.#send(turn, bytes.subarray(half, -1));
     turn.usageSent = script.usage !== 'never';
     await this.#holdAt('usage', turn);
     await this.#holdAt('end', turn);
-    if (!turn.gone) response.end(bytes.subarray(-1));
+    if (!turn.over.signal.aborted) response.end(bytes.subarray(-1));
   }
 
   async #stream(turn: Turn): Promise<void> {
     const { script, response } = turn;
     response.writeHead(200, { 'content-type': 'text/event-stream', 'x-request-id': `req-${turn.n}` });
     for (let index = 0; index < script.chunks; index++) {
-      if (turn.gone) return;
-      if (index > 0 && script.gapMs > 0) await delay(script.gapMs);
+      if (turn.over.signal.aborted) return;
+      if (index > 0 && script.gapMs > 0) await pause(turn, script.gapMs);
       const usage = script.usage === 'every' ? partOf(turn.tokens, (index + 1) / script.chunks) : undefined;
       await this.#send(turn, eventOf(turn, [{ index: 0, delta: deltaOf(turn, index), finish_reason: null }], usage));
       turn.chunksSent++;
       if (index === Math.floor((script.chunks - 1) / 2)) {
         await this.#holdAt('mid', turn);
-        if (turn.gone) return;
+        if (turn.over.signal.aborted) return;
         if (script.breaks !== null) return breakOff(turn);
       }
     }
@@ -187,14 +189,14 @@ class Provider {
     if (ownChunk) await this.#send(turn, eventOf(turn, [], turn.tokens));
     turn.usageSent = isOnLast || ownChunk;
     await this.#holdAt('usage', turn);
-    if (turn.gone) return;
+    if (turn.over.signal.aborted) return;
     await this.#send(turn, Buffer.from('data: [DONE]\n\n'));
     await this.#holdAt('end', turn);
-    if (!turn.gone) response.end();
+    if (!turn.over.signal.aborted) response.end();
   }
 
   async #send(turn: Turn, bytes: Buffer): Promise<void> {
-    if (turn.gone) return;
+    if (turn.over.signal.aborted) return;
     if (!turn.script.splitBytes) {
       turn.response.write(bytes);
       return;
@@ -208,7 +210,7 @@ class Provider {
 
   /** Waits for `release()` or for the gateway to go; a script that hangs waits for the latter only. */
   async #holdAt(point: Script['hold'], turn: Turn): Promise<void> {
-    if (turn.script.hold !== point || turn.gone) return;
+    if (turn.script.hold !== point || turn.over.signal.aborted) return;
     await new Promise<void>((resolve) => {
       turn.response.once('close', resolve);
       if (!turn.script.hang) this.#held.push(resolve);
@@ -286,11 +288,16 @@ function answerJson(response: ServerResponse, status: number, body: object): voi
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }
 
+/** Less long when the gateway goes. */
+async function pause(turn: Turn, ms: number): Promise<void> {
+  await delay(ms, undefined, { signal: turn.over.signal }).catch(() => {});
+}
+
 function breakOff(turn: Turn): void {
   const socket = turn.response.socket;
   if (turn.script.breaks === 'reset') socket?.resetAndDestroy();
   else socket?.end();
-  turn.gone = true;
+  turn.over.abort();
 }
 
 /** null: the request broke off before its end. */

@@ -142,6 +142,15 @@ test('a ledger that waits too long refuses everybody until it waits half as long
   assert.deepEqual(changes, [true, false]);
 });
 
+test('a call that comes right after the ledger recovered is not refused for what was measured before', () => {
+  const { pressure } = new Machine();
+  const ledger = { oldestWaitMs: 1000 };
+  pressure.sample(1, 0, ledger);
+  assert.equal(pressure.admit(2, MANY), false);
+  ledger.oldestWaitMs = 0;
+  assert.equal(pressure.admit(3, MANY), true);
+});
+
 test('a late loop takes in a few calls at each turn, and more only while hardly any are in flight', () => {
   const machine = new Machine();
   machine.makeLate();

@@ -55,6 +55,7 @@ export class Pressure {
   #lagMs = 0;
   #ledgerWaitMs = 0;
   #isLedgerSlow = false;
+  #ledger: LedgerQueue = { oldestWaitMs: 0 };
   #isShedding = false;
   #refusedAt = Number.NEGATIVE_INFINITY;
   /** Calls that came in at this turn of the loop. */
@@ -75,7 +76,8 @@ export class Pressure {
 
   /** Whether one more call may come in beside those in flight. Times are milliseconds of a monotonic clock. */
   admit(now: number, inFlight: number): boolean {
-    if (this.#isLedgerSlow) return false;
+    // Looked at again: the last sample may be older than the ledger's recovery.
+    if (this.#isLedgerSlow && this.#isLedgerSlowNow()) return false;
     const lagMax = this.#limits().eventLoopLagMaxMs;
     if (lagMax === 0) return true;
     if (!this.#isInTurn) {
@@ -97,15 +99,22 @@ export class Pressure {
     return this.#isShedding || this.#lagMs >= lagMax;
   }
 
+  /** From the limit on, until it is half of that. */
+  #isLedgerSlowNow(): boolean {
+    const { ledgerWaitMaxMs: waitMax } = this.#limits();
+    return waitMax > 0 && this.#ledger.oldestWaitMs >= (this.#isLedgerSlow ? waitMax / 2 : waitMax);
+  }
+
   /** One measurement. */
-  sample(now: number, lagMs: number, { oldestWaitMs }: LedgerQueue): void {
-    const { eventLoopLagMaxMs: lagMax, ledgerWaitMaxMs: waitMax } = this.#limits();
-    this.#ledgerWaitMs = oldestWaitMs;
+  sample(now: number, lagMs: number, ledger: LedgerQueue): void {
+    const lagMax = this.#limits().eventLoopLagMaxMs;
+    this.#ledger = ledger;
+    this.#ledgerWaitMs = ledger.oldestWaitMs;
     const sinceMs = this.#sampledAt === null ? 0 : now - this.#sampledAt;
     this.#sampledAt = now;
     this.#lagMs += SAMPLE_WEIGHT * (Math.min(lagMs, 2 * (lagMax || lagMs)) - this.#lagMs);
     this.#change(() => {
-      this.#isLedgerSlow = waitMax > 0 && oldestWaitMs >= (this.#isLedgerSlow ? waitMax / 2 : waitMax);
+      this.#isLedgerSlow = this.#isLedgerSlowNow();
       if (now - this.#refusedAt >= CALM_MS || lagMax === 0) this.#isShedding = false;
     });
     if (!this.#isLate(lagMax))
