@@ -72,7 +72,7 @@ export function pluginsDeps(config: GatewayConfig, around: PluginSurroundings): 
       notLoaded: (path, plugin, reason) => log.warn({ path, plugin, reason }, 'a plugin is not loaded'),
       died: (plugin, reason) => log.warn({ plugin, reason }, 'a plugin’s process ended; it is started anew'),
       setAside: (plugin, seq, reason) => log.warn({ plugin, seq, reason }, 'an event was set aside for a plugin'),
-      bug: (error) => log.error({ err: error }, 'a plugin is not followed for any more'),
+      bug: (error) => log.error({ err: error }, 'following for a plugin failed; it begins anew'),
     },
   };
 }

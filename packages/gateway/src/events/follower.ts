@@ -4,11 +4,8 @@
  * database one runs it at a time, by a lease that it renews; another takes over when the lease runs out.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EventEnvelope } from '@weighbridge/protocol';
-import type { Clock } from '../lib/clock.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
-import type { EventLog } from './log.ts';
-import type { Claim, ClaimInput, CursorInput, FollowerName } from './scripts.ts';
+import type { Claim, ClaimInput, FollowerName } from './scripts.ts';
 
 /** How long a holder that vanished keeps a follower from the others. */
 const LEASE_MS = 10_000;
@@ -16,36 +13,13 @@ const LEASE_MS = 10_000;
 const ALONE = 'alone';
 /** Pause before another try while the database is away. */
 const AWAY_MS = 250;
+/** The same after a failure: a question that was answered with an error, or a bug of ours. */
+const FAILED_MS = 1_000;
 
 export interface FollowerDeps {
-  log: EventLog;
   store: Store;
-  clock: Clock;
   /** Who claims: this process. */
   holder: string;
-}
-
-export interface FollowerOptions {
-  /** Unique inside the tenant; the cursor is kept under it. */
-  name: string;
-  tenantId: string;
-  types: readonly string[] | null;
-  /** Takes one event; when it rejects, following stops with that error and the cursor stays before the event. */
-  receive: (event: EventEnvelope) => Promise<void>;
-  signal: AbortSignal;
-  leaseMs?: number;
-}
-
-/** Follows until the signal, from where the cursor stands, whenever the lease is ours. A database that is away is waited for. */
-export function runFollower(deps: FollowerDeps, options: FollowerOptions): Promise<void> {
-  const { tenantId, name, types } = options;
-  return holdFollower(deps, options, async ({ seq, fence, signal }) => {
-    for await (const event of deps.log.follow({ afterSeq: seq, tenantId, types, signal })) {
-      await options.receive(event);
-      const move: CursorInput = { tenantId, name, fence, seq: event.seq, now: deps.clock.now() };
-      if (!(await deps.store.write<boolean>('moveCursors', move))) return;
-    }
-  });
 }
 
 /** The right to run a follower, as long as the signal has not fired. */
@@ -61,31 +35,31 @@ export interface Hold {
 export interface HoldOptions extends FollowerName {
   signal: AbortSignal;
   leaseMs?: number;
+  /** Told what the work failed with, unless the database is only away. It is begun anew either way. */
+  onFailure: (error: unknown) => void;
 }
 
-/** Works whenever the lease is ours, until the signal; for a follower that has a way of its own to receive. */
+/** Works whenever the lease is ours, until the signal. Work that fails begins anew from the cursor: following never ends by itself. */
 export async function holdFollower(
-  deps: Pick<FollowerDeps, 'store' | 'holder'>,
+  deps: FollowerDeps,
   options: HoldOptions,
   work: (hold: Hold) => Promise<void>,
 ): Promise<void> {
-  const { signal, leaseMs = LEASE_MS } = options;
+  const { signal, leaseMs = LEASE_MS, onFailure } = options;
   while (!signal.aborted) {
     try {
       const claim = await claimFollower(deps, options);
       if (claim) await workWhileHeld(deps, options, claim, work);
       else await pause(leaseMs / 3, signal);
     } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error;
-      await pause(AWAY_MS, signal);
+      const isAway = error instanceof StoreUnavailable;
+      if (!isAway) onFailure(error);
+      await pause(isAway ? AWAY_MS : FAILED_MS, signal);
     }
   }
 }
 
-function claimFollower(
-  { store, holder }: Pick<FollowerDeps, 'store' | 'holder'>,
-  options: HoldOptions,
-): Promise<Claim> {
+function claimFollower({ store, holder }: FollowerDeps, options: HoldOptions): Promise<Claim> {
   const { tenantId, name, leaseMs = LEASE_MS } = options;
   // Where nobody else can be, whoever held it before is dead: its lease is not waited for.
   const by = store.exclusive ? ALONE : holder;
@@ -94,7 +68,7 @@ function claimFollower(
 
 /** Returns when the work does: the signal fired or the lease is lost. Gives the lease back in the first case. */
 async function workWhileHeld(
-  deps: Pick<FollowerDeps, 'store' | 'holder'>,
+  deps: FollowerDeps,
   options: HoldOptions,
   claim: NonNullable<Claim>,
   work: (hold: Hold) => Promise<void>,

@@ -9,7 +9,7 @@ import { PostgresServer, runOn } from '../../../../test/rig/postgres-server.ts';
 import { until } from '../../../../test/rig/until.ts';
 import type { Database } from '../domain/config.ts';
 import type { EntryIntent, EntrySettlement } from '../domain/entry.ts';
-import { runFollower } from '../events/follower.ts';
+import { holdFollower } from '../events/follower.ts';
 import { EventLog } from '../events/log.ts';
 import { CURSOR_SCRIPTS, EVENT_WRITES } from '../events/room.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -237,18 +237,21 @@ describe('several gateways on one PostgreSQL', () => {
     const [a, b] = [await Gateway.open(database), await Gateway.open(database)];
     const received: { by: string; seq: number }[] = [];
     const stops = { a: new AbortController(), b: new AbortController() };
-    const run = (name: 'a' | 'b', gateway: Gateway) =>
-      runFollower(
-        { log: gateway.events, store: gateway.store, clock: systemClock, holder: gateway.instanceId },
-        {
-          name: 'webhook',
-          tenantId: 'default',
-          types: null,
-          leaseMs: 300,
-          signal: stops[name].signal,
-          receive: async ({ seq }) => void received.push({ by: name, seq }),
+    const run = (by: 'a' | 'b', { store, events, instanceId: holder }: Gateway) => {
+      const name = { tenantId: 'default', name: 'webhook' };
+      const onFailure = (error: unknown) => assert.fail(error as Error);
+      return holdFollower(
+        { store, holder },
+        { ...name, leaseMs: 300, signal: stops[by].signal, onFailure },
+        async (hold) => {
+          const { seq: afterSeq, fence, signal } = hold;
+          for await (const { seq } of events.follow({ afterSeq, tenantId: 'default', types: null, signal })) {
+            received.push({ by, seq });
+            if (!(await store.write('moveCursors', { ...name, fence, seq, now: 0 }))) return;
+          }
         },
       );
+    };
     const first = run('a', a);
     for (let i = 0; i < 3; i++) await b.call();
     await until('a has received three', () => received.length === 3);

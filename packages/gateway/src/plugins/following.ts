@@ -24,6 +24,8 @@ export interface FollowingDeps {
   aside: EventsAside;
   limits: PluginLimits;
   onSetAside: (pluginId: string, seq: number, reason: string) => void;
+  /** Told what following failed with; it begins anew. */
+  onFailure: (error: unknown) => void;
   retryMs?: number;
 }
 
@@ -42,7 +44,7 @@ export async function follow(
   const { store, log, clock, aside, limits } = deps;
   const name = followerOf(plugin.id);
   const types = typesFor(plugin.hooks);
-  await holdFollower(deps, { ...name, signal }, async ({ seq, fence, signal: held }) => {
+  await holdFollower(deps, { ...name, signal, onFailure: deps.onFailure }, async ({ seq, fence, signal: held }) => {
     const stopped = new AbortController();
     const deliveryDeps: DeliveryDeps = {
       plugin,

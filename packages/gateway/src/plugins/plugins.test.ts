@@ -151,6 +151,25 @@ test('what cannot be loaded is said once with its reason, and keeps nobody else 
   await house.cursorAt('recorder', await house.usage());
 });
 
+test('a question of its follower that fails is asked again, and no event is missed', async (t) => {
+  const house = await opened(t);
+  const recorder = house.write('recorder', RECORDER);
+  await house.start([recorder]);
+  const one = await house.usage();
+  await house.cursorAt('recorder', one);
+  const { log } = house;
+  const page = log.page.bind(log);
+  let failed = 0;
+  log.page = (...asked) => (failed++ === 0 ? Promise.reject(new Error('the question was too large')) : page(...asked));
+  const two = await house.usage();
+  await house.cursorAt('recorder', two);
+  assert.deepEqual(
+    recorder.seen().map(({ seq }) => seq),
+    [one, two],
+  );
+  assert.equal(house.bugs.splice(0).length, 1);
+});
+
 test('one that never comes to the end of its loading is given up', async (t) => {
   const house = await opened(t);
   await house.start([house.write('spinning', 'for (;;);')], { limits: { loadTimeoutMs: 600 } });

@@ -118,8 +118,7 @@ export class Plugins {
       if (typesFor(plugin.hooks).length === 0) continue;
       const rewound = new EventEmitter();
       this.#rewound.set(plugin.id, rewound);
-      const following = follow(plugin, this.#followingDeps(), this.#ending.signal, rewound);
-      this.#following.push(following.catch((error: unknown) => this.#deps.say.bug(error)));
+      this.#following.push(follow(plugin, this.#followingDeps(), this.#ending.signal, rewound));
     }
   }
 
@@ -206,6 +205,7 @@ export class Plugins {
       aside: this.aside,
       limits: settings.limits,
       onSetAside: say.setAside,
+      onFailure: say.bug,
       ...(retryMs === undefined ? {} : { retryMs }),
     };
   }

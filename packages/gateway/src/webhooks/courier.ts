@@ -54,6 +54,7 @@ export class Courier {
   readonly #ended = new AbortController();
   readonly #cut = new AbortController();
   readonly #underWay = new Set<Promise<void>>();
+  #failure: Error | null = null;
   #busyUntil = 0;
   #prefersDue = false;
   #wake: (() => void) | null = null;
@@ -79,7 +80,10 @@ export class Courier {
         if (ids.length > 0) this.#due.recorded(ids);
         this.#rouse();
       },
-      onLost: () => this.#ended.abort(),
+      onLost: (error) => {
+        this.#failure = error;
+        this.#ended.abort();
+      },
     });
   }
 
@@ -87,7 +91,7 @@ export class Courier {
     return { inFlight: this.#underWay.size, isOpen: this.#breaker.isOpen };
   }
 
-  /** Until the signal fires, the lease goes to another, or the endpoint says that it is gone. */
+  /** Until the signal fires, the lease goes to another, or the endpoint says that it is gone. Rejects when it cannot go on. */
   async run(signal: AbortSignal): Promise<void> {
     const ending = AbortSignal.any([signal, this.#ended.signal]);
     const rouse = (): void => this.#rouse();
@@ -103,6 +107,7 @@ export class Courier {
       await this.#letEnd();
       await this.#keeper.close();
     }
+    if (this.#failure !== null) throw this.#failure;
   }
 
   async #loop(ending: AbortSignal): Promise<void> {

@@ -33,8 +33,8 @@ export interface KeeperDeps {
   now: () => number;
   /** These are recorded. */
   onRecorded: (ids: readonly string[]) => void;
-  /** Another has the lease, or the cursor was set elsewhere. */
-  onLost: () => void;
+  /** Nothing is recorded any more: another has the lease or the cursor was set elsewhere (null), or a write failed for good. */
+  onLost: (error: Error | null) => void;
 }
 
 type Sums = AttemptsRecord['sums'];
@@ -107,9 +107,11 @@ export class AttemptKeeper {
   #write(): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    this.#writing ??= this.#writeAll().finally(() => {
-      this.#writing = null;
-    });
+    this.#writing ??= this.#writeAll()
+      .catch((error: Error) => this.#lose(error))
+      .finally(() => {
+        this.#writing = null;
+      });
     return this.#writing;
   }
 
@@ -118,11 +120,13 @@ export class AttemptKeeper {
       const record = this.#takeRecord();
       const ids = [...record.done, ...record.failed.map(([, , id]) => String(id))];
       if (await this.#writeOne(record)) this.#deps.onRecorded(ids);
-      else {
-        this.#isLost = true;
-        this.#deps.onLost();
-      }
+      else this.#lose(null);
     }
+  }
+
+  #lose(error: Error | null): void {
+    this.#isLost = true;
+    this.#deps.onLost(error);
   }
 
   #hasNews(): boolean {

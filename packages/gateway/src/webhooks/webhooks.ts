@@ -121,10 +121,20 @@ export class Webhooks {
     try {
       const wanted = await this.#wanted();
       await Promise.all(
-        [...this.#running].map(([key, { fingerprint: old }]) => {
-          const next = wanted.get(key);
-          return next === undefined || fingerprint(next) !== old ? this.#stop(key) : undefined;
-        }),
+        [...this.#running].map(
+          ([
+            key,
+            {
+              fingerprint: old,
+              stop: { signal },
+            },
+          ]) => {
+            const next = wanted.get(key);
+            // One that ended by itself is wanted again when its row does not say why.
+            const isSame = next !== undefined && fingerprint(next) === old && !signal.aborted;
+            return isSame ? undefined : this.#stop(key);
+          },
+        ),
       );
       if (this.#isClosed) return;
       for (const [key, endpoint] of wanted) if (!this.#running.has(key)) this.#start(key, endpoint);
@@ -184,7 +194,8 @@ export class Webhooks {
     const { store, holder, events, clock, random = Math.random, log } = this.#deps;
     const { endpoint, stop } = running;
     const tenantId = tenantKey(endpoint.tenantId);
-    const options = { tenantId, name: followerName(endpoint.id), signal: stop.signal };
+    const onFailure = (error: unknown): void => this.#bug(error);
+    const options = { tenantId, name: followerName(endpoint.id), signal: stop.signal, onFailure };
     await holdFollower({ store, holder }, options, async (hold) => {
       // Whoever claims a place that was removed makes it anew, at the log's beginning: nothing may be sent from there.
       if (!(await isOn(store, tenantId, endpoint.id))) {
@@ -217,8 +228,11 @@ export class Webhooks {
         hold,
       );
       running.courier = courier;
-      await courier.run(hold.signal);
-      running.courier = null;
+      try {
+        await courier.run(hold.signal);
+      } finally {
+        running.courier = null;
+      }
     });
   }
 
