@@ -269,6 +269,17 @@ test('sessions are created, described, found, previewed, reset and deleted', asy
   await assert.rejects(client.request('sessions.delete', { key: 'agent:main:main' }), /Cannot delete the main session/);
 });
 
+test('a note is put into a session that it makes itself, and what is said next knows it', async () => {
+  const key = 'agent:main:noted';
+  const { messageId } = await client.request('chat.inject', { sessionKey: key, message: 'a note' });
+  await client.final('agent', { message: 'hi', sessionKey: key, idempotencyKey: randomUUID() });
+  const { messages } = await client.request<{ messages: { role: string; __openclaw: { id: string } }[] }>(
+    'chat.history',
+    { sessionKey: key },
+  );
+  assert.deepEqual([messages[0]!.__openclaw.id, messages.length], [messageId, 3]);
+});
+
 test('what a patch cannot mean is refused by its name', async () => {
   const key = 'agent:main:patched';
   const cases: [object, RegExp][] = [

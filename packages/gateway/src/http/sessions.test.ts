@@ -103,7 +103,15 @@ test('a transcript goes out in pages, and whole as OpenClaw’s lines', async ()
     runId: null,
   }));
   await door.sessions.append({
-    ...{ tenantId: 'default', sessionKey: key, sessionId, laneHolder: null, runId: 'run_1', outcome: null },
+    ...{
+      tenantId: 'default',
+      sessionKey: key,
+      sessionId,
+      laneHolder: null,
+      runId: 'run_1',
+      startedAt: 1,
+      outcome: null,
+    },
     messages,
   });
   const page = await operator.transcript(key, { limit: 2 });

@@ -110,6 +110,7 @@ export class CallAppends {
       sessionId: attribution.sessionId!,
       laneHolder: null,
       runId,
+      startedAt,
       outcome,
       messages: hasReply ? messages : [],
     };

@@ -201,6 +201,33 @@ test('the same key joins what runs and gets what ended, without another dispatch
   await own.done;
 });
 
+test('after a reset nothing is sent of what was said before it, also by a turn that ended later', async (t) => {
+  const rig = await opened(t);
+  const first = held('old answer');
+  upstream.answer(first.answering, answering('new answer'), answering('and more'));
+  const old = await rig.turns.start({ ...ASKED, message: 'old question' });
+  await first.came;
+  rig.turns.abort({ tenantId: 'default', sessionKey: 'agent:main:s' });
+  // At the same millisecond as the run's beginning it would not be before it.
+  await new Promise((resolve) => setTimeout(resolve, 2));
+  await rig.sessions.reset('default', 'agent:main:s');
+  assert.equal((await old.done).outcome, 'aborted');
+  await (await rig.turns.start({ ...ASKED, message: 'new question' })).done;
+  await (await rig.turns.start({ ...ASKED, message: 'next' })).done;
+  assert.deepEqual(
+    sent()
+      .at(-1)!
+      .map(({ content }) => content),
+    ['Be kind.', 'new question', 'new answer', 'next'],
+  );
+  const page = await rig.sessions.history('default', 'agent:main:s', { limit: 10 });
+  assert.ok(
+    page!.messages.some(({ text }) => text === 'old question'),
+    'it was said all the same',
+  );
+  first.go();
+});
+
 test('a lane takes so many and no more, and a turn may take so long', async (t) => {
   const rig = await opened(t, { limits: { laneTurnsMax: 1 } });
   const first = held('slow');

@@ -19,6 +19,7 @@ import type { OnAdmitted } from './start-run.ts';
 import type { TurnEvent, TurnFact, TurnRequest, TurnResult, TurnTicket } from './turn.ts';
 import { TurnAnswer } from './turn-answer.ts';
 import { callOfTurn } from './turn-call.ts';
+import { type EndReason, errorOf, refusalOf, wireError } from './turn-ends.ts';
 import { namesOfTurn, type TurnNames } from './turn-names.ts';
 import { TurnRecords, ticketOf } from './turn-records.ts';
 
@@ -56,7 +57,6 @@ export interface Turn {
   seq: number;
 }
 
-type EndReason = 'aborted' | 'turn_timeout' | 'lane_lost' | 'draining';
 const NEVER = new AbortController().signal;
 
 export class Turns {
@@ -229,6 +229,8 @@ export class Turns {
       contextMessagesMax === 0
         ? null
         : await sessions.history(tenantId, names.sessionKey, { limit: contextMessagesMax, after: now.resetSeq });
+    // One that has ended must not make a session that was deleted meanwhile.
+    end.signal.throwIfAborted();
     // The snapshot comes last: nothing is awaited between it and the run's admission.
     const session =
       request.outboundHeaders === undefined
@@ -236,7 +238,7 @@ export class Turns {
         : await sessions.patch(tenantId, names.sessionKey, { outboundHeaders: request.outboundHeaders });
     turn.session = session;
     end.signal.throwIfAborted();
-    const context = { session, messages: said?.messages ?? [], bytesMax: contextBytesMax };
+    const context = { session, said, bytesMax: contextBytesMax };
     const call = callOfTurn(request, names.agent.id, names.headers, context);
     const stop = (): void => void (turn.run !== null && runs.stop(turn.run.runId));
     end.signal.addEventListener('abort', stop, { once: true });
@@ -326,9 +328,12 @@ export class Turns {
         sessionId: session.sessionId,
         laneHolder: lease?.holder ?? null,
         runId: run.runId,
+        startedAt: turn.startedAt!,
         outcome,
         messages,
       });
+      // Its session was deleted while it ran, and what it said goes with it.
+      if (appended.kind === 'absent') return nothing;
       if (appended.kind !== 'appended') throw new Error(`a turn's text was not kept: ${appended.kind}`);
       return { messageId: messages.length > 0 ? messageId : null, replyId: hasReply ? replyId : null };
     } catch (error) {
@@ -377,23 +382,4 @@ async function untilAborted(turn: Promise<void>, signal: AbortSignal): Promise<v
   } finally {
     signal.removeEventListener('abort', abort);
   }
-}
-
-function refusalOf(reason: Exclude<EndReason, 'aborted'>): GatewayError {
-  if (reason === 'turn_timeout') return new GatewayError('turn_timeout', 'The turn took longer than its time.');
-  if (reason === 'draining') return new GatewayError('draining', 'The gateway is shutting down; send it again.');
-  return new GatewayError(
-    'ledger_unavailable',
-    'The session went to another gateway, because this one lost its lease.',
-  );
-}
-
-function wireError({ code, message, refusal }: GatewayError): TurnResult['error'] {
-  return { code, message, status: refusal.status };
-}
-
-function errorOf(error: unknown, report: (error: unknown) => void): TurnResult['error'] {
-  if (error instanceof GatewayError) return wireError(error);
-  report(error);
-  return wireError(new GatewayError('internal', 'Internal error; the log has it.'));
 }

@@ -64,8 +64,8 @@ function stopReasonOf(reason: string | null, outcome: TranscriptMessage['outcome
   return STOP_REASONS[reason ?? ''] ?? 'stop';
 }
 
-function marks({ messageId, seq, runId, kind, truncated, omitted }: TranscriptMessage): object {
-  const known = { runId: runId ?? undefined, kind, truncated, omitted };
+function marks({ messageId, seq, runId, kind, truncated, omitted, late }: TranscriptMessage): object {
+  const known = { runId: runId ?? undefined, kind, truncated, omitted, late };
   const kept = Object.entries(known).filter(([, value]) => value !== undefined);
   return { id: messageId, seq, ...Object.fromEntries(kept) };
 }

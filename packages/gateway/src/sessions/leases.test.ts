@@ -61,7 +61,7 @@ test('what a gateway that vanished held falls to another; when the first comes b
   const append = (laneHolder: string | null, text: string): Promise<Appended> =>
     store.write('appendTurns', {
       ...NAME,
-      ...{ sessionId: 'ses_1', laneHolder, runId: ids.next('run'), outcome: 'completed', now: 2 },
+      ...{ sessionId: 'ses_1', laneHolder, runId: ids.next('run'), startedAt: 1, outcome: 'completed', now: 2 },
       messages: [{ role: 'user', text, messageId: ids.next('msg'), at: 1, runId: null }],
     });
   assert.deepEqual(await append('lan_stalled', 'late'), { kind: 'lane_lost' });

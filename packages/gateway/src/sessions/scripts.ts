@@ -8,7 +8,14 @@ import { siblingId } from '../lib/ids.ts';
 import { ask, each, type Steps, telling, together } from '../store/steps.ts';
 import type { Row, Value } from '../store/store.ts';
 import { bodyOf, changedValues, SESSION_COLUMNS, sessionOf, sessionValues } from './rows.ts';
-import { type NewMessage, patched, type RunOutcome, type Session, type SessionPatch } from './session.ts';
+import {
+  existsAlready,
+  type NewMessage,
+  patched,
+  type RunOutcome,
+  type Session,
+  type SessionPatch,
+} from './session.ts';
 
 export interface SessionName {
   tenantId: string;
@@ -41,6 +48,8 @@ export interface AppendInput extends SessionName {
   /** Whoever took the session's lane must still hold it; null: no lane, or nobody else could. */
   laneHolder: string | null;
   runId: string;
+  /** What began before the session's last reset was said in another conversation. */
+  startedAt: number;
   outcome: RunOutcome | null;
   messages: readonly (NewMessage & { messageId: string; at: number; runId: string | null })[];
   now: number;
@@ -75,24 +84,31 @@ export function* recentSessions(inputs: readonly number[]): Steps<(readonly Row[
 
 export function* changeSessions(inputs: readonly ChangeInput[]): Steps<Changed[]> {
   yield* ask('events.lockCounters', [1]);
-  const fresh = inputs.flatMap(({ change }) => (change.kind === 'patch' ? [sessionValues(change.fresh)] : []));
-  yield* each('sessions.add', fresh);
+  const patches = inputs.flatMap(({ change }) => (change.kind === 'patch' ? [change.fresh] : []));
+  const added = yield* each('sessions.add', patches.map(sessionValues));
+  /** Put there by this batch and by nothing else yet: a patch that is refused makes no session. */
+  const made = new Set(patches.filter((_, i) => added[i]).map(nameOf));
   const kept = yield* lockAll(inputs);
   const facts: Fact[] = [];
   const touched = new Set<string>();
   const answers: (Changed & { fact?: number })[] = [];
   for (const input of inputs) {
     const name = nameOf(input);
-    const session = kept.get(name) ?? (yield* madeAgain(input));
-    if (session === null) {
+    const { change } = input;
+    const isNew = change.kind === 'patch' && (made.has(name) || !kept.has(name));
+    if (isNew && !kept.has(name)) kept.set(name, yield* madeAgain(change.fresh));
+    const session = kept.get(name);
+    if (session === undefined || (made.has(name) && !isNew)) {
       answers.push({ kind: 'absent' });
       continue;
     }
-    const outcome = yield* changeOne(input, session);
+    const outcome = yield* changeOne(input, session, { isNew, kept });
     if (outcome.kind === 'refused') {
+      if (isNew) made.add(name);
       answers.push(outcome);
       continue;
     }
+    made.delete(name);
     if (outcome.next === null) kept.delete(name);
     else kept.set(name, outcome.next);
     touched.add(name);
@@ -103,6 +119,7 @@ export function* changeSessions(inputs: readonly ChangeInput[]): Steps<Changed[]
   }
   const changes = [...touched].flatMap((name) => kept.get(name) ?? []);
   yield* each('sessions.write', changes.map(changedValues));
+  for (const name of made) yield* ask('sessions.remove', nameValues(kept.get(name)!));
   const places = yield* appendFacts(facts);
   return answers.map(({ fact, ...answer }) =>
     answer.kind === 'changed' && fact !== undefined ? { ...answer, seq: places[fact]!.seq } : answer,
@@ -110,17 +127,24 @@ export function* changeSessions(inputs: readonly ChangeInput[]): Steps<Changed[]
 }
 
 /** A patch of a session that an earlier change of the same batch deleted. */
-function* madeAgain({ change }: ChangeInput): Steps<Session | null> {
-  if (change.kind !== 'patch') return null;
-  yield* each('sessions.add', [sessionValues(change.fresh)]);
-  return change.fresh;
+function* madeAgain(fresh: Session): Steps<Session> {
+  yield* each('sessions.add', [sessionValues(fresh)]);
+  return fresh;
 }
 
 type Outcome = { kind: 'done'; next: Session | null; fact: Fact | null } | (Changed & { kind: 'refused' });
 
-function* changeOne(input: ChangeInput, session: Session): Steps<Outcome> {
+/** What a change finds. */
+interface Found {
+  /** The patch makes the session. */
+  isNew: boolean;
+  /** As earlier changes of the batch left them. */
+  kept: ReadonlyMap<string, Session>;
+}
+
+function* changeOne(input: ChangeInput, session: Session, found: Found): Steps<Outcome> {
   const { change } = input;
-  if (change.kind === 'patch') return yield* patchOne(input, session, change);
+  if (change.kind === 'patch') return yield* patchOne(input, session, change, found);
   if (change.kind === 'reset') return yield* resetOne(input, session);
   yield* ask('sessions.removeMessages', [session.tenantId, session.sessionId]);
   if (change.transcriptOnly) {
@@ -135,24 +159,37 @@ function* patchOne(
   input: ChangeInput,
   session: Session,
   { patch, reason, fresh }: ChangeInput['change'] & { kind: 'patch' },
+  { isNew, kept }: Found,
 ): Steps<Outcome> {
+  // Also where it came between the question whether there is one and this.
+  if (reason === 'create' && session.sessionId !== fresh.sessionId) return refused(existsAlready(session.sessionKey));
   if (patch.label !== undefined && patch.label !== null && patch.label !== session.label) {
-    const [other] = yield* ask('sessions.ofLabel', [session.tenantId, patch.label, 1]);
-    if (other !== undefined && other.sessionKey !== session.sessionKey) {
-      return { kind: 'refused', code: 'invalid_request', message: `label already in use: ${patch.label}` };
-    }
+    const owner = yield* ownerOfLabel(session.tenantId, patch.label, kept);
+    if (owner !== null && owner !== session.sessionKey) return refused(`label already in use: ${patch.label}`);
   }
   try {
     const { session: next, changed } = patched(session, patch);
-    const isNew = session.sessionId === fresh.sessionId;
     if (changed.length === 0 && !isNew) return { kind: 'done', next: session, fact: null };
     const about = { reason: isNew ? ('create' as const) : reason, changed, ...headersChanged(session, next) };
     return { kind: 'done', next: changedSession(session, next, input.now), fact: factOf(input, session, about) };
   } catch (error) {
     const { code, message } = error as Error & { code?: string };
     if (code === undefined) throw error;
-    return { kind: 'refused', code, message };
+    return refused(message, code);
   }
+}
+
+function refused(message: string, code = 'invalid_request'): Outcome {
+  return { kind: 'refused', code, message };
+}
+
+function* ownerOfLabel(tenantId: string, label: string, kept: Found['kept']): Steps<string | null> {
+  for (const own of kept.values()) if (own.tenantId === tenantId && own.label === label) return own.sessionKey;
+  const [row] = yield* ask('sessions.ofLabel', [tenantId, label, 1]);
+  if (row === undefined) return null;
+  const sessionKey = String(row.sessionKey);
+  // One of the batch that has another label by now.
+  return kept.has(nameOf({ tenantId, sessionKey })) ? null : sessionKey;
 }
 
 /** What was said stays, behind a mark; what the runs used is counted from here on. */
@@ -186,6 +223,7 @@ export function* appendTurns(inputs: readonly AppendInput[]): Steps<Appended[]> 
     const session = kept.get(nameOf(input));
     if (session === undefined || session.sessionId !== input.sessionId) return { kind: 'absent' };
     if (input.laneHolder !== null && holders![i]?.holder !== input.laneHolder) return { kind: 'lane_lost' };
+    const isLate = input.startedAt < session.usageFrom;
     let { messages } = session;
     const seqs = input.messages.map((message, m) => {
       const there = found[m];
@@ -193,11 +231,13 @@ export function* appendTurns(inputs: readonly AppendInput[]): Steps<Appended[]> 
       if (written.has(message.messageId)) return messages;
       written.add(message.messageId);
       messages++;
-      rows.push(messageRow(session, messages, message));
+      rows.push(messageRow(session, messages, isLate ? { ...message, late: true } : message));
       return messages;
     });
     const ran =
-      input.outcome === null ? {} : { lastRunId: input.runId, lastRunAt: input.now, lastOutcome: input.outcome };
+      input.outcome === null || isLate
+        ? {}
+        : { lastRunId: input.runId, lastRunAt: input.now, lastOutcome: input.outcome };
     const next = changedSession(session, { messages, ...ran }, input.now);
     kept.set(nameOf(input), next);
     return { kind: 'appended', row: rowOf(next), seqs };

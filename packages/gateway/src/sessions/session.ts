@@ -86,6 +86,8 @@ export interface TranscriptMessage {
   truncated?: true;
   /** Parts that are no text (images, tool calls). */
   omitted?: number;
+  /** Said by a run that had begun before the last reset: it stands behind its mark, and no turn sends it. */
+  late?: true;
 }
 
 export type NewMessage = Omit<TranscriptMessage, 'seq' | 'messageId' | 'at' | 'runId'>;
@@ -100,6 +102,11 @@ export function patched(session: Session, patch: SessionPatch): { session: Sessi
   }
   const fields = ['label', 'overrides', 'outboundHeaders'] as const;
   return { session: next, changed: fields.filter((field) => !isSame(session[field], next[field])) };
+}
+
+/** One that is there is never changed by being created again. */
+export function existsAlready(sessionKey: string): string {
+  return `the session ${sessionKey.slice(0, 200)} exists already; use sessions.patch to change it`;
 }
 
 export function newSession(

@@ -73,6 +73,11 @@ const said = (role: 'user' | 'assistant', text: string) => {
   return { role, text, messageId: ids.next('msg'), at: 1, runId };
 };
 
+const turnIn = (sessionKey: string, sessionId: string) => ({
+  ...{ tenantId: 'acme', sessionKey, sessionId, laneHolder: null, runId: ids.next('run'), startedAt: Date.now() },
+  ...{ outcome: 'completed' as const, messages: [said('user', 'hello')] },
+});
+
 for (const engine of ENGINES) {
   describe(`on ${engine}`, () => {
     test('what is patched is what the next snapshot has, also after a restart', async () => {
@@ -147,6 +152,42 @@ for (const engine of ENGINES) {
       assert.deepEqual({ ...(await sessions.snapshot('acme', KEY))!.outboundHeaders }, {});
     });
 
+    test('a patch that is refused makes no session, and what comes after it is in one session', async () => {
+      const { sessions } = await opened(await freshDatabase(engine));
+      await sessions.patch('acme', KEY, { label: 'mine' });
+      const other = 'agent:main:s2';
+      await assert.rejects(sessions.patch('acme', other, { label: 'mine' }), /in use/);
+      const { total } = await sessions.list({ tenantId: 'acme', limit: 10 });
+      assert.equal(total, 1);
+      const { sessionId } = await sessions.open('acme', other);
+      assert.equal((await sessions.append(turnIn(other, sessionId))).kind, 'appended');
+    });
+
+    test('who is admitted while the patch that makes its session is on its way is in that session', async () => {
+      const { sessions } = await opened(await freshDatabase(engine));
+      for (const patch of [{ label: 'mine' }, { label: 'mine' }, { label: 'other' }]) {
+        const key = `agent:main:${ids.next('ses').toLowerCase()}`;
+        const patched = sessions.patch('acme', key, patch).catch(() => null);
+        await new Promise(setImmediate);
+        const { sessionId } = await sessions.open('acme', key);
+        assert.equal((await sessions.append(turnIn(key, sessionId))).kind, 'appended');
+        const made = await patched;
+        if (made !== null) assert.equal(made.sessionId, sessionId);
+        assert.equal((await sessions.snapshot('acme', key))!.sessionId, sessionId);
+      }
+    });
+
+    test('of changes that come at once one gets the label and one makes the session', async () => {
+      const { sessions } = await opened(await freshDatabase(engine));
+      const keys = ['agent:main:a', 'agent:main:b', 'agent:main:c'];
+      const labelled = await Promise.allSettled(keys.map((key) => sessions.patch('acme', key, { label: 'mine' })));
+      assert.equal(labelled.filter(({ status }) => status === 'fulfilled').length, 1);
+      const made = await Promise.allSettled(keys.map((label) => sessions.create('acme', KEY, { label })));
+      assert.equal(made.filter(({ status }) => status === 'fulfilled').length, 1);
+      await assert.rejects(sessions.create('acme', KEY, { outboundHeaders: { 'x-a': '1' } }), /exists already/);
+      assert.deepEqual({ ...(await sessions.snapshot('acme', KEY))!.outboundHeaders }, {});
+    });
+
     test('messages keep the order of their appends, and one that is written twice is there once', async () => {
       const { sessions } = await opened(await freshDatabase(engine));
       const { sessionId } = await sessions.open('acme', KEY);
@@ -158,6 +199,7 @@ for (const engine of ENGINES) {
           sessionId,
           laneHolder: null,
           runId: messages[0]!.runId,
+          startedAt: 1,
           outcome: 'completed',
           messages,
         });
@@ -179,33 +221,41 @@ for (const engine of ENGINES) {
     test('a reset leaves a mark and what was said; a delete takes all but the ledger', async () => {
       const { sessions, store } = await opened(await freshDatabase(engine));
       const before = await sessions.patch('acme', KEY, { label: 'mine' });
-      const append = () =>
+      const append = (startedAt: number) =>
         sessions.append({
           tenantId: 'acme',
           sessionKey: KEY,
           sessionId: before.sessionId,
           laneHolder: null,
           runId: ids.next('run'),
+          startedAt,
           outcome: 'completed',
           messages: [said('user', 'hello')],
         });
-      await append();
+      await append(before.createdAt);
       const reset = (await sessions.reset('acme', KEY))!;
       assert.deepEqual([reset.sessionId, reset.label, reset.resetSeq], [before.sessionId, 'mine', 2]);
-      await append();
+      await append(reset.usageFrom - 1);
+      assert.equal((await sessions.snapshot('acme', KEY))!.lastRunId, null, 'a run from before it is not its last');
+      await append(reset.usageFrom);
       const page = await sessions.history('acme', KEY, { limit: 10 });
       assert.deepEqual(
-        page!.messages.map(({ role, kind }) => [role, kind ?? null]),
+        page!.messages.map(({ role, kind, late }) => [role, kind ?? (late ? 'late' : null)]),
         [
           ['user', null],
           ['system', 'reset'],
+          ['user', 'late'],
           ['user', null],
         ],
       );
       assert.equal(await sessions.delete('acme', KEY), true);
       assert.equal(await sessions.delete('acme', KEY), false);
       assert.equal(await sessions.history('acme', KEY, { limit: 10 }), null);
-      assert.deepEqual(await append(), { kind: 'absent' }, 'what a run says after its session’s end is gone');
+      assert.deepEqual(
+        await append(before.createdAt),
+        { kind: 'absent' },
+        'what a run says after its session’s end is gone',
+      );
       const rows = await store.read(store.queries.selectFrom('transcripts').select('seq').compile());
       assert.deepEqual(rows, []);
       const made = await sessions.open('acme', KEY);
@@ -224,6 +274,7 @@ for (const engine of ENGINES) {
           sessionId,
           laneHolder: null,
           runId: 'run_1',
+          startedAt: now,
           outcome: null,
           messages,
         });

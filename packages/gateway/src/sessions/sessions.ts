@@ -64,6 +64,8 @@ export class Sessions {
   /** Null: others write the database too. */
   readonly #known: KnownSessions | null;
   readonly #loading = new Map<string, Promise<Session | null>>();
+  /** What patches on their way make where there is nothing: a run that is admitted meanwhile is in that session. */
+  readonly #making = new Map<string, { fresh: Session; patches: number }>();
   readonly #listeners = new Set<(change: SessionChange) => void>();
 
   private constructor(deps: SessionsDeps, known: KnownSessions | null) {
@@ -98,7 +100,7 @@ export class Sessions {
     return this.#patch({ tenantId, sessionKey }, patch, 'patch');
   }
 
-  /** The same, told as a creation. */
+  /** Only where there is none: throws `invalid_request` where there is. */
   create(tenantId: string, sessionKey: string, patch: SessionPatch): Promise<Session> {
     return this.#patch({ tenantId, sessionKey }, patch, 'create');
   }
@@ -161,7 +163,13 @@ export class Sessions {
   async append(turn: Omit<AppendInput, 'now'>): Promise<Appended> {
     const { store, clock } = this.#deps;
     const input: AppendInput = { ...turn, now: clock.now() };
-    const appended = await store.write<Appended>('appendTurns', input);
+    let appended = await store.write<Appended>('appendTurns', input);
+    const known = this.#known?.get(turn.tenantId, turn.sessionKey);
+    if (appended.kind === 'absent' && known?.sessionId === turn.sessionId) {
+      // It was noted a moment ago and is no row yet; a read waits until it is.
+      await pageAfter(store, known, 0, 1);
+      appended = await store.write<Appended>('appendTurns', input);
+    }
     if (appended.kind === 'appended') this.#known?.put(sessionOf(appended.row));
     return appended;
   }
@@ -188,9 +196,19 @@ export class Sessions {
   }
 
   async #patch(name: SessionName, patch: SessionPatch, reason: 'patch' | 'create'): Promise<Session> {
-    const fresh = this.#fresh(name);
-    const done = await this.#change(name, { kind: 'patch', patch, fresh, reason }, reason);
-    return done!.session!;
+    const key = JSON.stringify([name.tenantId, name.sessionKey]);
+    const under = this.#making.get(key);
+    // Whoever creates must not find its own session made by somebody else.
+    const making = under && reason === 'patch' ? under : { fresh: this.#fresh(name), patches: 0 };
+    if (under === undefined) this.#making.set(key, making);
+    making.patches++;
+    try {
+      const done = await this.#change(name, { kind: 'patch', patch, fresh: making.fresh, reason }, reason);
+      return done!.session!;
+    } finally {
+      making.patches--;
+      if (making.patches === 0 && this.#making.get(key) === making) this.#making.delete(key);
+    }
   }
 
   async #change(
@@ -216,7 +234,8 @@ export class Sessions {
     const { store, report } = this.#deps;
     const again = this.#known?.get(tenantId, sessionKey);
     if (again) return again;
-    const fresh = this.#fresh({ tenantId, sessionKey });
+    const fresh =
+      this.#making.get(JSON.stringify([tenantId, sessionKey]))?.fresh ?? this.#fresh({ tenantId, sessionKey });
     if (this.#known === null) {
       const input: OpenInput = { tenantId, sessionKey, fresh };
       return store.write<Row | null>('openSessions', input).then((row) => sessionOf(row!), refusalOf);

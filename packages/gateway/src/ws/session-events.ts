@@ -62,7 +62,7 @@ export class SessionEvents {
     const at = now();
     const messages = [{ ...message, messageId, at, runId: null }];
     const kept = await sessions.append({
-      ...{ tenantId, sessionKey, sessionId, laneHolder: null, runId: '', outcome: null, messages },
+      ...{ tenantId, sessionKey, sessionId, laneHolder: null, runId: '', startedAt: at, outcome: null, messages },
     });
     if (kept.kind !== 'appended') throw invalid(`No session found: ${sessionKey.slice(0, 200)}`);
     const final = { state: 'final', message: spokenMessage(message.text, at), stopReason: 'stop' };

@@ -7,7 +7,7 @@ import type { GatewayConfig } from '../../domain/config.ts';
 import { type HeaderPatch, readHeaderPatch } from '../../domain/outbound-headers.ts';
 import type { Target } from '../../domain/provider.ts';
 import type { TurnRequest, TurnTicket } from '../../runs/turn.ts';
-import type { Session, SessionPatch } from '../../sessions/session.ts';
+import { existsAlready, type Session, type SessionPatch } from '../../sessions/session.ts';
 import { mainAgent } from '../agents-seen.ts';
 import { runnableKeyOf, sessionKeyOf } from '../session-keys.ts';
 import { type SessionRows, STORE_PATH } from '../session-rows.ts';
@@ -136,7 +136,7 @@ async function created(params: CreateParams, request: MethodRequest, deps: Sessi
   const asked = params.key ?? `agent:${owner}:dashboard:${randomUUID()}`;
   const key = runnableKeyOf({ key: asked, agentId: params.agentId }, caller, agents);
   if ((await deps.sessions.snapshot(caller.tenantId, key)) !== null) {
-    throw invalid(`the session ${key.slice(0, 200)} exists already; use sessions.patch to change it`);
+    throw invalid(existsAlready(key));
   }
   const patch = patchOf(params, caller, deps);
   const session = await deps.sessions.create(caller.tenantId, key, patch);
