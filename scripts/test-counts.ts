@@ -10,12 +10,17 @@ export interface TestCounts {
   skipped: number;
   /** Full names of what did not pass. */
   failures: string[];
+  /** What the tests of each file took together, milliseconds. */
+  tookMs: Record<string, number>;
 }
 
 export default async function* countTests(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
-  const counts: TestCounts = { passed: 0, failed: 0, skipped: 0, failures: [] };
+  const counts: TestCounts = { passed: 0, failed: 0, skipped: 0, failures: [], tookMs: {} };
   for await (const { type, data } of source) {
     if (type !== 'test:pass' && type !== 'test:fail') continue;
+    if (data.nesting === 0 && data.file !== undefined) {
+      counts.tookMs[data.file] = (counts.tookMs[data.file] ?? 0) + data.details.duration_ms;
+    }
     if (data.details.type === 'suite' && type === 'test:pass') continue;
     const where = `${data.file ?? ''} ${data.name}`.trim();
     if (data.skip !== undefined || data.todo !== undefined) {

@@ -7,7 +7,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { TestCounts } from './test-counts.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -15,6 +15,8 @@ const NODE_MAJOR_MIN = 24;
 const FILES_AT_ONCE = 2;
 /** Most of a unit test is waiting for disks, sockets and other processes. */
 const UNIT_SHARES = 3;
+/** Files to name as those that took longest. */
+const LONGEST = 25;
 
 if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) process.exit(runAgainWithOwnNode());
 
@@ -99,7 +101,7 @@ function testEnvironment(): NodeJS.ProcessEnv {
 }
 
 function readCounts(file: string): TestCounts {
-  const nothing: TestCounts = { passed: 0, failed: 0, skipped: 0, failures: [] };
+  const nothing: TestCounts = { passed: 0, failed: 0, skipped: 0, failures: [], tookMs: {} };
   if (!existsSync(file)) return nothing;
   const text = readFileSync(file, 'utf8').trim();
   return text === '' ? nothing : (JSON.parse(text) as TestCounts);
@@ -111,10 +113,17 @@ function report(parts: TestCounts[]): number {
   const skipped = parts.reduce((sum, part) => sum + part.skipped, 0);
   const failed = parts.reduce((sum, part) => sum + part.failed, 0) + (isStrict ? skipped : 0);
   for (const part of parts) for (const failure of part.failures) console.log(`not passed: ${failure}`);
+  console.log(`longest: ${longest(parts).join(', ')}`);
   console.log(`tests took ${Math.round((performance.now() - startedAt) / 1000)} s${isLong ? ' (long tier)' : ''}`);
   if (skipped > 0 && !isStrict) console.log(`${skipped} skipped`);
   console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 && passed > 0 ? 0 : 1;
+}
+
+/** Where to look when the whole takes too long. */
+function longest(parts: TestCounts[]): string[] {
+  const files = parts.flatMap(({ tookMs }) => Object.entries(tookMs)).sort(([, one], [, other]) => other - one);
+  return files.slice(0, LONGEST).map(([file, ms]) => `${relative(root, file)} ${(ms / 1000).toFixed(1)} s`);
 }
 
 /** The system's Node is too old, but `npm ci` has put the right one beside us. */

@@ -6,6 +6,7 @@ import { RESERVED_NAMES } from '../domain/agent.ts';
 import { AGENT_LABEL, familyOf } from '../domain/attribution-headers.ts';
 import { type Caller, type ForcedHeaders, isOperator, SCOPES, type Scope } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
+import { isObject } from '../lib/json-object.ts';
 import { forcedHeaders } from './forced-headers.ts';
 import type { KeyOrder } from './keys.ts';
 
@@ -125,10 +126,6 @@ function overruled(asked: ForcedHeaders, makers: ForcedHeaders): ForcedHeaders {
     attribution: { ...left(asked.attribution), ...makers.attribution },
     outbound: { ...left(asked.outbound), ...makers.outbound },
   };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function refused(message: string, param?: string): GatewayError {

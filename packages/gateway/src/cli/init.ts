@@ -12,6 +12,7 @@ import { OPTIONS } from '../config/options.ts';
 import { makeStateDir } from '../config/secrets.ts';
 import { keepKnown } from '../config/shape.ts';
 import { configTemplate, type TakenOver } from '../config/template.ts';
+import { isObject } from '../lib/json-object.ts';
 import { type OpenclawLines, openclawLines } from './openclaw-lines.ts';
 import { EXIT, Failure, type Surroundings } from './surroundings.ts';
 
@@ -104,8 +105,4 @@ function withoutOurselves(models: unknown, port: number, stderr: Surroundings['s
     return !isUs;
   });
   return { ...models, providers: Object.fromEntries(providers) };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -6,6 +6,7 @@
 import { API_NAMES } from '../config/options.ts';
 import { VENDORS } from '../config/vendors.ts';
 import type { Api } from '../domain/provider.ts';
+import { isObject } from '../lib/json-object.ts';
 
 export interface OpenclawLines {
   there: string[];
@@ -130,8 +131,4 @@ const unset = (path: string): string => `openclaw config unset ${quoted(path)}`;
 /** For a POSIX shell. */
 function quoted(word: string): string {
   return /^[\w./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

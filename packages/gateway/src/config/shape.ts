@@ -3,6 +3,8 @@
  * What it returns holds only what is right, so later checks can go on and all problems are listed at once. What values
  * mean together is decided elsewhere.
  */
+
+import { isObject } from '../lib/json-object.ts';
 import type { Variables } from './environment.ts';
 import type { Findings } from './findings.ts';
 import { report } from './findings.ts';
@@ -237,10 +239,6 @@ function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   return typeof value === 'string' ? (value.trim() === '' ? 'an empty text' : 'this text') : 'an object';
-}
-
-function isObject(value: unknown): value is Plain {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function knownTree(): Node {

@@ -3,7 +3,8 @@
  * OpenClaw's door, in its words; the other vendors' requests are theirs to judge.
  */
 import { GatewayError } from '../domain/errors.ts';
-import { type BodyForm, type Fields, isObject } from './call-body.ts';
+import { isObject } from '../lib/json-object.ts';
+import type { BodyForm, Fields } from './call-body.ts';
 
 export const CHAT: BodyForm = {
   readKeys: new Set([

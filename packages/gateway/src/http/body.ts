@@ -3,6 +3,7 @@
  * from anybody, and would refuse a body for the spelling of its content type, which no door here looks at.
  */
 import type { IncomingMessage } from 'node:http';
+import type { FastifyRequest } from 'fastify';
 import { GatewayError } from '../domain/errors.ts';
 import { GatheredBytes } from '../lib/gathered-bytes.ts';
 
@@ -27,6 +28,13 @@ export function readBody(
   request.on('data', take).on('end', finish);
   // A peer that breaks off is noticed by its response's close; without a listener the error would end the process.
   request.on('error', () => {});
+}
+
+/** The same where somebody waits for it. */
+export function bodyOf(request: FastifyRequest, bytesMax: number): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  readBody(request.raw, bytesMax, (error, body) => (error === null ? resolve(body) : reject(error)));
+  return promise;
 }
 
 const NO_BODY = Buffer.alloc(0);

@@ -4,6 +4,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { GatewayError } from '../domain/errors.ts';
+import { isObject } from '../lib/json-object.ts';
 import { findMember, isDeeperThan, type ObjectScan, scanObject } from '../lib/json-splice.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -56,10 +57,6 @@ export function readCallBody(body: Buffer, depthMax: number, form: BodyForm): Ca
     user: typeof user === 'string' && user !== '' ? user : null,
     asked: form.askedOf(fields),
   };
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Before parsing: depth would stop the process for seconds, duplicates would be gone after it. */

@@ -10,7 +10,7 @@ import type { Reporter } from '../ledger/reports/record.ts';
 import { type ReportsDeps, takeIn } from '../ledger/reports/reports.ts';
 import type { Clock } from '../lib/clock.ts';
 import { isDeeperThan } from '../lib/json-splice.ts';
-import { readBody } from './body.ts';
+import { bodyOf } from './body.ts';
 import { callerOf } from './policy.ts';
 import { INGEST } from './schemas.ts';
 
@@ -76,10 +76,4 @@ function idempotencyKeyOf({ headers }: FastifyRequest): string | null {
     'invalid_request',
     `\`Idempotency-Key\` is longer than ${IDEMPOTENCY_KEY_CHARS_MAX} characters.`,
   );
-}
-
-function bodyOf(request: FastifyRequest, bytesMax: number): Promise<Buffer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  readBody(request.raw, bytesMax, (error, body) => (error === null ? resolve(body) : reject(error)));
-  return promise;
 }

@@ -9,7 +9,7 @@ import type { Access } from '../access/authenticate.ts';
 import { cookieName, SIGN_IN_MS, signInCookie } from '../access/sign-in.ts';
 import { type Caller, isOperator } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
-import { readBody } from './body.ts';
+import { bodyOf } from './body.ts';
 import type { ModelsDeps } from './models.ts';
 import { type PageFiles, readPage } from './page-files.ts';
 import { callerOf, refuseForeignOrigin } from './policy.ts';
@@ -81,7 +81,7 @@ export function page(app: FastifyInstance, deps: PageDeps): void {
 
   app.post('/models/sign-in', open, async (request, reply) => {
     refuseOtherPages(request, deps);
-    const form = await formOf(request);
+    const form = new URLSearchParams((await bodyOf(request, FORM_BYTES_MAX)).toString());
     const caller = await whoSignsIn(form, request, deps);
     if ('refused' in caller) {
       const found = built();
@@ -192,13 +192,4 @@ function signInForm({ signIn }: PageFiles, notice: string): string {
 
 function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
-}
-
-function formOf(request: FastifyRequest): Promise<URLSearchParams> {
-  const { promise, resolve, reject } = Promise.withResolvers<URLSearchParams>();
-  readBody(request.raw, FORM_BYTES_MAX, (error, body) => {
-    if (error === null) resolve(new URLSearchParams(body.toString()));
-    else reject(error);
-  });
-  return promise;
 }

@@ -3,24 +3,16 @@ import { isUtf8 } from 'node:buffer';
 import type { FastifyRequest } from 'fastify';
 import { GatewayError } from '../domain/errors.ts';
 import { scanObject } from '../lib/json-splice.ts';
-import { readBody } from './body.ts';
+import { bodyOf } from './body.ts';
 
 /** Small whatever else may be large. */
 const BODY_BYTES_MAX = 64 * 1024;
 const DEPTH_MAX = 8;
 
 /** What was sent, of any shape inside; what comes empty is `whenEmpty`, where that is given. */
-export function smallBodyOf(request: FastifyRequest, whenEmpty?: object): Promise<unknown> {
-  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-  readBody(request.raw, BODY_BYTES_MAX, (error, body) => {
-    try {
-      if (error !== null) throw error;
-      resolve(body.length === 0 && whenEmpty !== undefined ? whenEmpty : parsed(body));
-    } catch (refusal) {
-      reject(refusal);
-    }
-  });
-  return promise;
+export async function smallBodyOf(request: FastifyRequest, whenEmpty?: object): Promise<unknown> {
+  const body = await bodyOf(request, BODY_BYTES_MAX);
+  return body.length === 0 && whenEmpty !== undefined ? whenEmpty : parsed(body);
 }
 
 function parsed(body: Buffer): unknown {

@@ -3,6 +3,8 @@
  * in parts that complete each other: the first event has the prompt's, the last the answer's, both cumulative. The end
  * is `message_stop`; an `error` event is an end of its own kind.
  */
+
+import { isObject } from '../lib/json-object.ts';
 import { sseEvent } from '../lib/sse-event.ts';
 import {
   advisorCounters,
@@ -13,7 +15,7 @@ import {
 } from './anthropic-usage.ts';
 import { Count, type Counters } from './counters.ts';
 import { deltaKind, tallyDelta } from './delta-glance.ts';
-import { isDone, isObject, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
+import { isDone, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
 import { PassedText } from './passed-text.ts';
 import type { FrameVerdict, Reading, StreamReader } from './reading.ts';
 import { reportedCostUsd } from './reported-cost.ts';

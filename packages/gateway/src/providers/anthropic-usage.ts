@@ -5,8 +5,9 @@
  * iteration types); platform.claude.com/docs, "Compaction" and "Advisor tool", on billing.
  */
 import { makeUsage, type Usage } from '@weighbridge/protocol';
+import { isObject } from '../lib/json-object.ts';
 import { addTools, type Counters, checked, countersOf, countIn, toolsOf } from './counters.ts';
-import { isObject, type Json, objectIn, objectsIn, textOf } from './parsed.ts';
+import { type Json, objectIn, objectsIn, textOf } from './parsed.ts';
 
 const TOKEN_FIELDS = ['input', 'output', 'cacheRead', 'cacheWrite', 'cacheWrite5m', 'cacheWrite1h'] as const;
 

@@ -3,11 +3,13 @@
  * finish reason. No frame says that the stream is over; its connection does. Streams come as events (`alt=sse`) or as
  * the elements of one JSON array; a body may be a response or such an array.
  */
+
+import { isObject } from '../lib/json-object.ts';
 import { sseEvent } from '../lib/sse-event.ts';
 import type { TextTally } from '../lib/text-tally.ts';
 import { addTool, Count } from './counters.ts';
 import { generateUsage, readUsageMetadata } from './google-usage.ts';
-import { isDone, isObject, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
+import { isDone, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
 import { PassedText } from './passed-text.ts';
 import type { FrameVerdict, Reading, StreamReader } from './reading.ts';
 

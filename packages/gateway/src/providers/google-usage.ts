@@ -6,8 +6,9 @@
  * including thinking tokens") and "Context caching".
  */
 import { makeUsage, type Usage } from '@weighbridge/protocol';
+import { isObject } from '../lib/json-object.ts';
 import { type Counters, countersOf, countIn, countOf, toolsOf } from './counters.ts';
-import { isObject, type Json, objectsIn } from './parsed.ts';
+import { type Json, objectsIn } from './parsed.ts';
 
 /** The counters of one `usageMetadata`; null where it counts no tokens. Throws `Impossible`. */
 export function readUsageMetadata(metadata: unknown): Counters | null {

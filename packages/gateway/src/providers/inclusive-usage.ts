@@ -4,8 +4,9 @@
  * who spells what is in the comments and in the test's table. A vendor's own total tells what stood outside the parts.
  */
 import { makeUsage, type Usage } from '@weighbridge/protocol';
+import { isObject } from '../lib/json-object.ts';
 import { addTool, addTools, type Counters, countersOf, countIn, largest, toolsOf } from './counters.ts';
-import { isObject, type Json, objectIn } from './parsed.ts';
+import { type Json, objectIn } from './parsed.ts';
 
 /** The counters of one usage object; null where it counts no tokens. Throws `Impossible`. */
 export function readInclusiveUsage(usage: unknown): Counters | null {

@@ -3,13 +3,15 @@
  * hot path: a frame gets a glance, and only one that can matter is parsed: the first, and those with a count, a stop
  * reason or an error.
  */
+
+import { isObject } from '../lib/json-object.ts';
 import { findMember, type Range, scanArray, scanObject } from '../lib/json-splice.ts';
 import { frameData } from '../lib/sse-frames.ts';
 import type { TextTally } from '../lib/text-tally.ts';
 import { Count } from './counters.ts';
 import { inclusiveUsage, readInclusiveUsage } from './inclusive-usage.ts';
 import { glance } from './openai-glance.ts';
-import { isObject, type Json, parseJson, rawAt, textOf } from './parsed.ts';
+import { type Json, parseJson, rawAt, textOf } from './parsed.ts';
 import { PassedText } from './passed-text.ts';
 import type { FrameVerdict, Reading, StreamReader } from './reading.ts';
 import { reportedCostUsd } from './reported-cost.ts';

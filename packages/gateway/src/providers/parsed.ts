@@ -2,6 +2,8 @@
  * Taking facts out of parsed JSON that nobody vouches for: a value of another type than expected is an absent one, and
  * no text grows beyond what a column should hold. Whether a number is a count is counters.ts's business.
  */
+
+import { isObject } from '../lib/json-object.ts';
 import { findMember, isDeeperThan, scanObject } from '../lib/json-splice.ts';
 
 export type Json = Record<string, unknown>;
@@ -10,10 +12,6 @@ export type Json = Record<string, unknown>;
 const TEXT_CHARS_MAX = 256;
 /** Arguments of tools are strings, so nothing is nested so deep; parsing millions of levels would take gigabytes. */
 const DEPTH_MAX = 512;
-
-export function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 export function objectIn(object: Json | null, key: string): Json | null {
   const value = object?.[key];

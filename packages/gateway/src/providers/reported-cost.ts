@@ -2,7 +2,8 @@
  * What a provider says a request cost, in USD as exact decimal text. It is recorded beside our own price and never used
  * in its place. Every spelling we know is read from any provider, whatever its name.
  */
-import { isObject, objectIn } from './parsed.ts';
+import { isObject } from '../lib/json-object.ts';
+import { objectIn } from './parsed.ts';
 
 /** One USD in xAI's ticks (docs.x.ai, "Cost Tracking"). */
 const TICKS_DIGITS = 10;

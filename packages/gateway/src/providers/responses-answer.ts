@@ -3,12 +3,14 @@
  * (`response.completed`, `.incomplete`, `.failed`) carries the whole response, usage among it; a body is that response.
  * Deltas say only how much text has passed. Facts: openai 7.55.0, resources/responses.
  */
+
+import { isObject } from '../lib/json-object.ts';
 import { sseEvent } from '../lib/sse-event.ts';
 import type { TextTally } from '../lib/text-tally.ts';
 import { addTool, Count, type Counters, isCount } from './counters.ts';
 import { deltaKind, tallyDelta } from './delta-glance.ts';
 import { inclusiveUsage, readInclusiveUsage } from './inclusive-usage.ts';
-import { isDone, isObject, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
+import { isDone, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
 import { PassedText } from './passed-text.ts';
 import type { FrameVerdict, Reading, StreamReader } from './reading.ts';
 import { reportedCostUsd } from './reported-cost.ts';

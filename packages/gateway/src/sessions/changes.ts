@@ -5,6 +5,7 @@
 import type { Caller } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
 import { type HeaderRules, readHeaderPatch } from '../domain/outbound-headers.ts';
+import { isObject } from '../lib/json-object.ts';
 import type { SessionPatch } from './session.ts';
 
 const OVERRIDES: ReadonlySet<string> = new Set(
@@ -67,10 +68,6 @@ function isValue(value: unknown): value is string | number | boolean | null {
 
 function isStorable(text: string): boolean {
   return text.isWellFormed() && !text.includes('\0');
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function shown(name: string): string {

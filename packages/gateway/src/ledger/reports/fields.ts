@@ -5,6 +5,7 @@
 import { TOKENS_MAX } from '../../domain/entry.ts';
 import { GatewayError } from '../../domain/errors.ts';
 import { nanoUsdOf } from '../../domain/price.ts';
+import { isObject } from '../../lib/json-object.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 
@@ -134,10 +135,6 @@ export class Fields {
     }
     return [names[0]!, null];
   }
-}
-
-export function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isStorable(text: string): boolean {

@@ -8,8 +8,9 @@ import type { Outcome, Usage } from '@weighbridge/protocol';
 import type { EntryIntent, EntrySettlement } from '../../domain/entry.ts';
 import { GatewayError } from '../../domain/errors.ts';
 import { costNanoUsd, type PricePin, pin } from '../../domain/price.ts';
+import { isObject } from '../../lib/json-object.ts';
 import type { PricedEntry } from '../reprice.ts';
-import { Fields, isObject, type Json } from './fields.ts';
+import { Fields, type Json } from './fields.ts';
 import { usageOf } from './usage.ts';
 
 /** Who sends, and what is the same for all records of a request. */

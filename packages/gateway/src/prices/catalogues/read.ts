@@ -3,6 +3,7 @@
  * formats themselves are read by the adapters beside this file.
  */
 import { createHash } from 'node:crypto';
+import { isObject } from '../../lib/json-object.ts';
 import { BOOK_FORMAT, type BookFile, type BookSource, readBook } from '../book.ts';
 import type { Catalogue } from './catalogue.ts';
 import { type GenaiProvider, genaiCatalogue } from './genai-prices.ts';
@@ -53,8 +54,4 @@ export function bookOf(text: string, brought: Brought): { book: BookFile; leftOu
   const { book, leftOut } = mergeCatalogues([readCatalogue(text, brought)], VENDORS_PRICED);
   if (book.rows.length === 0) throw new Error('it has no price for any vendor known here');
   return { book, leftOut };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

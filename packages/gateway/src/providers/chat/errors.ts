@@ -1,5 +1,6 @@
 /** A provider's error in OpenAI's shape: its words, its code, and the type that OpenAI has for such a status. Pure. */
-import { isObject, type Json, objectIn, parseJson, textOf } from '../parsed.ts';
+import { isObject } from '../../lib/json-object.ts';
+import { type Json, objectIn, parseJson, textOf } from '../parsed.ts';
 import type { ChatError } from './pieces.ts';
 
 const TYPES: Readonly<Record<number, string>> = {

@@ -2,8 +2,10 @@
  * JSON in and out without losing what a number does not hold: arguments of tools are somebody's ids and amounts, and `1.0`
  * or 9007199254740993 must arrive as written. Where nothing is translated bytes are spliced instead (lib/json-splice.ts).
  */
+
+import { isObject } from '../../lib/json-object.ts';
 import { isDeeperThan } from '../../lib/json-splice.ts';
-import { isObject, type Json } from '../parsed.ts';
+import type { Json } from '../parsed.ts';
 
 /** Arguments are no deeper than this; what is would cost the writer its stack. */
 const DEPTH_MAX = 256;

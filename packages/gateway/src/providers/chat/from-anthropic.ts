@@ -2,8 +2,10 @@
  * Anthropic's messages as pieces: events of a stream one by one, or a whole message. The provider's own tools and their
  * results have no place in a chat completion and are passed over. Never throws, whatever comes.
  */
+
+import { isObject } from '../../lib/json-object.ts';
 import { sseEvent } from '../../lib/sse-event.ts';
-import { isObject, type Json, objectIn, objectsIn, parseJson, textOf } from '../parsed.ts';
+import { type Json, objectIn, objectsIn, parseJson, textOf } from '../parsed.ts';
 import { chatError } from './errors.ts';
 import { parseExact } from './exact-json.ts';
 import type { FinishReason, Piece } from './pieces.ts';

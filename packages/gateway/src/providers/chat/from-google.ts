@@ -2,9 +2,11 @@
  * Gemini's responses as pieces: each chunk of a stream is a response, and so is a body, or a list of them. Only the first
  * candidate is read, because only one is asked for. Never throws, whatever comes.
  */
+
+import { isObject } from '../../lib/json-object.ts';
 import { sseEvent } from '../../lib/sse-event.ts';
 import { unwrapped } from '../google-answer.ts';
-import { isObject, type Json, objectIn, objectsIn, textOf } from '../parsed.ts';
+import { type Json, objectIn, objectsIn, textOf } from '../parsed.ts';
 import { chatError } from './errors.ts';
 import { parseExact } from './exact-json.ts';
 import type { FinishReason, Piece } from './pieces.ts';

@@ -2,7 +2,8 @@
  * The messages of a chat completion as turns of a conversation. Every dialect but OpenAI's has its instructions in one place
  * before all turns, so those of system and developer messages are gathered there, in their order.
  */
-import { isObject, type Json, objectIn, objectsIn } from '../parsed.ts';
+import { isObject } from '../../lib/json-object.ts';
+import { type Json, objectIn, objectsIn } from '../parsed.ts';
 import { parseExactObject } from './exact-json.ts';
 import { type Part, readParts, type TextPart } from './parts.ts';
 import { addDetail } from './reasoning-details.ts';

@@ -1,5 +1,6 @@
 /** What a message holds: text, pictures, sound, documents. Files of OpenAI's own store cannot be reached by others. */
-import { isObject, type Json, objectIn } from '../parsed.ts';
+import { isObject } from '../../lib/json-object.ts';
+import { type Json, objectIn } from '../parsed.ts';
 import { refuse, refuseForm } from './refusing.ts';
 
 export interface TextPart {

@@ -2,7 +2,8 @@
  * A chat completion's request as it means, for those who say it in another dialect: every field is either read here, known
  * to change nothing, or refused by its name. Messages are messages.ts, tools are tools.ts.
  */
-import { isObject, type Json } from '../parsed.ts';
+import { isObject } from '../../lib/json-object.ts';
+import type { Json } from '../parsed.ts';
 import { type Conversation, readMessages } from './messages.ts';
 import { refuse, refuseForm } from './refusing.ts';
 import { readToolChoice, readTools, type Tool, type ToolChoice } from './tools.ts';

@@ -1,5 +1,6 @@
 /** The caller's tools, and which of them may be called, as a chat completion's request says it. */
-import { isObject, type Json, objectIn } from '../parsed.ts';
+import { isObject } from '../../lib/json-object.ts';
+import { type Json, objectIn } from '../parsed.ts';
 import { refuse, refuseForm } from './refusing.ts';
 
 export interface Tool {
