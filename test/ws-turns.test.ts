@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, test } from 'node:test';
 import type { DispatchRecord, List } from '@weighbridge/protocol';
+import { until } from './rig/until.ts';
 import { WireClient, WireRefusal } from './wire/client.ts';
 import { startWireRig } from './wire/gateway.ts';
 import type { WireFrame } from './wire/published.ts';
@@ -278,6 +279,30 @@ test('a note is put into a session that it makes itself, and what is said next k
     { sessionKey: key },
   );
   assert.deepEqual([messages[0]!.__openclaw.id, messages.length], [messageId, 3]);
+});
+
+test('a user’s session is found by its listed key, and is nobody’s whose name differs in its case', async () => {
+  const call = (model: string, user: string) =>
+    fetch(`${rig.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${rig.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model, user, messages: [{ role: 'user', content: `I am ${user}` }] }),
+    }).then((answer) => answer.text());
+  for (const user of ['Ann', 'ann']) await call('openclaw/main', user);
+  await call('scripted/ok-3', 'Ann');
+  const listed = await client.request<{ sessions: { key: string }[] }>('sessions.list', { search: 'openai-user:ann' });
+  const keys = listed.sessions.map(({ key }) => key).sort();
+  assert.deepEqual(keys, ['agent:main:openai-user:Ann', 'agent:main:openai-user:ann', 'direct:openai-user:Ann']);
+  for (const key of keys) {
+    const { session } = await client.request<{ session: { key: string } }>('sessions.describe', { key });
+    assert.equal(session.key, key);
+    const history = () => client.request<{ messages: { content: unknown }[] }>('chat.history', { sessionKey: key });
+    await until('the call is appended', async () => (await history()).messages.length > 0);
+    assert.equal((await history()).messages[0]!.content, `I am ${key.split(':').at(-1)}`);
+  }
+  const turn = { sessionKey: 'direct:openai-user:Ann', message: 'x', idempotencyKey: randomUUID() };
+  await assert.rejects(client.request('chat.send', turn), /of direct calls/);
+  await assert.rejects(client.request('agent', turn), /of direct calls/);
 });
 
 test('what a patch cannot mean is refused by its name', async () => {

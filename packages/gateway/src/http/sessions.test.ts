@@ -57,6 +57,27 @@ test('a tenant’s sessions are its own; an agent’s key changes its agent’s 
   assert.equal((await operator.session('agent:main:s', { tenant: 'one' })).label, 'x');
   const bound = await keyOf('one', ['dispatch'], 'ops');
   await assert.rejects(bound.patchSession('agent:main:s', { label: 'y' }), refusedWith(403, /'ops' only/));
+  const all = await keyOf('one', ['dispatch', 'read', 'admin'], 'ops');
+  await all.patchSession('agent:ops:s', {});
+  assert.deepEqual(
+    (await all.sessions()).data.map(({ sessionKey }) => sessionKey),
+    ['agent:ops:s'],
+  );
+  const refused = refusedWith(403, /'ops' only/);
+  await assert.rejects(all.session('agent:main:s'), refused);
+  await assert.rejects(all.transcript('agent:main:s'), refused);
+  await assert.rejects(all.deleteSession('agent:main:s'), refused);
+});
+
+test('a key is the one that calls have: lower-cased but for a user’s name, and whole', async () => {
+  const caller = await keyOf('spelt', ['dispatch', 'read']);
+  const key = (given: string) => caller.patchSession(given, {}).then(({ sessionKey }) => sessionKey);
+  assert.equal(await key('agent:Main:Foo'), 'agent:main:foo');
+  assert.equal(await key('agent:main:openai-user:Bob'), 'agent:main:openai-user:Bob');
+  assert.equal(await key('direct:openai-user:Bob'), 'direct:openai-user:Bob');
+  assert.equal((await caller.session('AGENT:main:FOO')).sessionKey, 'agent:main:foo');
+  await assert.rejects(caller.session('agent:main:openai-user:bob'), refusedWith(404, /no session/));
+  await assert.rejects(key('foo'), refusedWith(400, /agent:<agent>:foo/));
 });
 
 test('what cannot be is refused by its name', async () => {

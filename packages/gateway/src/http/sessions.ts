@@ -2,11 +2,11 @@
 import { Readable } from 'node:stream';
 import type { SessionInfo } from '@weighbridge/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { DEFAULT_TENANT, isOperator } from '../domain/caller.ts';
+import { DEFAULT_TENANT } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
 import type { HeaderRules } from '../domain/outbound-headers.ts';
 import { readSessionChanges } from '../sessions/changes.ts';
-import { agentOfKey } from '../sessions/keys.ts';
+import { agentOfKey, foldedKey, isDirectKey } from '../sessions/keys.ts';
 import type { Session } from '../sessions/session.ts';
 import { runsOf, type Sessions } from '../sessions/sessions.ts';
 import { tenantAsked } from './asking.ts';
@@ -42,11 +42,12 @@ export function sessionRoutes(app: FastifyInstance, { sessions, rules, catalogue
     { config: { scope: 'read' }, schema: SESSIONS },
     async (request) => {
       const { limit, cursor, tenant, agent, search } = request.query;
+      const agentId = callerOf(request).terms?.agentId ?? agent;
       const page = await sessions.list({
         tenantId: tenantAsked(request, tenant),
         limit,
         behind: cursor === undefined ? null : behindOf(cursor),
-        ...(agent === undefined ? {} : { agentId: agent }),
+        ...(agentId === undefined ? {} : { agentId }),
         ...(search === undefined ? {} : { search }),
       });
       const nextCursor = page.hasMore ? cursorOf(page.sessions.at(-1)!) : null;
@@ -55,17 +56,16 @@ export function sessionRoutes(app: FastifyInstance, { sessions, rules, catalogue
   );
 
   app.get<OfOne>(one, { config: { scope: 'read' }, schema: SESSION }, (request) =>
-    shown(tenantOf(request), request.params.key),
+    shown(tenantOf(request), keyOf(request)),
   );
 
   // Whoever may call may say how its session's calls are made, as with the header of a call.
   app.patch<OfOne>(one, { config: { scope: 'dispatch' }, schema: PATCH_SESSION }, async (request) => {
-    const { key } = request.params;
-    const caller = callerOf(request);
     const changes = await smallBodyOf(request);
-    refuseOthersAgent(request, key);
+    const key = keyOf(request);
+    refuseUnlessWhole(key);
     const known = { rules, findModel: (ref: string) => catalogue.find(ref) };
-    await sessions.patch(tenantOf(request), storable(key), readSessionChanges(changes, caller, known));
+    await sessions.patch(tenantOf(request), key, readSessionChanges(changes, callerOf(request), known));
     return shown(tenantOf(request), key);
   });
 
@@ -73,7 +73,7 @@ export function sessionRoutes(app: FastifyInstance, { sessions, rules, catalogue
     one,
     { config: { scope: 'admin' }, schema: DELETE_SESSION },
     async (request) => {
-      const { key } = request.params;
+      const key = keyOf(request);
       const { transcriptOnly } = request.query;
       if (!(await sessions.delete(tenantOf(request), key, { transcriptOnly }))) refuseUnknown(key);
       return { object: 'session', sessionKey: key, deleted: transcriptOnly ? 'transcript' : 'session' };
@@ -85,7 +85,7 @@ export function sessionRoutes(app: FastifyInstance, { sessions, rules, catalogue
     // What was said is more than what it cost.
     { config: { scope: 'admin' }, schema: TRANSCRIPT },
     async (request, reply) => {
-      const { key } = request.params;
+      const key = keyOf(request);
       const { limit, before, format } = request.query;
       const tenantId = tenantOf(request);
       if (format === 'jsonl') return exported(reply, (await sessions.exportJsonl(tenantId, key)) ?? refuseUnknown(key));
@@ -109,17 +109,25 @@ function tenantOf(request: FastifyRequest<OfOne>): string {
   return tenantAsked(request, request.query.tenant) ?? DEFAULT_TENANT;
 }
 
-/** A key that may use one agent only changes that agent's sessions only. */
-function refuseOthersAgent(request: FastifyRequest, key: string): void {
-  const caller = callerOf(request);
-  const { agentId = null } = caller.terms ?? {};
-  if (isOperator(caller) || agentId === null || agentOfKey(key) === agentId) return;
+/** As calls keep it. A key that may use one agent only reaches that agent's sessions only. */
+function keyOf(request: FastifyRequest<OfOne>): string {
+  const { key: given } = request.params;
+  if (given.length > KEY_CHARS_MAX || !given.isWellFormed() || given.includes('\0')) {
+    throw new GatewayError('invalid_request', `A session key has at most ${KEY_CHARS_MAX} characters, and no NUL.`);
+  }
+  const key = foldedKey(given);
+  const { agentId = null } = callerOf(request).terms ?? {};
+  if (agentId === null || agentOfKey(key) === agentId) return key;
   throw new GatewayError('forbidden', `This key may use the agent '${agentId}' only, and its sessions.`);
 }
 
-function storable(key: string): string {
-  if (key.length <= KEY_CHARS_MAX && key.isWellFormed() && !key.includes('\0')) return key;
-  throw new GatewayError('invalid_request', `A session key has at most ${KEY_CHARS_MAX} characters, and no NUL.`);
+/** What is set on a key that no call can have would be sent with none. */
+function refuseUnlessWhole(key: string): void {
+  if (agentOfKey(key) !== null || isDirectKey(key)) return;
+  throw new GatewayError(
+    'invalid_request',
+    `'${key.slice(0, 80)}' is no whole session key; write it as agent:<agent>:${key.slice(0, 80)}, or direct:<key>.`,
+  );
 }
 
 function refuseUnknown(key: string): never {

@@ -6,7 +6,7 @@
 import type { Agent } from '../domain/agent.ts';
 import { ATTRIBUTION_HEADERS } from '../domain/attribution-headers.ts';
 import { GatewayError } from '../domain/errors.ts';
-import { isInternalKey, wholeKey } from '../sessions/keys.ts';
+import { isDirectKey, isInternalKey, wholeKey } from '../sessions/keys.ts';
 import { agentHeaderOf, type Headers, sessionHeaderOf, shortEnough, shown } from './attribution.ts';
 import { agentById, defaultAgent, type ResolveKnowledge } from './resolve.ts';
 import { refuseOtherAgent, underTerms } from './terms.ts';
@@ -58,6 +58,12 @@ function keyOf(
   }
   if (isInternalKey(given)) {
     throw new GatewayError('invalid_request', 'The session key lies in a reserved internal namespace; choose another.');
+  }
+  if (isDirectKey(given)) {
+    throw new GatewayError(
+      'invalid_request',
+      'The session is of direct calls, which no agent runs in; choose another.',
+    );
   }
   const whole = wholeKey(shortEnough(given, 'The session key'), null);
   if (whole.agentId !== null) return { key: whole.key, agentId: whole.agentId };

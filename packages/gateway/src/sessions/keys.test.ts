@@ -1,7 +1,7 @@
 /** Session keys: what callers may give, what we make, and whose they are. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isInternalKey, userKey, wholeKey } from './keys.ts';
+import { foldedKey, isInternalKey, userKey, wholeKey } from './keys.ts';
 
 test('semantics 5: given keys are lower-cased and belong to the agent of the call', () => {
   assert.deepEqual(wholeKey('My-Key', 'main'), { key: 'agent:main:my-key', agentId: 'main' });
@@ -12,6 +12,16 @@ test('semantics 5: given keys are lower-cased and belong to the agent of the cal
 test('semantics 5: keys made from a user keep their case', () => {
   assert.equal(userKey('conv:A', 'main'), 'agent:main:openai-user:conv:A');
   assert.equal(userKey('Bob', null), 'direct:openai-user:Bob');
+});
+
+test('semantics 5: a user’s key that is given as a key is that user’s, and nobody’s whose name differs in its case', () => {
+  for (const agentId of ['main', null]) {
+    const own = userKey('Bob:X', agentId);
+    assert.equal(foldedKey(own), own);
+    assert.equal(foldedKey(own.replace('openai-user', 'OpenAI-User')), own);
+  }
+  assert.equal(wholeKey('openai-user:Bob', 'main').key, userKey('Bob', 'main'));
+  assert.equal(foldedKey('agent:Ops:X:openai-user:Bob'), 'agent:ops:x:openai-user:bob', 'only in its place');
 });
 
 test('internal namespaces are known whole and bare', () => {

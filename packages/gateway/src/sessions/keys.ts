@@ -1,6 +1,7 @@
 /**
  * Session keys (design, semantics 5). Keys given as keys are lower-cased, as OpenClaw does; keys made from `user` keep
- * their case, because two users may differ in nothing else. Pure: nothing is looked up here.
+ * their case, because two users may differ in nothing else. Such a key, given as one, keeps the user's letters too: it
+ * names that user's session and no other's. Pure: nothing is looked up here.
  */
 
 /** OpenClaw keeps these first segments for itself. */
@@ -12,9 +13,23 @@ export interface ParsedKey {
   agentId: string | null;
 }
 
+const OF_USER = /^((?:agent:[^:]+:|direct:)?openai-user:)(.+)$/is;
+
+/** A key as it is kept. */
+export function foldedKey(given: string): string {
+  const key = given.trim();
+  const [, head, user] = OF_USER.exec(key) ?? [];
+  return head === undefined ? key.toLowerCase() : head.toLowerCase() + user;
+}
+
+/** Whether it is the whole key of a session of direct calls. */
+export function isDirectKey(given: string): boolean {
+  return /^\s*direct:/i.test(given);
+}
+
 /** A key as a caller gave it, made whole: a bare key belongs to the agent of the call. */
 export function wholeKey(given: string, agentId: string | null): ParsedKey {
-  const key = given.trim().toLowerCase();
+  const key = foldedKey(given);
   const owner = agentOfKey(key);
   if (owner !== null) return { key, agentId: owner };
   if (agentId === null) return { key: `direct:${key}`, agentId: null };

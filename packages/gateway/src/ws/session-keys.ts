@@ -5,7 +5,7 @@
 import type { Caller } from '../domain/caller.ts';
 import type { GatewayConfig } from '../domain/config.ts';
 import { GatewayError } from '../domain/errors.ts';
-import { agentOfKey, wholeKey } from '../sessions/keys.ts';
+import { agentOfKey, foldedKey, isDirectKey, wholeKey } from '../sessions/keys.ts';
 import { mainAgent } from './agents-seen.ts';
 import { invalid } from './wire-errors.ts';
 
@@ -19,6 +19,13 @@ export interface KeyAsked {
 /** The whole key. Throws where there is no such agent, or the caller's key is bound to another. */
 export function sessionKeyOf({ key, agentId }: KeyAsked, caller: Caller, agents: GatewayConfig['agents']): string {
   if (key.trim() === '' || key.length > KEY_CHARACTERS_MAX) throw invalid('the session key is empty or too long');
+  if (key.includes('\0') || !key.isWellFormed())
+    throw invalid('the session key holds a NUL or half of a surrogate pair');
+  if (isDirectKey(key)) {
+    // It is no agent's.
+    refuseForeignAgent('', caller);
+    return foldedKey(key);
+  }
   const bound = caller.terms?.agentId ?? null;
   const owner = agentId?.toLowerCase() ?? bound ?? mainAgent(agents);
   const whole = wholeKey(key, owner).key;
@@ -26,14 +33,14 @@ export function sessionKeyOf({ key, agentId }: KeyAsked, caller: Caller, agents:
   if (agentId !== undefined && named !== null && named !== owner) {
     throw invalid(`agentId "${agentId.slice(0, 64)}" does not match the session key's agent "${named.slice(0, 64)}"`);
   }
-  // A key without an agent is direct calls': no agent's either.
-  refuseForeignAgent(named ?? '', caller);
+  refuseForeignAgent(named, caller);
   return whole;
 }
 
-/** The same, for what runs: the agent must be configured. */
+/** The same, for what runs: it must be an agent's, and the agent configured. */
 export function runnableKeyOf(asked: KeyAsked, caller: Caller, agents: GatewayConfig['agents']): string {
   const key = sessionKeyOf(asked, caller, agents);
+  if (isDirectKey(key)) throw invalid('the session is of direct calls, which no agent runs in');
   refuseUnknownAgent(agentOfKey(key), agents);
   return key;
 }
