@@ -3,7 +3,12 @@
  * nothing. Bodies arrive as bytes whatever their content type says, after the credential was checked.
  */
 import { WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyServerOptions,
+  LogController,
+} from 'fastify';
 import type { Access } from '../access/authenticate.ts';
 import type { AnswerSink, Call } from '../domain/answer.ts';
 import type { GatewayConfig } from '../domain/config.ts';
@@ -31,6 +36,7 @@ import { type DoorDeps, refuseEarly } from './refuse-early.ts';
 import { type ReloadDeps, reloading } from './reload.ts';
 import { type SessionRoutesDeps, sessionRoutes } from './sessions.ts';
 import { cutSlowBodies } from './slow-bodies.ts';
+import { validatorsOnDemand } from './validators.ts';
 import { refusalBodyOf } from './vendor-errors.ts';
 import { type WebhookRoutesDeps, webhookRoutes } from './webhooks.ts';
 
@@ -83,6 +89,15 @@ export interface ServerDeps {
   pageFolder?: string;
 }
 
+type Compilers = NonNullable<NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']>;
+
+const COMPILERS: Compilers = {
+  // The framework's type is that of its own compiler, which we spare the start.
+  buildValidator: validatorsOnDemand as unknown as NonNullable<Compilers['buildValidator']>,
+  // Response schemas are for the OpenAPI document only; compiling a serializer of each would cost the start.
+  buildSerializer: () => () => (payload) => JSON.stringify(payload),
+};
+
 export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const { config, clock } = deps;
   const { headTimeoutMs, requestTimeoutMs } = config.limits;
@@ -102,9 +117,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       // Refused in policy.ts, with a body.
       requireHostHeader: false,
     },
-    // A misspelt filter must be refused, not dropped: dropped, it answers with everybody's sums. And strict numbers skip the
-    // limits of a number that is not finite, as `1e999` is.
-    ajv: { customOptions: { removeAdditional: false, strictNumbers: false } },
+    schemaController: { compilersFactory: COMPILERS },
     exposeHeadRoutes: true,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
@@ -118,8 +131,6 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
     app.addHttpMethod(method, { hasBody: false, overrideExisting: true });
   }
-  // Response schemas are for the OpenAPI document only; compiling a serializer of each would cost the start.
-  app.setSerializerCompiler(() => (payload) => JSON.stringify(payload));
   answerErrors(app, methods);
   await openapi(app);
   refuseEarly(app, deps.runs);
