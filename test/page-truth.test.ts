@@ -164,6 +164,32 @@ for (const zone of ZONES) {
   });
 }
 
+test('a range that begins in the midst of a day holds all of that day’s part, and lists no dispatch from outside', async () => {
+  const [fromMs, toMs] = [now - 40.4 * DAY_MS, now - 20.6 * DAY_MS].map((ms) => Math.floor(ms / 900_000) * 900_000);
+  const iso = (ms: number): string => encodeURIComponent(new Date(ms).toISOString());
+  const own = entries.filter(({ settledAt }) => settledAt >= fromMs! && settledAt < toMs!);
+  await page.goto(`${house.url}/models?range=custom&from=${iso(fromMs!)}&to=${iso(toMs!)}&chart=requests`);
+  await page.waitForSelector(`[data-tile="requests"] .value data[value="${own.length}"]`);
+  await page.click('text=As table');
+  await page.waitForSelector('.twin-table tbody tr');
+  const drawn = (await page.evaluate(
+    `[...document.querySelectorAll('.twin-table td data')].reduce((sum, { value }) => sum + Number(value), 0)`,
+  )) as number;
+  assert.equal(drawn, own.length);
+  await page.waitForSelector('text=Last dispatches of this range');
+  const listed = (await page.evaluate(
+    `[...document.querySelectorAll('.tail tbody time')].map(({ dateTime }) => Date.parse(dateTime))`,
+  )) as number[];
+  assert.equal(listed.length, 25);
+  assert.deepEqual(
+    listed,
+    own
+      .slice(-25)
+      .map(({ settledAt }) => settledAt)
+      .reverse(),
+  );
+});
+
 test('the page did nothing that it must not', () => {
   assert.deepEqual(watched.misdeeds, []);
 });

@@ -113,7 +113,8 @@ export async function writeLedger(stateDir: string, entries: readonly WrittenEnt
   });
   let now = 0;
   const clock = { now: () => now, monotonic: () => performance.now() };
-  const ids = new IdSource();
+  // An id says when its dispatch began.
+  const ids = new IdSource(() => now);
   const report = (error: Error): never => {
     throw error;
   };

@@ -36,6 +36,8 @@ export interface SessionsQuery {
 export interface DispatchesQuery extends Filters {
   limit?: number | undefined;
   cursor?: string | undefined;
+  /** Only what began before: ISO 8601 or milliseconds since the epoch. */
+  before?: string | number | undefined;
 }
 
 export interface UsageQuery extends Filters {

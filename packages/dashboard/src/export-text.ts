@@ -25,8 +25,8 @@ export function lineOf(names: Readonly<Record<string, string | null>>, sums: Sum
     estimated: sums.estimated,
     uncounted: sums.none,
     uncertain: sums.uncertain,
-    failed: sums.failed,
-    aborted: sums.aborted,
+    failed: sums.hasOutcomes ? sums.failed : null,
+    aborted: sums.hasOutcomes ? sums.aborted : null,
     avgMs: sums.latency?.avg ?? null,
     p50Ms: sums.latency?.p50 ?? null,
     p95Ms: sums.latency?.p95 ?? null,
@@ -46,7 +46,7 @@ const NUMBER = /^-?\d+(\.\d+)?$/;
 function csvField(value: string | number | null): string {
   if (value === null) return '';
   const text = String(value);
-  const safe = /^[=+\-@\t\r\n]/.test(text) && !NUMBER.test(text) ? `'${text}` : text;
+  const safe = /^[\s]*[=+\-@＝＋－＠]|^[\t\r\n]/.test(text) && !NUMBER.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 

@@ -1,4 +1,5 @@
-/** What the server wrote into the page about whoever has it open: no secret, and nothing that is asked for again. */
+/** What the server wrote into the page for whoever has it open: no secret. */
+import type { UsageAnswer } from '@weighbridge/client';
 
 export interface Facts {
   version: string;
@@ -11,6 +12,10 @@ export interface Facts {
   model: string | null;
   /** The server's clock when it sent the page, milliseconds. */
   now: number;
+  /** The event log's last number then. */
+  seq: number;
+  /** The sums of the last 24 hours by source and outcome, so that nobody waits for them; null: they took too long. */
+  sums: UsageAnswer | null;
 }
 
 function readFacts(): Facts {

@@ -7,18 +7,9 @@ import { signal } from '@preact/signals';
 import { ApiError, type DispatchRecord } from '@weighbridge/client';
 import { looked } from './address.ts';
 import { client } from './client.ts';
-import { serverNow } from './facts.ts';
-import {
-  addToTail,
-  answers,
-  followAddress,
-  messageOf,
-  refresh,
-  refreshRuns,
-  refreshTail,
-  version,
-  viewsOf,
-} from './screen.ts';
+import { facts, serverNow } from './facts.ts';
+import { addToLatest, refreshLatest, refreshRuns } from './latest.ts';
+import { followAddress, messageOf, refresh, settle, shownSeq, tookMs } from './screen.ts';
 import type { SettledEvent } from './view.ts';
 
 export type Standing = 'connecting' | 'live' | 'stale' | 'paused';
@@ -32,28 +23,33 @@ const FRAME_MS = 100;
 const REASK_MS = 5_000;
 /** And everything, whether or not: what moves with the clock. */
 const REASK_ALL_MS = 60_000;
+/** A gateway that needs long for the answers is asked as much less often. */
+const REASK_SHARE = 20;
 const RUNS_MS = 1_000;
+const RETRY_MS = 1_000;
 /** A feed that says nothing, not even that it is alive, for this long has broken. */
 const SILENCE_MS = 40_000;
 const LAGS_KEPT = 500;
-/** Events that an answer under way may still need. */
-const RECENT_MS = 60_000;
-const RECENT_MAX = 20_000;
 
 let waiting: SettledEvent[] = [];
-let recent: { event: SettledEvent; atMs: number }[] = [];
-let lastSeq: number | null = null;
+/** Every event after this one is still to come: it was read before anything was asked. */
+let lastSeq = facts.seq;
 let frame: ReturnType<typeof setTimeout> | null = null;
 let lastFrameAt = 0;
 let askedAt = 0;
+let runsAskedAt = 0;
 let hasNew = false;
 let feed: AbortController | null = null;
+/** What was settled before was waited for by nobody: it is no measure of how fast the screen is. */
+let connectedAt = 0;
 const lags: number[] = [];
 
 export function begin(): void {
   followAddress();
   document.addEventListener('visibilitychange', () => (document.hidden ? pause() : void resume()));
-  void resume();
+  askedAt = performance.now();
+  if (document.hidden) standing.value = 'paused';
+  else void follow(claim());
   setInterval(tick, 250);
 }
 
@@ -63,41 +59,51 @@ function pause(): void {
   standing.value = 'paused';
 }
 
+/** Asks for what is there now, and follows from there on: what happened meanwhile may be a day's events. */
 async function resume(): Promise<void> {
   if (feed !== null || document.hidden) return;
-  const isFirst = lastSeq === null;
-  if (!isFirst) {
-    await Promise.allSettled([refresh(), refreshTail()]);
-    askedAt = performance.now();
+  const own = claim();
+  while (!(await refresh())) {
+    if (own.aborted) return;
+    standing.value = 'stale';
+    await pauseFor(RETRY_MS);
   }
-  void follow();
+  askedAt = performance.now();
+  lastSeq = Math.max(lastSeq, shownSeq() ?? 0);
+  // After the number is known: what is settled up to it is then in the list.
+  await refreshLatest().catch(() => {});
+  if (!own.aborted) await follow(own);
 }
 
-/** From the first answer's number on, so that nothing falls between it and the feed. */
-async function follow(): Promise<void> {
+function claim(): AbortSignal {
   feed?.abort();
-  const own = new AbortController();
-  feed = own;
-  standing.value = standing.peek() === 'stale' ? 'stale' : 'connecting';
+  feed = new AbortController();
+  return feed.signal;
+}
+
+async function follow(own: AbortSignal): Promise<void> {
+  if (standing.peek() !== 'stale') standing.value = 'connecting';
   try {
     const events = client.events({
       types: ['model.usage', 'model.usage.corrected'],
-      ...(lastSeq === null ? {} : { afterSeq: lastSeq }),
-      signal: own.signal,
+      afterSeq: lastSeq,
+      signal: own,
       silenceMs: SILENCE_MS,
       onConnection: (isOpen) => {
-        if (own.signal.aborted) return;
+        if (own.aborted) return;
         const wasStale = standing.peek() === 'stale';
         standing.value = isOpen ? 'live' : 'stale';
+        if (isOpen) connectedAt = serverNow();
         if (isOpen && wasStale) void reask();
       },
     });
     for await (const { seq, data } of events) take({ seq, record: data as DispatchRecord });
   } catch (error) {
-    if (own.signal.aborted) return;
+    if (own.aborted) return;
     standing.value = 'stale';
     if (error instanceof ApiError && error.status === 401) return void messageOf(error);
-    setTimeout(() => own === feed && void follow(), 1_000);
+    await pauseFor(RETRY_MS);
+    if (!own.aborted) await follow(own);
   }
 }
 
@@ -113,17 +119,9 @@ function draw(): void {
   lastFrameAt = performance.now();
   const events = waiting;
   waiting = [];
-  const now = performance.now();
-  recent = recent.filter(({ atMs }) => now - atMs < RECENT_MS).slice(-RECENT_MAX);
-  for (const event of events) recent.push({ event, atMs: now });
-  hasNew ||= events.length > 0;
-  const current = answers.peek();
-  if (current !== null) {
-    if (current.period.isOpen && events.some((event) => current.table.isOver(event))) void reask();
-    for (const event of events) for (const view of viewsOf(current)) view.add(event);
-    version.value += 1;
-  }
-  addToTail(events.map(({ record }) => record).filter(({ kind }) => kind === 'usage'));
+  hasNew = true;
+  if (settle(events)) void reask();
+  addToLatest(events.map(({ record }) => record).filter(({ kind }) => kind === 'usage'));
   requestAnimationFrame(() => setTimeout(() => measure(events)));
 }
 
@@ -131,7 +129,8 @@ function draw(): void {
 function measure(events: readonly SettledEvent[]): void {
   const now = serverNow();
   for (const { record } of events) {
-    if (record.settledAt !== null) lags.push(Math.max(0, now - Date.parse(record.settledAt)));
+    const settledMs = Date.parse(record.settledAt ?? '');
+    if (settledMs >= connectedAt) lags.push(Math.max(0, now - settledMs));
   }
   lags.splice(0, Math.max(0, lags.length - LAGS_KEPT));
   if (lags.length === 0) return;
@@ -142,12 +141,12 @@ function measure(events: readonly SettledEvent[]): void {
 function tick(): void {
   if (document.hidden || standing.peek() === 'paused') return;
   const now = performance.now();
-  if (now - runsAskedAt > RUNS_MS) void askRuns();
+  // Nobody is there to be asked while the connection is broken.
+  if (standing.peek() === 'live' && now - runsAskedAt > RUNS_MS) void askRuns();
   const sinceMs = now - askedAt;
+  if (sinceMs < tookMs * REASK_SHARE) return;
   if ((hasNew && sinceMs > REASK_MS) || sinceMs > REASK_ALL_MS) void reask();
 }
-
-let runsAskedAt = 0;
 
 async function askRuns(): Promise<void> {
   runsAskedAt = performance.now();
@@ -158,11 +157,11 @@ async function askRuns(): Promise<void> {
 async function reask(): Promise<void> {
   askedAt = performance.now();
   hasNew = false;
-  if (looked.peek().tab !== 'models') return;
-  await refresh(recentEvents);
+  if (looked.peek().tab === 'models') await refresh();
 }
 
-/** Taken when the answers are there: events that came while they were on their way belong to them. */
-function recentEvents(): SettledEvent[] {
-  return recent.map(({ event }) => event);
+function pauseFor(ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setTimeout(resolve, ms);
+  return promise;
 }

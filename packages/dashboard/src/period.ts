@@ -3,7 +3,7 @@
  * days of the chosen zone. Also the period before, for comparison, and how finely a chart of it is cut. Pure.
  */
 import type { TimeBucket } from '@weighbridge/client';
-import { DAY_MS, HOUR_MS, QUARTER_MS, startOfDay, startOfMonth } from './zone.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS, offsetOf, QUARTER_MS, startOfDay, startOfMonth } from './zone.ts';
 
 export const RANGES = ['15m', '1h', '6h', '24h', '7d', '30d', '90d', 'this-month', 'last-month'] as const;
 export type NamedRange = (typeof RANGES)[number];
@@ -58,16 +58,38 @@ export function periodOf(range: Range, zone: string, nowMs: number): Period {
   return { fromMs, toMs: end, bucket: bucketFor(end - fromMs), isOpen: true };
 }
 
-/** As long a stretch before it; of a range of days or months as much of those before as has passed of these. */
-export function periodBefore(range: Range, period: Period, zone: string): { fromMs: number; toMs: number } {
-  const { fromMs, toMs } = period;
-  if (range.name === 'this-month' || range.name === 'last-month') {
-    const before = startOfMonth(zone, fromMs, -1);
-    return { fromMs: before, toMs: range.name === 'last-month' ? fromMs : Math.min(before + (toMs - fromMs), fromMs) };
-  }
+export interface PeriodBefore {
+  fromMs: number;
+  toMs: number;
+  /** Null: its bounds are whole quarters of an hour. */
+  bucket: 'minute' | null;
+}
+
+/**
+ * As long a stretch before it as has passed of it: a period that is still going on is not held against a whole one. Days and
+ * months are held against days and months, up to the same time of day.
+ */
+export function periodBefore(range: Range, period: Period, zone: string, nowMs: number): PeriodBefore {
+  const { fromMs, toMs, isOpen } = period;
+  if (range.name === 'last-month') return { fromMs: startOfMonth(zone, fromMs, -1), toMs: fromMs, bucket: null };
+  const endMs = isOpen ? Math.max(nowMs, fromMs + 1) : toMs;
   const days = range.name === 'custom' ? undefined : DAYS[range.name];
-  const shiftMs = days === undefined ? toMs - fromMs : fromMs - floorQuarter(startOfDay(zone, fromMs, -days));
-  return { fromMs: fromMs - shiftMs, toMs: toMs - shiftMs };
+  if (range.name === 'this-month' || days !== undefined) {
+    const before = floorQuarter(days === undefined ? startOfMonth(zone, fromMs, -1) : startOfDay(zone, fromMs, -days));
+    return { fromMs: before, toMs: Math.min(sameTime(zone, fromMs, endMs, before), fromMs), bucket: null };
+  }
+  if (period.bucket === 'minute' && isOpen) {
+    return { fromMs: fromMs - ceilTo(MINUTE_MS, endMs - fromMs), toMs: fromMs, bucket: 'minute' };
+  }
+  const quarters = Math.max(1, Math.round((endMs - fromMs) / QUARTER_MS));
+  return { fromMs: fromMs - quarters * QUARTER_MS, toMs: fromMs, bucket: null };
+}
+
+/** What a clock on the wall shows `endMs - fromMs` later, counted from another day's beginning; the nearest quarter after it. */
+function sameTime(zone: string, fromMs: number, endMs: number, otherMs: number): number {
+  const wallMs = endMs - fromMs + offsetOf(zone, endMs) - offsetOf(zone, fromMs);
+  const plainMs = otherMs + wallMs;
+  return ceilQuarter(plainMs - offsetOf(zone, plainMs) + offsetOf(zone, otherMs));
 }
 
 function bucketFor(lengthMs: number): TimeBucket {
@@ -82,5 +104,9 @@ function floorQuarter(ms: number): number {
 }
 
 function ceilQuarter(ms: number): number {
-  return Math.ceil(ms / QUARTER_MS) * QUARTER_MS;
+  return ceilTo(QUARTER_MS, ms);
+}
+
+function ceilTo(stepMs: number, ms: number): number {
+  return Math.ceil(ms / stepMs) * stepMs;
 }

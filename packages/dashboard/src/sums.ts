@@ -26,6 +26,8 @@ export interface Sums {
   /** Tokens written and milliseconds taken by completed dispatches, when percentiles were last asked. */
   outputTimed: { tokens: bigint; ms: number };
   lastSettledAt: number;
+  /** Whether it is known how many completed, failed and were aborted. */
+  hasOutcomes: boolean;
 }
 
 const COUNTS = [
@@ -67,6 +69,7 @@ export function noSums(): Sums {
     firstToken: null,
     outputTimed: { tokens: 0n, ms: 0 },
     lastSettledAt: 0,
+    hasOutcomes: true,
   };
 }
 
@@ -74,6 +77,7 @@ export function noSums(): Sums {
 export function addAnswer(sums: Sums, wire: UsageSums, outcome: string | null, lastSettledAt: number): void {
   const { composition } = wire;
   sums.requests += wire.requests;
+  if (outcome === null) sums.hasOutcomes = false;
   if (outcome === 'completed' || outcome === 'failed' || outcome === 'aborted') sums[outcome] += wire.requests;
   sums.uncertain += composition.uncertain;
   sums.reported += composition.reported;
@@ -120,6 +124,7 @@ export function addSums(sums: Sums, more: Sums): void {
   for (const name of COUNTS) sums[name] += more[name];
   for (const name of AMOUNTS) sums[name] += more[name];
   sums.lastSettledAt = Math.max(sums.lastSettledAt, more.lastSettledAt);
+  sums.hasOutcomes &&= more.hasOutcomes;
   sums.outputTimed = {
     tokens: sums.outputTimed.tokens + more.outputTimed.tokens,
     ms: sums.outputTimed.ms + more.outputTimed.ms,
@@ -129,6 +134,14 @@ export function addSums(sums: Sums, more: Sums): void {
   sums.firstToken = more.firstToken;
 }
 
+/** Takes sums out of sums. Percentiles cannot be taken out: none stay. */
+export function takeSums(sums: Sums, less: Sums): void {
+  for (const name of COUNTS) sums[name] -= less[name];
+  for (const name of AMOUNTS) sums[name] -= less[name];
+  sums.latency = null;
+  sums.firstToken = null;
+}
+
 /** All prompt tokens, cached or not. */
 export function promptOf({ input, cacheRead, cacheWrite }: Sums): bigint {
   return input + cacheRead + cacheWrite;
@@ -136,6 +149,11 @@ export function promptOf({ input, cacheRead, cacheWrite }: Sums): bigint {
 
 export function tokensOf(sums: Sums): bigint {
   return promptOf(sums) + sums.output;
+}
+
+/** Of all dispatches, between 0 and 1; null where that is not known. */
+export function failedShare({ failed, requests, hasOutcomes }: Sums): number | null {
+  return hasOutcomes ? share(failed, requests) : null;
 }
 
 /** A share between 0 and 1; null where there is nothing to take it of. */

@@ -5,7 +5,7 @@
 import type { DispatchRecord, TimeBucket, UsageAnswer, UsageGroup } from '@weighbridge/client';
 import { type Filter, matches, propertyOf } from './filter-text.ts';
 import { addAnswer, addRecord, noSums, type Sums } from './sums.ts';
-import { startOfBucket } from './zone.ts';
+import { nextBucket, startOfBucket } from './zone.ts';
 
 export interface Cell {
   group: (string | null)[];
@@ -30,7 +30,9 @@ export class LiveView {
   readonly cells = new Map<string, Cell>();
   /** Every event up to here is in it. */
   seq: number;
-  readonly #zone: string;
+  readonly zone: string;
+  /** The bucket that the last event fell into; the next one does too, mostly. */
+  #last = { fromMs: 0, toMs: 0 };
   readonly #filters: readonly Filter[];
 
   constructor(answer: UsageAnswer, filters: readonly Filter[]) {
@@ -40,15 +42,15 @@ export class LiveView {
     this.toMs = Date.parse(answer.to);
     this.rowsOmitted = answer.rowsOmitted;
     this.seq = answer.asOfSeq;
-    this.#zone = answer.tz;
+    this.zone = answer.tz;
     this.#filters = filters;
     this.totals = noSums();
     addAnswer(this.totals, answer.totals, null, 0);
     const outcomeAt = answer.groupBy.indexOf('outcome');
     for (const row of answer.rows) {
       const group = answer.groupBy.map((name) => row.group[name] ?? null);
-      const cell = this.#cell(group, row.bucketStart === null ? 0 : Date.parse(row.bucketStart));
-      addAnswer(cell.sums, row, outcomeAt < 0 ? null : group[outcomeAt]!, Date.parse(row.lastSettledAt));
+      const { sums } = this.#cell(group, row.bucketStart === null ? 0 : Date.parse(row.bucketStart), true)!;
+      addAnswer(sums, row, outcomeAt < 0 ? null : group[outcomeAt]!, Date.parse(row.lastSettledAt));
     }
   }
 
@@ -65,16 +67,26 @@ export class LiveView {
     const settledMs = Date.parse(record.settledAt);
     if (settledMs < this.fromMs || settledMs >= this.toMs || !matches(this.#filters, record)) return false;
     const group = this.groupBy.map((name) => propertyOf(record, name));
-    const bucketMs = this.bucket === null ? 0 : startOfBucket(this.bucket, this.#zone, settledMs);
-    addRecord(this.#cell(group, bucketMs).sums, record);
     addRecord(this.totals, record);
+    // Where groups were left out, one that is not here may be one of those: of it only this event would be known.
+    const cell = this.#cell(group, this.#bucketOf(settledMs), this.rowsOmitted === 0);
+    if (cell !== null) addRecord(cell.sums, record);
     return true;
   }
 
-  #cell(group: (string | null)[], bucketMs: number): Cell {
+  #bucketOf(ms: number): number {
+    if (this.bucket === null) return 0;
+    if (ms < this.#last.fromMs || ms >= this.#last.toMs) {
+      const fromMs = startOfBucket(this.bucket, this.zone, ms);
+      this.#last = { fromMs, toMs: nextBucket(this.bucket, this.zone, fromMs) };
+    }
+    return this.#last.fromMs;
+  }
+
+  #cell(group: (string | null)[], bucketMs: number, isMade: boolean): Cell | null {
     const key = JSON.stringify([bucketMs, ...group]);
-    let cell = this.cells.get(key);
-    if (cell === undefined) {
+    let cell = this.cells.get(key) ?? null;
+    if (cell === null && isMade) {
       cell = { group, bucketMs, sums: noSums() };
       this.cells.set(key, cell);
     }

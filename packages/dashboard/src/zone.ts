@@ -88,7 +88,10 @@ export function startOfBucket(bucket: TimeBucket, zone: string, ms: number): num
 export function nextBucket(bucket: TimeBucket, zone: string, startMs: number): number {
   if (bucket === 'minute') return startMs + MINUTE_MS;
   if (bucket === '15m') return startMs + QUARTER_MS;
-  if (bucket === 'hour') return startMs + HOUR_MS;
+  if (bucket === 'hour') {
+    const offset = offsetOf(zone, startMs);
+    return (Math.floor((startMs + offset) / HOUR_MS) + 1) * HOUR_MS - offset;
+  }
   return bucket === 'day' ? startOfDay(zone, startMs, 1) : startOfMonth(zone, startMs, 1);
 }
 

@@ -1,6 +1,6 @@
 /** An answer for a tab that is not the Models tab: asked when it opens and when what is looked at changes, and again every few seconds. */
 import { type Signal, useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { messageOf } from '../screen.ts';
 
 const AGAIN_MS = 5_000;
@@ -14,12 +14,17 @@ export interface Asked<Answer> {
 export function useAsked<Answer>(key: string, ask: () => Promise<Answer>): Asked<Answer> {
   const answer = useSignal<Answer | null>(null);
   const problem = useSignal('');
+  const asked = useRef(0);
   const again = async (): Promise<void> => {
+    const id = ++asked.current;
     try {
-      answer.value = await ask();
+      const found = await ask();
+      // A later question makes this answer unwanted, also where it comes last.
+      if (id !== asked.current) return;
+      answer.value = found;
       problem.value = '';
     } catch (error) {
-      problem.value = messageOf(error);
+      if (id === asked.current) problem.value = messageOf(error);
     }
   };
   useEffect(() => {

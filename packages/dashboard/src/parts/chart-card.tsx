@@ -21,14 +21,15 @@ const LABELS: Readonly<Record<Metric, string>> = {
 
 export function ChartCard() {
   const drawn = version.value;
-  const { chart, chartGroup, looked: asked } = answers.value!;
+  const { looked: asked, rest } = answers.value!;
+  const { chart, chartGroup } = rest!;
   const { metric, zone } = looked.value;
   const isTable = useSignal(false);
   const pointed = useSignal<number | null>(null);
   const Chart = useChart();
   // The answers are those of another metric while this one's are on their way.
   const shownMetric = asked.metric;
-  const course = useMemo(() => courseOf(chart, shownMetric, zone), [drawn, chart, shownMetric, zone]);
+  const course = useMemo(() => courseOf(chart, shownMetric), [drawn, chart, shownMetric]);
   const by =
     chartGroup === null || shownMetric === 'errors'
       ? ''

@@ -5,7 +5,7 @@
 import type { Metric } from '../address.ts';
 import { type Sums, share, tokensOf } from '../sums.ts';
 import type { LiveView } from '../view.ts';
-import { nextBucket } from '../zone.ts';
+import { nextBucket, startOfBucket } from '../zone.ts';
 
 /** Series with a colour of their own. */
 const OWN_MAX = 8;
@@ -28,21 +28,22 @@ export interface Course {
   isStacked: boolean;
 }
 
-export function courseOf(view: LiveView, metric: Metric, zone: string): Course {
-  const starts = bucketStarts(view, zone);
+export function courseOf(view: LiveView, metric: Metric): Course {
+  const starts = bucketStarts(view);
   const at = new Map(starts.map((start, index) => [start, index]));
   if (metric === 'latency' || metric === 'first-token') return linesOf(view, metric, starts, at);
   return { starts, series: stackOf(view, metric, starts.length, at), isStacked: true };
 }
 
-/** Every bucket of a period in order, also those in which nothing was settled. */
-export function bucketStarts({ bucket, fromMs, toMs }: LiveView, zone: string): number[] {
-  const starts: number[] = [];
-  if (bucket === null) return starts;
-  for (let start = fromMs; start < toMs && starts.length < BUCKETS_MAX; start = nextBucket(bucket, zone, start)) {
-    starts.push(start);
-  }
-  return starts;
+/** Every bucket of a period in order, also those in which nothing was settled. The period may begin in the midst of the first. */
+export function bucketStarts({ bucket, fromMs, toMs, zone, cells }: LiveView): number[] {
+  if (bucket === null) return [];
+  const starts = new Set<number>();
+  let start = startOfBucket(bucket, zone, fromMs);
+  for (; start < toMs && starts.size < BUCKETS_MAX; start = nextBucket(bucket, zone, start)) starts.add(start);
+  // Whatever was answered is drawn, also where the browser's calendar is not the gateway's.
+  for (const { bucketMs } of cells.values()) starts.add(bucketMs);
+  return [...starts].sort((a, b) => a - b);
 }
 
 const LINES = {
@@ -62,7 +63,8 @@ function linesOf(view: LiveView, metric: 'latency' | 'first-token', starts: numb
     const values: (number | null)[] = starts.map(() => null);
     for (const { bucketMs, sums } of view.cells.values()) {
       const index = at.get(bucketMs);
-      if (index !== undefined) values[index] = read(sums) ?? null;
+      // Of all outcomes only one has them.
+      if (index !== undefined) values[index] ??= read(sums) ?? null;
     }
     return { name, values, exact: values, colour };
   });
@@ -78,11 +80,11 @@ const AMOUNTS = {
 
 function stackOf(view: LiveView, metric: keyof typeof AMOUNTS, length: number, at: Map<number, number>): Series[] {
   const amount = AMOUNTS[metric];
-  const groups = new Map<string, { total: bigint; exact: bigint[] }>();
+  const groups = new Map<string | null, { total: bigint; exact: bigint[] }>();
   for (const { bucketMs, group, sums } of view.cells.values()) {
     const index = at.get(bucketMs);
     // Errors are one thing, whatever they are grouped by: their cells are outcomes.
-    const name = metric === 'errors' ? 'failed' : (group[0] ?? 'none');
+    const name = metric === 'errors' ? 'failed' : (group[0] ?? null);
     if (index === undefined) continue;
     let found = groups.get(name);
     if (found === undefined) {
@@ -97,7 +99,7 @@ function stackOf(view: LiveView, metric: keyof typeof AMOUNTS, length: number, a
   const ownCount = ordered.length === OWN_MAX + 1 ? OWN_MAX + 1 : Math.min(ordered.length, OWN_MAX);
   const series = ordered
     .slice(0, ownCount)
-    .map(([name, { exact }], index): Series => made(name, exact, index < OWN_MAX ? index : -1, metric));
+    .map(([name, { exact }], index): Series => made(name ?? 'none', exact, index < OWN_MAX ? index : -1, metric));
   const rest = ordered.slice(ownCount);
   if (rest.length === 0) return series;
   const sum = Array.from({ length }, (_, index) => rest.reduce((all, [, { exact }]) => all + exact[index]!, 0n));

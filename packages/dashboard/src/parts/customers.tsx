@@ -3,25 +3,24 @@
  * All of it can be taken along as a file, with the composition of each sum.
  */
 import { useSignal } from '@preact/signals';
-import { look, looked } from '../address.ts';
+import type { UsageGroup } from '@weighbridge/client';
+import { type Looked, look, looked } from '../address.ts';
+import { periodNow, questionOf, ROWS_MAX } from '../answers.ts';
 import { client } from '../client.ts';
 import { lineOf } from '../export-text.ts';
-import { serverNow } from '../facts.ts';
 import { compact, whole } from '../format.ts';
-import { periodOf } from '../period.ts';
-import { questionOf } from '../screen.ts';
-import { addSums, noSums, type Sums, tokensOf } from '../sums.ts';
+import { addSums, noSums, type Sums, takeSums, tokensOf } from '../sums.ts';
 import { LiveView } from '../view.ts';
 import { useAsked } from './asked.ts';
 import { Controls } from './controls.tsx';
 import { Exact } from './exact.tsx';
 import { ExportButtons } from './export-buttons.tsx';
 import { costText } from './rows.ts';
+import { madeOf } from './tiles.tsx';
 
 /** Models with a column of their own. */
 const COLUMNS_MAX = 7;
 const CUSTOMERS_MAX = 200;
-const ROWS_MAX = 10_000;
 
 const AMOUNTS = {
   cost: { label: 'Cost', exact: (sums: Sums) => sums.costNanoUsd, shown: costText },
@@ -35,19 +34,12 @@ const AMOUNTS = {
 type Amount = keyof typeof AMOUNTS;
 
 export function Customers() {
-  const by = useSignal<'endUser' | 'tenant'>('endUser');
+  const by = useSignal<Who>('endUser');
   const amount = useSignal<Amount>('cost');
   const state = looked.value;
-  const { answer, problem } = useAsked(JSON.stringify([state.range, state.filters, state.zone, by.value]), async () => {
-    const period = periodOf(state.range, state.zone, serverNow());
-    const asked = await client.usage({
-      ...questionOf(state, period),
-      groupBy: [by.value, 'model'],
-      latency: false,
-      limit: ROWS_MAX,
-    });
-    return new LiveView(asked, state.filters);
-  });
+  const { answer, problem } = useAsked(JSON.stringify([state.range, state.filters, state.zone, by.value]), () =>
+    customersAnswer(state, by.value),
+  );
   const matrix = answer.value === null ? null : matrixOf(answer.value, amount.value);
   return (
     <>
@@ -83,62 +75,97 @@ export function Customers() {
                 </button>
               ))}
             </fieldset>
-            <ExportButtons name={`customers-${state.range.name}`} lines={() => matrix.lines(by.value)} />
+            <ExportButtons name={`customers-${state.range.name}`} lines={matrix.lines} />
           </header>
-          <Shown matrix={matrix} amount={amount.value} by={by.value} />
+          <Shown matrix={matrix} amount={amount.value} />
         </section>
       )}
     </>
   );
 }
 
+type Who = 'endUser' | 'tenant';
+
+interface CustomersAnswer {
+  /** Which of both it was asked for: the next answer may be on its way. */
+  by: Who;
+  pairs: LiveView;
+  /** Where the pairs are too many for one answer: the sums of each customer, and of each model, with all of them in. */
+  sums: { customers: LiveView; models: LiveView } | null;
+}
+
+async function customersAnswer(state: Looked, by: Who): Promise<CustomersAnswer> {
+  const during = { ...questionOf(state, periodNow(state)), latency: false, limit: ROWS_MAX };
+  const ask = async (groupBy: UsageGroup[]) => new LiveView(await client.usage({ ...during, groupBy }), state.filters);
+  const pairs = await ask([by, 'model']);
+  if (pairs.rowsOmitted === 0) return { by, pairs, sums: null };
+  const [customers, models] = await Promise.all([ask([by]), ask(['model'])]);
+  return { by, pairs, sums: { customers, models } };
+}
+
 interface Matrix {
+  by: Who;
   models: (string | null)[];
   rows: { name: string | null; total: Sums; cells: Map<string | null, Sums>; others: Sums }[];
   totals: Map<string | null, Sums>;
   others: Sums;
   total: Sums;
+  customerCount: number;
+  /** Some pairs are known only as a part of their customer's others. */
   isCut: boolean;
-  lines(by: string): ReturnType<typeof lineOf>[];
+  lines(): ReturnType<typeof lineOf>[];
 }
 
-function matrixOf(view: LiveView, amount: Amount): Matrix {
+function matrixOf({ by, pairs, sums }: CustomersAnswer, amount: Amount): Matrix {
   const size = (sums: Sums): bigint => AMOUNTS[amount].exact(sums);
-  const cells = [...view.cells.values()];
-  const models = groupedBy(cells.map(({ group, sums }) => [group[1] ?? null, sums]));
-  const customers = groupedBy(cells.map(({ group, sums }) => [group[0] ?? null, sums]));
+  const cells = [...pairs.cells.values()];
+  const models = groupedBy(cellsOf(sums?.models, 0) ?? cellsOf(pairs, 1));
+  const customers = groupedBy(cellsOf(sums?.customers, 0) ?? cellsOf(pairs, 0));
   const shownModels = ordered(models, size).slice(0, COLUMNS_MAX);
-  const isOwn = new Set(shownModels);
   const rows = ordered(customers, size)
     .slice(0, CUSTOMERS_MAX)
     .map((name) => {
       const own = cells.filter(({ group }) => (group[0] ?? null) === name);
-      return {
-        name,
-        total: customers.get(name)!,
-        cells: new Map(own.map(({ group, sums }) => [group[1] ?? null, sums])),
-        others: summed(own.filter(({ group }) => !isOwn.has(group[1] ?? null)).map(({ sums }) => sums)),
-      };
+      const byModel = new Map(own.map(({ group, sums }) => [group[1] ?? null, sums]));
+      const total = customers.get(name)!;
+      return { name, total, cells: byModel, others: rest(total, shownModels, byModel) };
     });
+  const total = sums === null ? summed([...models.values()]) : pairs.totals;
   return {
+    by,
     models: shownModels,
     rows,
     totals: models,
-    others: summed([...models].filter(([name]) => !isOwn.has(name)).map(([, sums]) => sums)),
-    total: summed([...models.values()]),
-    isCut: customers.size > rows.length || view.rowsOmitted > 0,
-    lines: (by) => cells.map(({ group, sums }) => lineOf({ [by]: group[0] ?? null, model: group[1] ?? null }, sums)),
+    others: rest(total, shownModels, models),
+    total,
+    customerCount: customers.size + (sums?.customers.rowsOmitted ?? 0),
+    isCut: sums !== null,
+    lines: () => cells.map(({ group, sums }) => lineOf({ [by]: group[0] ?? null, model: group[1] ?? null }, sums)),
   };
 }
 
-function Shown({ matrix, amount, by }: { matrix: Matrix; amount: Amount; by: 'endUser' | 'tenant' }) {
+function cellsOf(view: LiveView, at: number): [string | null, Sums][];
+function cellsOf(view: LiveView | undefined, at: number): [string | null, Sums][] | undefined;
+function cellsOf(view: LiveView | undefined, at: number): [string | null, Sums][] | undefined {
+  return view && [...view.cells.values()].map(({ group, sums }) => [group[at] ?? null, sums]);
+}
+
+/** What is left of a total without the models that have a column. */
+function rest(total: Sums, models: readonly (string | null)[], parts: ReadonlyMap<string | null, Sums>): Sums {
+  const left = summed([total]);
+  for (const name of models) takeSums(left, parts.get(name) ?? noSums());
+  return left;
+}
+
+function Shown({ matrix, amount }: { matrix: Matrix; amount: Amount }) {
+  const { by } = matrix;
   const { shown, exact } = AMOUNTS[amount];
-  const hasOthers = matrix.totals.size > matrix.models.length;
+  const hasOthers = matrix.totals.size > matrix.models.length || matrix.isCut;
   const cell = (sums: Sums | undefined) =>
     sums === undefined || sums.requests === 0 ? (
       <td class="nothing">–</td>
     ) : (
-      <td>
+      <td title={madeOf(sums)}>
         <Exact value={exact(sums)}>{shown(sums)}</Exact>
       </td>
     );
@@ -155,7 +182,7 @@ function Shown({ matrix, amount, by }: { matrix: Matrix; amount: Amount; by: 'en
                 {name}
               </th>
             ))}
-            {hasOthers ? <th scope="col">Others ({matrix.totals.size - matrix.models.length})</th> : null}
+            {hasOthers ? <th scope="col">Others</th> : null}
           </tr>
         </thead>
         <tbody>
@@ -192,9 +219,15 @@ function Shown({ matrix, amount, by }: { matrix: Matrix; amount: Amount; by: 'en
           </tr>
         </tfoot>
       </table>
+      {matrix.customerCount > matrix.rows.length ? (
+        <p class="note">
+          {matrix.rows.length} of {matrix.customerCount} customers are shown; the sums below hold all of them.
+        </p>
+      ) : null}
       {matrix.isCut ? (
         <p class="note">
-          There are more customers than this; the sums below hold them, the file has all that were asked.
+          There are more pairs of a customer and a model than one answer holds: the smallest are only in “Others”, and
+          not in the files. Filter, or choose a shorter range.
         </p>
       ) : null}
     </section>

@@ -2,7 +2,8 @@
 import { client } from '../client.ts';
 import { facts, serverNow } from '../facts.ts';
 import { age, whole } from '../format.ts';
-import { inFlight, messageOf, problem, refreshRuns } from '../screen.ts';
+import { inFlight, refreshRuns } from '../latest.ts';
+import { messageOf, problem } from '../screen.ts';
 import { SureButton } from './sure-button.tsx';
 
 export function Flight() {

@@ -5,8 +5,8 @@ import { looked } from '../address.ts';
 import { client } from '../client.ts';
 import { facts } from '../facts.ts';
 import { compact, milliseconds, moment, whole } from '../format.ts';
+import { inFlight } from '../latest.ts';
 import { lagMs, standing } from '../live.ts';
-import { inFlight } from '../screen.ts';
 import { useAsked } from './asked.ts';
 
 export function Health() {

@@ -1,5 +1,6 @@
 /** The Models tab: what to look at, how things stand, the sums, the chart, the table, and what is happening now. */
-import { answers, isEmpty, isFirst, problem } from '../screen.ts';
+import { isEmpty, isFirst } from '../latest.ts';
+import { answers, problem } from '../screen.ts';
 import { ChartCard } from './chart-card.tsx';
 import { Controls } from './controls.tsx';
 import { Empty } from './empty.tsx';
@@ -34,8 +35,12 @@ function Answered() {
     <>
       <Strip />
       <Tiles />
-      <ChartCard />
-      <Table />
+      {answers.value!.rest === null ? null : (
+        <>
+          <ChartCard />
+          <Table />
+        </>
+      )}
       <div class="now">
         <Tail />
         <Flight />

@@ -1,6 +1,6 @@
 /** The rows of the models table: cells of an answer put together by group, and what each column shows and sorts by. Pure. */
 import { decimal, milliseconds, money, NOTHING, percent, whole } from '../format.ts';
-import { addSums, noSums, promptOf, type Sums, share, tokensOf, tokensPerSecond } from '../sums.ts';
+import { addSums, failedShare, noSums, promptOf, type Sums, share, tokensOf, tokensPerSecond } from '../sums.ts';
 import type { LiveView } from '../view.ts';
 
 export interface Row {
@@ -88,7 +88,7 @@ export const COLUMNS: readonly Column[] = [
     decimal,
     'rare',
   ),
-  column('errors', 'Error %', 'Failed dispatches of all', ({ sums }) => share(sums.failed, sums.requests), percent),
+  column('errors', 'Error %', 'Failed dispatches of all', ({ sums }) => failedShare(sums), percent),
   column(
     'cached',
     'Cache %',
@@ -156,9 +156,7 @@ export function sorted(
   const direction = isDescending ? -1 : 1;
   const by = COLUMNS.find((known) => known.id === id);
   const keyed = rows.map((row) => ({ row, key: keyOf(row, all, id, by) }));
-  keyed.sort(
-    (a, b) => direction * compared(a.key, b.key) || compared(Number(b.row.sums.requests), Number(a.row.sums.requests)),
-  );
+  keyed.sort((a, b) => compared(a.key, b.key, direction) || b.row.sums.requests - a.row.sums.requests);
   return keyed.map(({ row }) => row);
 }
 
@@ -170,11 +168,11 @@ function keyOf(row: Row, all: Sums, id: string, by: Column | undefined): Key {
   return by?.exact(row, all) ?? null;
 }
 
-/** What is not known comes last, whatever the direction makes of it. */
-function compared(a: Key, b: Key): number {
+/** What is not known comes last, whatever the direction. */
+function compared(a: Key, b: Key, direction: number): number {
   if (a === b) return 0;
-  if (a === null) return -1;
-  if (b === null) return 1;
-  if (typeof a === 'string' && typeof b === 'string') return a.localeCompare(b);
-  return a < b ? -1 : 1;
+  if (a === null) return 1;
+  if (b === null) return -1;
+  if (typeof a === 'string' && typeof b === 'string') return direction * a.localeCompare(b);
+  return a < b ? -direction : direction;
 }

@@ -6,7 +6,8 @@ import { bucketStarts } from './course.ts';
 const WIDTH = 100;
 const HEIGHT = 26;
 
-export function Spark({ points }: { points: readonly number[] }) {
+/** Without points, or where nothing happened, there is none. */
+export function Spark({ points = [] }: { points?: readonly number[] | undefined }) {
   if (points.length < 2 || points.every((point) => point === 0)) return null;
   const top = Math.max(...points);
   const step = WIDTH / (points.length - 1);
@@ -21,19 +22,28 @@ export function Spark({ points }: { points: readonly number[] }) {
   );
 }
 
-/** The courses of the tiles, from the chart's answer: it has every group in it. */
+/** The courses of the tiles, from the answer by outcome. */
 export interface Courses {
   cost: number[];
   requests: number[];
   tokens: number[];
   errors: number[];
+  latency: number[];
+  firstToken: number[];
 }
 
-export function sparksOf(view: LiveView, zone: string): Courses {
-  const starts = bucketStarts(view, zone);
+export function sparksOf(view: LiveView): Courses {
+  const starts = bucketStarts(view);
   const at = new Map(starts.map((start, index) => [start, index]));
   const empty = (): number[] => starts.map(() => 0);
-  const courses: Courses = { cost: empty(), requests: empty(), tokens: empty(), errors: empty() };
+  const courses: Courses = {
+    cost: empty(),
+    requests: empty(),
+    tokens: empty(),
+    errors: empty(),
+    latency: empty(),
+    firstToken: empty(),
+  };
   for (const { bucketMs, sums } of view.cells.values()) {
     const index = at.get(bucketMs);
     if (index === undefined) continue;
@@ -41,13 +51,15 @@ export function sparksOf(view: LiveView, zone: string): Courses {
     courses.requests[index]! += sums.requests;
     courses.tokens[index]! += Number(tokensOf(sums));
     courses.errors[index]! += sums.failed;
+    courses.latency[index]! += sums.latency?.p95 ?? 0;
+    courses.firstToken[index]! += sums.firstToken?.p95 ?? 0;
   }
   return courses;
 }
 
 /** Requests of each group over time, for the rows of the table. */
-export function trendsOf(view: LiveView, zone: string): Map<string | null, number[]> {
-  const starts = bucketStarts(view, zone);
+export function trendsOf(view: LiveView): Map<string | null, number[]> {
+  const starts = bucketStarts(view);
   const at = new Map(starts.map((start, index) => [start, index]));
   const trends = new Map<string | null, number[]>();
   for (const { bucketMs, group, sums } of view.cells.values()) {

@@ -26,7 +26,8 @@ const ALL_DRAWN_MAX = 120;
 
 export function Table() {
   const drawn = version.value;
-  const { table, sources, chart, chartGroup } = answers.value!;
+  const { sources, rest } = answers.value!;
+  const { table, chart, chartGroup } = rest!;
   const { sort, group } = looked.value;
   const hasAll = useSignal(false);
   // Not made again for each step of a scroll: there may be ten thousand.
@@ -36,11 +37,7 @@ export function Table() {
   }, [drawn, table, sources, sort]);
   const { body, first, last } = useSeen(rows.length);
   const shown = rows.slice(first, last);
-  const { zone } = looked.value;
-  const trends = useMemo(
-    () => (chartGroup === group ? trendsOf(chart, zone) : null),
-    [drawn, chart, chartGroup, group, zone],
-  );
+  const trends = useMemo(() => (chartGroup === group ? trendsOf(chart) : null), [drawn, chart, chartGroup, group]);
   return (
     <div class="card table-card">
       <header class="bar">

@@ -2,8 +2,10 @@
 import { useSignal } from '@preact/signals';
 import type { DispatchRecord } from '@weighbridge/client';
 import { look, looked } from '../address.ts';
+import { periodNow } from '../answers.ts';
 import { clock, compact, milliseconds, moment, money, NOTHING } from '../format.ts';
-import { askOlder, messageOf, olderCursor, problem, tail } from '../screen.ts';
+import { askOlder, latest, olderCursor } from '../latest.ts';
+import { messageOf, problem } from '../screen.ts';
 import { DAY_MS } from '../zone.ts';
 import { Exact } from './exact.tsx';
 
@@ -13,17 +15,18 @@ const DRAWN_LIVE = 25;
 export function Tail() {
   const frozen = useSignal<readonly DispatchRecord[] | null>(null);
   const isLong = useSignal(false);
-  const all = frozen.value ?? tail.value;
+  const { isOpen } = periodNow(looked.value);
+  const all = frozen.value ?? latest.value;
   const records = isLong.value ? all : all.slice(0, DRAWN_LIVE);
   return (
     <section class="card tail" aria-label="Dispatches">
       <h2>
-        Latest dispatches
+        {isOpen ? 'Latest dispatches' : 'Last dispatches of this range'}
         <button
           type="button"
           class="quiet"
           aria-pressed={frozen.value !== null}
-          onClick={() => (frozen.value = frozen.value === null ? tail.peek() : null)}
+          onClick={() => (frozen.value = frozen.value === null ? latest.peek() : null)}
         >
           {frozen.value === null ? 'Pause' : 'Go on'}
         </button>

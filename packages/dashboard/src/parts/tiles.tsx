@@ -1,6 +1,5 @@
 /** Six numbers of the whole selection, each with its change since the period before, its course, and what it is made of. */
 import type { ComponentChildren } from 'preact';
-import { looked } from '../address.ts';
 import { change, compact, milliseconds, money, percent, whole } from '../format.ts';
 import { answers, version } from '../screen.ts';
 import { promptOf, type Sums, share, tokensOf } from '../sums.ts';
@@ -10,21 +9,22 @@ import { Spark, sparksOf } from './spark.tsx';
 
 export function Tiles() {
   version.value;
-  const { sources, chart, before } = answers.value!;
+  const { sources, rest } = answers.value!;
   const all = allOf(sources);
+  const before = rest?.before ?? null;
   const then = before?.totals ?? null;
-  const course = sparksOf(chart, looked.value.zone);
+  const course = rest === null ? null : sparksOf(rest.course);
   return (
     <section class="tiles" aria-label="Sums">
       <Tile id="cost" label="Cost" change={delta(all.costNanoUsd, then?.costNanoUsd)} isBad note={costNote(all)}>
         <Exact value={all.costNanoUsd}>
           {all.costNanoUsd === 0n && all.unpriced > 0 ? 'unpriced' : money(all.costNanoUsd)}
         </Exact>
-        <Spark points={course.cost} />
+        <Spark points={course?.cost} />
       </Tile>
       <Tile id="requests" label="Requests" change={delta(all.requests, then?.requests)} note={madeOf(all)}>
         <Exact value={all.requests}>{whole(all.requests)}</Exact>
-        <Spark points={course.requests} />
+        <Spark points={course?.requests} />
       </Tile>
       <Tile
         id="tokens"
@@ -33,12 +33,12 @@ export function Tiles() {
         note={`${compact(promptOf(all))} in, ${percent(share(all.cacheRead, promptOf(all)))} of it cached · ${compact(all.output)} out`}
       >
         <Exact value={tokensOf(all)}>{compact(tokensOf(all))}</Exact>
-        <Spark points={course.tokens} />
+        <Spark points={course?.tokens} />
       </Tile>
       <Tile
         id="latency"
         label="Latency p50, p95"
-        change={delta(all.latency?.p95 ?? 0, then?.latency?.p95)}
+        change={delta(all.latency?.p95, then?.latency?.p95)}
         isBad
         note={`p99 ${milliseconds(all.latency?.p99)}`}
       >
@@ -47,15 +47,17 @@ export function Tiles() {
           {' '}
           / <Exact value={all.latency?.p95 ?? null}>{milliseconds(all.latency?.p95)}</Exact>
         </small>
+        <Spark points={course?.latency} />
       </Tile>
       <Tile
         id="first-token"
         label="First token p95"
-        change={delta(all.firstToken?.p95 ?? 0, then?.firstToken?.p95)}
+        change={delta(all.firstToken?.p95, then?.firstToken?.p95)}
         isBad
         note={`p50 ${milliseconds(all.firstToken?.p50)}`}
       >
         <Exact value={all.firstToken?.p95 ?? null}>{milliseconds(all.firstToken?.p95)}</Exact>
+        <Spark points={course?.firstToken} />
       </Tile>
       <Tile
         id="errors"
@@ -69,7 +71,7 @@ export function Tiles() {
         note={`${whole(all.failed)} failed · ${whole(all.aborted)} aborted`}
       >
         <Exact value={all.failed}>{percent(share(all.failed, all.requests))}</Exact>
-        <Spark points={course.errors} />
+        <Spark points={course?.errors} />
       </Tile>
     </section>
   );
@@ -105,8 +107,9 @@ function Tile({ id, label, change: text, isBad = false, note, children }: TilePr
   );
 }
 
-function delta(now: number | bigint, before: number | bigint | undefined): string | null {
-  return before === undefined ? null : change(Number(now), Number(before));
+/** Null where one of both is not known: nothing completed is not faster. */
+function delta(now: number | bigint | undefined, before: number | bigint | undefined): string | null {
+  return now === undefined || before === undefined ? null : change(Number(now), Number(before));
 }
 
 function pointsText(now: number | null, before: number | null): string | null {

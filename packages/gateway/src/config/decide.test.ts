@@ -176,8 +176,22 @@ test('unknown keys of OpenClaw sections are one warning', () => {
   });
   const unused = config.warnings.filter((warning) => warning.startsWith('not used by Weighbridge'));
   assert.deepEqual(unused, [
-    'not used by Weighbridge: agents.defaults.workspace, agents.list[].workspace, channels, gateway.controlUi, gateway.mode',
+    'not used by Weighbridge: agents.defaults.workspace, agents.list[].workspace, channels, gateway.controlUi.enabled, gateway.mode',
   ]);
+});
+
+test('origins that a proxy has are those that a browser would write; others are said and left out', () => {
+  const allowedOrigins = [
+    'https://Meter.example',
+    'http://10.0.0.1:8080/',
+    '*',
+    'meter.example',
+    'https://x/path',
+    'null',
+  ];
+  const { config } = decided({ gateway: { controlUi: { allowedOrigins } } });
+  assert.deepEqual(config.allowedOrigins, ['https://meter.example', 'http://10.0.0.1:8080']);
+  assert.equal(config.warnings.filter((warning) => warning.startsWith('gateway.controlUi.allowedOrigins')).length, 4);
 });
 
 test('a section name within two letters of ours is an error, a far one is somebody else’s', () => {

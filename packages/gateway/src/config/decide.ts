@@ -64,6 +64,7 @@ export function decide(input: DecideInput): Decision {
   const config: GatewayConfig = {
     host,
     port,
+    allowedOrigins: decideOrigins(tree, findings),
     stateDir: input.stateDir,
     database,
     auth: {
@@ -235,6 +236,17 @@ function decideOutboundHeaders(
   const allow = checkAllowList(setting(tree, path), path, findings);
   const own = [...providers.values()].flatMap(({ outboundAllow }) => outboundAllow ?? []);
   return { allow, settable: [...new Set([...allow, ...own])] };
+}
+
+/** What is no origin names nobody: said, and left out. OpenClaw's `*` would let every page of the world in. */
+function decideOrigins(tree: FileTree | null, { warnings }: Findings): readonly string[] {
+  const path = 'gateway.controlUi.allowedOrigins';
+  return setting(tree, path).flatMap((given) => {
+    const origin = URL.parse(given)?.origin ?? 'null';
+    if (/^https?:/.test(origin) && `${origin}/` === URL.parse(given)?.href) return [origin.toLowerCase()];
+    warnings.push(`${path}: ${JSON.stringify(given)} is not an origin like https://meter.example.com; it is left out`);
+    return [];
+  });
 }
 
 function decideEndpoints(tree: FileTree | null): GatewayConfig['endpoints'] {

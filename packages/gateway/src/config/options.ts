@@ -63,6 +63,10 @@ export const OPTIONS = {
     ...RESTART,
   }),
   'gateway.customBindHost': other('text', 'OpenClaw’s name for the address of `bind: "custom"`.', RESTART),
+  'gateway.controlUi.allowedOrigins': names(
+    [],
+    'Origins under which browsers reach this gateway besides its own address: `https://meter.example.com` for a proxy with TLS before it. They may sign in to the page and open WebSockets.',
+  ),
   'gateway.auth.mode': choice(
     null,
     ['token', 'password', 'none'],

@@ -17,6 +17,8 @@ export type Database = { kind: 'sqlite'; file: string } | { kind: 'postgres'; ur
 export interface GatewayConfig {
   host: string;
   port: number;
+  /** Of pages besides our own that may ask, as browsers write them; a proxy before us has such a one. */
+  allowedOrigins: readonly string[];
   stateDir: string;
   database: Database;
   auth: {

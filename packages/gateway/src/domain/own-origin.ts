@@ -2,6 +2,7 @@
  * Whether a request may come from a page of somebody else: a browser on another site must not act through its user's
  * machine, nor through a name that now points here. One rule for both doors. Pure.
  */
+import type { GatewayConfig } from './config.ts';
 
 export interface OriginHeaders {
   origin?: string | undefined;
@@ -14,15 +15,31 @@ export interface OwnNames {
   host: string;
   /** Without a credential the name is all that tells our callers from a web page whose name now points here. */
   isOpenToAll: boolean;
+  /** Origins that a proxy before us has: `https://meter.example.com`, in lower case. */
+  allowedOrigins: readonly string[];
+}
+
+export function ownNamesOf({ host, auth, allowedOrigins }: GatewayConfig): OwnNames {
+  return { host, isOpenToAll: auth.mode === 'none', allowedOrigins };
 }
 
 export function isForeign(
   { origin, host: named = '', 'sec-fetch-site': site }: OriginHeaders,
-  { host, isOpenToAll }: OwnNames,
+  { host, isOpenToAll, allowedOrigins }: OwnNames,
 ): boolean {
+  // A page of that origin asks; under which name its proxy passes that on is the proxy's affair.
+  if (origin !== undefined && allowedOrigins.includes(origin.toLowerCase())) return false;
   const isForeignOrigin = origin !== undefined && origin.toLowerCase() !== `http://${named.toLowerCase()}`;
   const mustBeOurName = origin !== undefined || isOpenToAll;
-  return isForeignOrigin || site === 'cross-site' || (mustBeOurName && !isOurName(named, host));
+  return (
+    isForeignOrigin ||
+    site === 'cross-site' ||
+    (mustBeOurName && !isOurName(named, host) && !isAllowed(named, allowedOrigins))
+  );
+}
+
+function isAllowed(hostHeader: string, origins: readonly string[]): boolean {
+  return origins.some((origin) => origin.endsWith(`://${hostHeader.toLowerCase()}`));
 }
 
 function isOurName(hostHeader: string, host: string): boolean {

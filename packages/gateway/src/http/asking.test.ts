@@ -40,8 +40,7 @@ before(async () => {
         scopes: new Set(String(authorization).split(' ') as Scope[]),
       }),
     },
-    host: '127.0.0.1',
-    isOpenToAll: false,
+    ownNames: () => ({ host: '127.0.0.1', isOpenToAll: false, allowedOrigins: [] }),
   });
   asking(app, {
     store,

@@ -47,15 +47,16 @@ export interface FilterQuery {
 export function asking(app: FastifyInstance, { store, runs, clock }: AskingDeps): void {
   const config = { scope: 'read' as const };
 
-  app.get<{ Querystring: FilterQuery & { limit: number; cursor?: string } }>(
+  app.get<{ Querystring: FilterQuery & { limit: number; cursor?: string; before?: string } }>(
     '/api/v1/dispatches',
     { config, schema: DISPATCHES },
     (request) => {
-      const { limit, cursor = null, tenant, ...filters } = request.query;
+      const { limit, cursor = null, before, tenant, ...filters } = request.query;
       return listDispatches(store, {
         tenantId: tenantAsked(request, tenant),
         limit,
         cursor,
+        beforeMs: before === undefined ? null : timeOf(before, 'before'),
         filters: filtersOf(filters),
       });
     },

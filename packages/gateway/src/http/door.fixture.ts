@@ -63,6 +63,7 @@ type Run = (call: Call, sink: AnswerSink, callerGone: AbortSignal) => void;
 
 const USUAL = {
   host: '127.0.0.1',
+  allowedOrigins: ['https://meter.example'],
   auth: { mode: 'token', rateLimit: { maxAttempts: 100_000, windowMs: 60_000, lockoutMs: 60_000, sourcesMax: 10 } },
   endpoints: { chatCompletions: true, responses: true, messages: true, proxy: false },
   agents: {

@@ -34,8 +34,7 @@ before(async () => {
   app.setErrorHandler((error, _request, reply) => reply.code(refusalOf(error).refusal.status).send());
   guard(app, {
     access: { authenticate: () => caller },
-    host: '127.0.0.1',
-    isOpenToAll: false,
+    ownNames: () => ({ host: '127.0.0.1', isOpenToAll: false, allowedOrigins: [] }),
   });
   feed(app, {
     feedsMax: FEEDS_MAX,

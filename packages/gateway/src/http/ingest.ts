@@ -53,11 +53,25 @@ export function ingest(app: FastifyInstance, deps: IngestDeps): void {
 
 function recordsOf(body: Buffer, contentType: string): readonly unknown[] {
   if (contentType.startsWith('application/x-ndjson')) {
-    const lines = body.toString().split('\n');
-    return lines.flatMap((line, at) => (line.trim() === '' ? [] : [parsed(Buffer.from(line), `Line ${at + 1}`)]));
+    return linesOf(body).flatMap((line, at) => (isBlank(line) ? [] : [parsed(line, `Line ${at + 1}`)]));
   }
   const value = parsed(body, 'The body');
   return Array.isArray(value) ? value : [value];
+}
+
+/** As bytes: what is no text must be refused, and not read as another one. */
+function linesOf(body: Buffer): Buffer[] {
+  const lines: Buffer[] = [];
+  for (let from = 0; from <= body.length; ) {
+    const end = body.indexOf(0x0a, from);
+    lines.push(body.subarray(from, end < 0 ? body.length : end));
+    from = end < 0 ? body.length + 1 : end + 1;
+  }
+  return lines;
+}
+
+function isBlank(line: Buffer): boolean {
+  return line.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d);
 }
 
 function parsed(bytes: Buffer, what: string): unknown {

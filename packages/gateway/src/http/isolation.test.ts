@@ -29,6 +29,7 @@ const TOKEN = 'the-operators';
 const ids = new IdSource();
 const config = {
   host: '127.0.0.1',
+  allowedOrigins: [],
   auth: { mode: 'token', rateLimit: { maxAttempts: 1000, windowMs: 60_000, lockoutMs: 60_000, sourcesMax: 10 } },
   endpoints: { chatCompletions: true, responses: false, messages: false, proxy: true },
   agents: { byId: new Map(), defaultId: null },

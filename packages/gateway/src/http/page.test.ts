@@ -1,6 +1,7 @@
 /** The page's door: who sees what, how one signs in, and that nobody signs in, out or acts from elsewhere. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import type { UsageAnswer } from '@weighbridge/protocol';
 import { BEARER, Door, TOKEN } from './door.fixture.ts';
 
 const door = new Door();
@@ -86,6 +87,35 @@ test('a form of another page signs nobody in or out', async () => {
     });
     assert.equal(out.status, 403);
   }
+});
+
+test('behind a proxy with TLS its origin signs in, where the configuration names it, and the cookie is for TLS only', async () => {
+  const answer = await signIn({ credential: TOKEN }, { origin: 'https://meter.example' });
+  assert.equal(answer.status, 303);
+  const [cookie, ...terms] = answer.headers.get('set-cookie')!.split('; ');
+  assert.ok(terms.includes('Secure'));
+  assert.match(await (await get('/models', { cookie: cookie! })).text(), /weighbridge-facts/);
+  const reload = (origin: string) =>
+    fetch(`${door.base}/api/v1/reload`, { method: 'POST', headers: { cookie: cookie!, origin } });
+  assert.equal((await reload('https://meter.example')).status, 200);
+  assert.equal((await reload('https://other.example')).status, 403);
+  assert.equal((await signIn({ credential: TOKEN }, { origin: 'https://other.example' })).status, 403);
+});
+
+test('the first sums come with the page: of the tenant who signed in, and the number that events go on from', async () => {
+  const factsOf = async (path: string, credential: string) => {
+    const text = await (await get(path, { cookie: await door.cookieOf(credential) })).text();
+    const [, facts] = /name="weighbridge-facts" content="([^"]*)"/.exec(text)!;
+    return JSON.parse(facts!.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code))));
+  };
+  const { seq, sums, now } = await factsOf('/models', TOKEN);
+  const { totals, groupBy, from, to } = sums as UsageAnswer;
+  assert.deepEqual(groupBy, ['source', 'outcome']);
+  assert.ok(seq >= 0 && Date.parse(to) > now && Date.parse(from) <= now - 86_400_000);
+  const asked = await get(`/api/v1/usage?from=${from}&to=${to}`, BEARER);
+  assert.equal(totals.requests, ((await asked.json()) as UsageAnswer).totals.requests);
+  assert.equal((await factsOf('/models', await readKey(['read']))).sums.totals.requests, 0);
+  assert.equal((await factsOf('/models?range=90d', TOKEN)).sums, null);
 });
 
 test('signing out takes the cookie away', async () => {

@@ -3,19 +3,28 @@
  * form and nothing that asks for more. Everything the page shows it asks over the API with its cookie; nothing secret is in
  * a URL, a script or the page itself.
  */
-import { WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type UsageAnswer, WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Access } from '../access/authenticate.ts';
 import { cookieName, SIGN_IN_MS, signInCookie } from '../access/sign-in.ts';
 import { type Caller, isOperator } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
+import type { OwnNames } from '../domain/own-origin.ts';
+import { usageAnswer } from '../ledger/usage-answer.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Store } from '../store/store.ts';
 import { bodyOf } from './body.ts';
+import type { FeedDeps } from './feed.ts';
 import type { ModelsDeps } from './models.ts';
 import { type PageFiles, readPage } from './page-files.ts';
 import { callerOf, refuseForeignOrigin } from './policy.ts';
 import { SIGN_IN_LINK } from './schemas.ts';
 
 const FORM_BYTES_MAX = 8 * 1024;
+const DAY_MS = 24 * 60 * 60 * 1000;
+/** So long the page waits for its first sums; then it asks for them itself. */
+const FIRST_SUMS_MS = 40;
 
 /** Nothing from anywhere but here, no inline script, in nobody's frame. */
 const PAGE_HEADERS: Readonly<Record<string, string>> = {
@@ -38,8 +47,10 @@ does it too) and load this again.</p></html>`;
 
 export interface PageDeps {
   access: Pick<Access, 'authenticate' | 'signIns'>;
-  host: string;
-  isOpenToAll: boolean;
+  ownNames: () => OwnNames;
+  store: Store;
+  events: Pick<FeedDeps['events'], 'lastSeq'>;
+  clock: Clock;
   /** Where the built files are. */
   folder: string;
   /** What somebody may try first. */
@@ -54,15 +65,17 @@ export function page(app: FastifyInstance, deps: PageDeps): void {
     return files;
   };
 
-  app.get('/models', open, async (request, reply) => {
+  app.get<{ Querystring: Record<string, unknown> }>('/models', open, async (request, reply) => {
     const found = built();
     reply.headers(PAGE_HEADERS);
     if (found === null) return reply.code(503).send(NOT_BUILT);
     // A name that now points here must not read what is open to all; with a sign-in its cookie would be missing.
-    if (deps.isOpenToAll) refuseForeignOrigin(request, deps.host, true);
+    const names = deps.ownNames();
+    if (names.isOpenToAll) refuseForeignOrigin(request, names);
     const caller = await signedIn(request, deps);
     if (caller === null) return cameFromElsewhere(request) ? bounce(request.url) : signInForm(found, '');
-    return found.page.replace('{{facts}}', () => escaped(JSON.stringify(factsFor(caller, deps))));
+    const facts = escaped(JSON.stringify(await factsFor(caller, isOfToday(request.query), deps)));
+    return found.page.replace('{{facts}}', () => facts);
   });
 
   app.get<{ Params: { name: string } }>('/models/assets/:name', open, (request, reply) => {
@@ -157,8 +170,8 @@ async function whoSignsIn(
 }
 
 /** A page elsewhere must not sign anybody in or out: its form would carry its own origin, or none. */
-function refuseOtherPages(request: FastifyRequest, { host, isOpenToAll }: PageDeps): void {
-  refuseForeignOrigin(request, host, isOpenToAll);
+function refuseOtherPages(request: FastifyRequest, { ownNames }: PageDeps): void {
+  refuseForeignOrigin(request, ownNames());
   if (request.headers.origin !== undefined) return;
   throw new GatewayError('forbidden', 'Only the gateway’s own page may sign somebody in or out.');
 }
@@ -174,16 +187,36 @@ function setCookie(request: FastifyRequest, reply: FastifyReply, value: string, 
 }
 
 /** What the page must know before it asks anything; for the page alone, no API. */
-function factsFor(caller: Caller, { access, catalogue }: PageDeps): object {
+async function factsFor(caller: Caller, wantsSums: boolean, deps: PageDeps): Promise<object> {
+  const { access, catalogue, clock, events } = deps;
   const [first] = catalogue.listed();
+  const tenantId = isOperator(caller) ? null : caller.tenantId;
+  // The number first: the page follows every event after it.
+  const seq = await events.lastSeq();
   return {
     version: WEIGHBRIDGE_VERSION,
-    tenantId: isOperator(caller) ? null : caller.tenantId,
+    tenantId,
     isAdmin: caller.scopes.has('admin'),
     canSignOut: access.signIns.needed,
     model: first === undefined ? null : `${first.provider.id}/${first.model}`,
-    now: Date.now(),
+    seq,
+    sums: wantsSums ? await firstSums(deps, tenantId) : null,
+    now: clock.now(),
   };
+}
+
+/** Whether the address asks for the last 24 hours of everything. */
+function isOfToday(query: Readonly<Record<string, unknown>>): boolean {
+  return ['range', 'filter', 'tab'].every((name) => query[name] === undefined);
+}
+
+/** What the page shows first, in the same answer as the page. Null where it would keep the page waiting. */
+async function firstSums({ store, clock }: PageDeps, tenantId: string | null): Promise<UsageAnswer | null> {
+  const now = clock.now();
+  const period = { fromMs: now - DAY_MS, toMs: now + 1 };
+  const asked = usageAnswer(store, { tenantId, ...period, groupBy: ['source', 'outcome'], latency: true, filters: {} });
+  asked.catch(() => {});
+  return Promise.race([asked, sleep(FIRST_SUMS_MS, null, { ref: false })]).catch(() => null);
 }
 
 function signInForm({ signIn }: PageFiles, notice: string): string {

@@ -6,12 +6,16 @@ import { DEFAULT_TENANT, type Scope } from '../domain/caller.ts';
 import { refusalOf } from './errors.ts';
 import { guard } from './policy.ts';
 
-async function statusOf(isOpenToAll: boolean, headers: Record<string, string>): Promise<number> {
+async function statusOf(
+  isOpenToAll: boolean,
+  headers: Record<string, string>,
+  allowedOrigins: string[] = [],
+): Promise<number> {
   const app = Fastify();
   const scopes = new Set<Scope>(['read']);
   const access = { authenticate: () => ({ tenantId: DEFAULT_TENANT, keyId: null, scopes }) };
   app.setErrorHandler((error, _request, reply) => reply.code(refusalOf(error).refusal.status).send());
-  guard(app, { access, host: 'gateway.lan', isOpenToAll });
+  guard(app, { access, ownNames: () => ({ host: 'gateway.lan', isOpenToAll, allowedOrigins }) });
   app.get('/x', { config: { scope: 'read' } }, () => 'ok');
   app.get('/y', { config: { scope: 'admin' } }, () => 'ok');
   const { statusCode } = await app.inject({ url: headers.path ?? '/x', headers });
@@ -40,6 +44,20 @@ test('a foreign name that points here is refused where no credential stands in i
   assert.equal(await statusOf(true, { host: '[::1]:1' }), 200);
   assert.equal(await statusOf(false, { host: 'behind-a-proxy.example' }), 200);
   assert.equal(await statusOf(false, { host: 'rebound.example:1', origin: 'http://rebound.example:1' }), 403);
+});
+
+test('an origin that is allowed is that of a proxy before us, under whatever name the proxy asks', async () => {
+  const allowed = ['https://meter.example'];
+  for (const host of ['127.0.0.1:1', 'meter.example', 'Meter.Example']) {
+    for (const isOpenToAll of [false, true]) {
+      assert.equal(await statusOf(isOpenToAll, { host, origin: 'https://meter.example' }, allowed), 200, host);
+      for (const origin of ['https://evil.example', 'http://meter.example:81', 'https://meter.example.evil', 'null'])
+        assert.equal(await statusOf(isOpenToAll, { host, origin }, allowed), 403, origin);
+    }
+  }
+  // A browser names no origin when it only asks.
+  assert.equal(await statusOf(true, { host: 'meter.example' }, allowed), 200);
+  assert.equal(await statusOf(true, { host: 'example' }, allowed), 403);
 });
 
 test('a scope that the credential lacks is refused', async () => {

@@ -8,7 +8,7 @@ import { presentedCredential } from '../access/authenticate.ts';
 import { signInCookie } from '../access/sign-in.ts';
 import { type Caller, isOperator, type Scope } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
-import { isForeign } from '../domain/own-origin.ts';
+import { isForeign, type OwnNames } from '../domain/own-origin.ts';
 import { SECURITY_HEADERS } from './answer-sink.ts';
 import { hostRefusal } from './malformed.ts';
 
@@ -30,13 +30,11 @@ declare module 'fastify' {
 
 export interface PolicyDeps {
   access: { authenticate(headers: FastifyRequest['headers'], remoteAddress: string): Caller | Promise<Caller> };
-  /** The host we were told to bind to: a name of ours besides loopback and addresses. */
-  host: string;
-  /** Without a credential the name is all that tells our callers from a web page whose name now points here. */
-  isOpenToAll: boolean;
+  /** As they are in force. */
+  ownNames: () => OwnNames;
 }
 
-export function guard(app: FastifyInstance, { access, host, isOpenToAll }: PolicyDeps): void {
+export function guard(app: FastifyInstance, { access, ownNames }: PolicyDeps): void {
   app.decorateRequest('caller', null);
   app.decorate('guarded', []);
   app.addHook('onRoute', ({ method, url, config }) => {
@@ -51,7 +49,7 @@ export function guard(app: FastifyInstance, { access, host, isOpenToAll }: Polic
     const { scope, operatorOnly = false } = request.routeOptions.config;
     if (scope === 'open' || scope === undefined) return done();
     try {
-      refuseForeignOrigin(request, host, isOpenToAll);
+      refuseForeignOrigin(request, ownNames());
       if (presentedCredential(request.headers) === null) refuseBorrowedCookie(request);
       reply.header('cache-control', 'no-store');
       const admit = (caller: Caller): void => {
@@ -81,9 +79,12 @@ export function callerOf(request: FastifyRequest): Caller {
   return request.caller;
 }
 
-export function refuseForeignOrigin(request: FastifyRequest, host: string, isOpenToAll: boolean): void {
-  if (!isForeign(request.headers, { host, isOpenToAll })) return;
-  throw new GatewayError('forbidden', 'Requests of other origins are refused; call from the gateway’s own address.');
+export function refuseForeignOrigin(request: FastifyRequest, names: OwnNames): void {
+  if (!isForeign(request.headers, names)) return;
+  throw new GatewayError(
+    'forbidden',
+    'Requests of other origins are refused; call from the gateway’s own address, or name the origin in `gateway.controlUi.allowedOrigins`.',
+  );
 }
 
 /**

@@ -104,6 +104,7 @@ export const DISPATCHES = {
     properties: {
       limit: { type: 'integer', minimum: 1, maximum: 1000, default: 50 },
       cursor: text('`nextCursor` of the page before.'),
+      before: text('Only dispatches that began before: ISO 8601 or milliseconds.'),
       ...FILTERS,
       outcome: { type: 'string', enum: [...OUTCOMES, 'open'], description: '`open` is in flight.' },
       run: text('Exactly this run.'),

@@ -2,6 +2,7 @@
  * Door one: HTTP on the one port. Wires the surfaces into Fastify; routes name their path, scope and schema, and decide
  * nothing. Bodies arrive as bytes whatever their content type says, after the credential was checked.
  */
+
 import { WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
 import Fastify, {
   type FastifyBaseLogger,
@@ -12,6 +13,7 @@ import Fastify, {
 import type { Access } from '../access/authenticate.ts';
 import type { AnswerSink, Call } from '../domain/answer.ts';
 import type { GatewayConfig } from '../domain/config.ts';
+import { ownNamesOf } from '../domain/own-origin.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Store } from '../store/store.ts';
 import { asking } from './asking.ts';
@@ -135,7 +137,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   await openapi(app);
   refuseEarly(app, deps.runs);
   cutSlowBodies(app, requestTimeoutMs);
-  guard(app, { access: deps.access, host: config.host, isOpenToAll: config.auth.mode === 'none' });
+  const ownNames = () => ownNamesOf(deps.config);
+  guard(app, { access: deps.access, ownNames });
 
   probes(app, {
     ledger: deps.ledger,
@@ -148,8 +151,10 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   });
   page(app, {
     access: deps.access,
-    host: config.host,
-    isOpenToAll: config.auth.mode === 'none',
+    ownNames,
+    store: deps.store,
+    events: deps.events,
+    clock,
     folder: deps.pageFolder ?? builtPageFolder(),
     catalogue: deps.catalogue,
   });

@@ -6,7 +6,7 @@ import type { Amount, DispatchDetail, DispatchRecord, List, PriceDetail } from '
 import { type Kysely, sql } from 'kysely';
 import { GatewayError } from '../domain/errors.ts';
 import { priceLines, unpricedUnits, usdText } from '../domain/price.ts';
-import { rangeOf, siblingId } from '../lib/ids.ts';
+import { firstId, rangeOf, siblingId } from '../lib/ids.ts';
 import type { Tables } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import { CORRECTION_COLUMNS, INTENT_COLUMNS, SETTLEMENT_COLUMNS } from './columns.ts';
@@ -32,6 +32,8 @@ export interface DispatchesQuestion {
   tenantId: string | null;
   limit: number;
   cursor: string | null;
+  /** Only what began before; null, or absent: all. */
+  beforeMs?: number | null;
   filters: DispatchFilters;
   /** Entries looked at for one page; for tests. */
   scannedMax?: number;
@@ -41,16 +43,19 @@ export interface DispatchesQuestion {
 
 export async function listDispatches(store: Store, question: DispatchesQuestion): Promise<List<DispatchRecord>> {
   const tenants = await tenantsOf(store, question.tenantId);
-  if (tenants.length === 1) return pageOfTenant(store, tenants[0]!, upperEnd(question.cursor), question);
-  const { limit, cursor, tenantsAtOnce: atOnce } = question;
-  return mergedPage(store, tenants, { below: upperEnd(cursor), limit, atOnce }, (tenantId) =>
-    pageOfTenant(store, tenantId, upperEnd(cursor), question),
+  const below = upperEnd(question);
+  if (tenants.length === 1) return pageOfTenant(store, tenants[0]!, below, question);
+  const { limit, tenantsAtOnce: atOnce } = question;
+  return mergedPage(store, tenants, { below, limit, atOnce }, (tenantId) =>
+    pageOfTenant(store, tenantId, below, question),
   );
 }
 
 /** Ids of a page are below this. */
-function upperEnd(cursor: string | null): string {
-  return cursor === null ? 'ent`' : entryOfCursor(cursor);
+function upperEnd({ cursor, beforeMs = null }: DispatchesQuestion): string {
+  const ofCursor = cursor === null ? 'ent`' : entryOfCursor(cursor);
+  const ofTime = beforeMs === null ? 'ent`' : firstId('ent', beforeMs);
+  return ofCursor < ofTime ? ofCursor : ofTime;
 }
 
 /** One dispatch by `dsp_…` or `ent_…` (null: whosever it is), with its price lines, the usage as sent, and its corrections. */

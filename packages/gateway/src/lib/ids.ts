@@ -92,6 +92,11 @@ export function rangeOf(prefix: IdPrefix, first: string, last: string): readonly
   return [`${prefix}_${timeOf(first)}`, `${prefix}_${timeOf(last)}~`];
 }
 
+/** Every id of that time or later is at least this. */
+export function firstId(prefix: IdPrefix, ms: number): string {
+  return `${prefix}_${encodeTime(Math.min(Math.max(0, Math.floor(ms)), 32 ** 10 - 1))}`;
+}
+
 /** The `nth` id that hangs on another: always the same, so that what is written twice finds itself. */
 export function nthId(id: string, prefix: IdPrefix, nth: number): string {
   const suffix = id.slice(id.indexOf('_') + 1);

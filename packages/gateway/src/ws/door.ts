@@ -10,7 +10,7 @@ import type { WebSocketServer } from 'ws';
 import { type Caller, isOperator } from '../domain/caller.ts';
 import type { GatewayConfig } from '../domain/config.ts';
 import type { GatewayError } from '../domain/errors.ts';
-import { isForeign } from '../domain/own-origin.ts';
+import { isForeign, ownNamesOf } from '../domain/own-origin.ts';
 import type { EventLog } from '../events/log.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { IdSource } from '../lib/ids.ts';
@@ -148,8 +148,9 @@ export class WebSocketDoor {
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', ignore);
-    const { host, auth, limits } = this.#deps.config();
-    if (isForeign(request.headers, { host, isOpenToAll: auth.mode === 'none' })) return refuse(socket, 403);
+    const config = this.#deps.config();
+    const { limits } = config;
+    if (isForeign(request.headers, ownNamesOf(config))) return refuse(socket, 403);
     const isFull = this.#handshakes >= limits.handshakesMax || this.#hub.size + this.#handshakes >= limits.socketsMax;
     if (this.#isClosing || isFull) return refuse(socket, 503);
     this.#handshakes++;
