@@ -161,6 +161,20 @@ test('a key is told nothing of another tenant, wherever it asks and whomever it 
   }
 });
 
+test('the page of a key comes with its own tenant’s sums', async () => {
+  const requestsOf = async (credential: string): Promise<number> => {
+    const form = { method: 'POST', headers: { origin: base }, body: new URLSearchParams({ credential }) };
+    const answer = await fetch(`${base}/models/sign-in`, { ...form, redirect: 'manual' });
+    const page = await fetch(`${base}/models`, {
+      headers: { cookie: answer.headers.get('set-cookie')!.split(';')[0]! },
+    });
+    const [, facts] = /name="weighbridge-facts" content="([^"]*)"/.exec(await page.text())!;
+    return JSON.parse(facts!.replaceAll('&#34;', '"')).sums.totals.requests;
+  };
+  assert.equal(await requestsOf(texts.get('acme')!), 1);
+  assert.equal(await requestsOf(TOKEN), 2);
+});
+
 test('naming another tenant is refused, naming its own is not', async () => {
   for (const path of ['usage', 'usage/reconciliation', 'dispatches', 'events']) {
     const separator = path === 'events' ? '?after=0&' : '?';
