@@ -103,6 +103,22 @@ test('a database of a newer version is refused, not guessed at', async () => {
   await assert.rejects(openStore(given), /newer Weighbridge/);
 });
 
+test('a schema is brought up to date as a whole or not at all, and at the next start', async () => {
+  const given = options();
+  const db = new DatabaseSync(given.database.file);
+  // In the way of the last migration.
+  db.exec('create table reports (a)');
+  await assert.rejects(openStore(given), /reports/);
+  const tables = db.prepare("select name from sqlite_master where type = 'table' and name not like 'kysely%'").all();
+  assert.deepEqual(
+    tables.map(({ name }) => name),
+    ['reports'],
+  );
+  db.exec('drop table reports');
+  db.close();
+  await (await openStore(given)).close();
+});
+
 test('closing writes what still waits', async () => {
   const given = options();
   const store = await openStore(given);

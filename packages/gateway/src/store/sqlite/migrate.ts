@@ -41,11 +41,18 @@ function appliedMigrations(db: DatabaseSync): string[] {
 
 function dialectOf(db: DatabaseSync): Dialect {
   return {
-    createAdapter: () => new SqliteAdapter(),
+    createAdapter: () => new AtomicAdapter(),
     createDriver: () => new DirectDriver(db),
     createIntrospector: (kysely) => new SqliteIntrospector(kysely),
     createQueryCompiler: () => new SqliteQueryCompiler(),
   };
+}
+
+/** All migrations or none: without this each statement would be a transaction, and a start that is killed leave half a schema. */
+class AtomicAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
 }
 
 /** The smallest Kysely driver over one open connection; used by nothing but the migrator. */
