@@ -70,21 +70,19 @@ export class PluginProcess {
   #watch: NodeJS.Timeout | null = null;
   #looks = 0;
   #lastPongAt = 0;
+  /** That it has not answered yet: more answers than these are noise. */
+  #pings = 0;
   #count = 0;
   #noise = 0;
   /** What it held when it began to work; null where the system does not say. */
   #ownBytes: number | null = null;
   #death: string | null = null;
 
+  /** Throws where there can be no process now. */
   constructor(deps: ChildDeps) {
     this.#deps = deps;
     const { folder, limits, stateDir } = deps;
-    const args = [`--max-old-space-size=${Math.floor(limits.heapBytesMax / MIB)}`, INSIDE];
-    this.#process = spawn(process.execPath, args, {
-      cwd: folder.path,
-      env: environment(stateDir),
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
+    this.#process = spawned(folder, limits, stateDir);
     this.defined = this.#defined.promise;
     // Whoever does not wait for one of them any more must not make the program end.
     this.#defined.promise.catch(() => {});
@@ -172,7 +170,7 @@ export class PluginProcess {
   #receive(line: string): void {
     if (this.#death !== null) return;
     const message = parsed(line);
-    if (message?.kind === 'pong') this.#pong();
+    if (message?.kind === 'pong' && this.#pings > 0) this.#pong();
     else if (message?.kind === 'done' && this.#pending.has(message.n)) this.#end(message.n, endOf(message));
     else this.#hear(message);
   }
@@ -186,10 +184,16 @@ export class PluginProcess {
       return;
     }
     pending.overdue = text;
+    this.#ping();
+  }
+
+  #ping(): void {
+    this.#pings++;
     this.#send({ kind: 'ping' });
   }
 
   #pong(): void {
+    this.#pings--;
     this.#lastPongAt = performance.now();
     for (const [n, { overdue }] of this.#pending) if (overdue !== null) this.#end(n, { end: 'late', text: overdue });
   }
@@ -221,7 +225,7 @@ export class PluginProcess {
       return;
     }
     if (this.#looks % LOOKS_A_MINUTE === 0) this.#noise = 0;
-    if (this.#looks++ % LOOKS_FOR_PING === 0) this.#send({ kind: 'ping' });
+    if (this.#looks++ % LOOKS_FOR_PING === 0) this.#ping();
     void this.#weigh();
   }
 
@@ -266,6 +270,19 @@ export class PluginProcess {
     for (const n of [...this.#pending.keys()]) this.#end(n, { end: 'died', text: reason, alone });
     this.#deps.onDeath(reason);
   }
+}
+
+/** Throws where the system gives no process: without descriptors it has no pipes, and says so in an event as well. */
+function spawned(folder: PluginFolder, { heapBytesMax }: PluginLimits, stateDir: string): ChildProcess {
+  const args = [`--max-old-space-size=${Math.floor(heapBytesMax / MIB)}`, INSIDE];
+  const child = spawn(process.execPath, args, {
+    cwd: folder.path,
+    env: environment(stateDir),
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  if (child.stdin && child.stdout && child.stderr) return child;
+  child.on('error', () => {});
+  throw new Error('it cannot be run: the system gives no process or no pipes to it');
 }
 
 function environment(stateDir: string): NodeJS.ProcessEnv {

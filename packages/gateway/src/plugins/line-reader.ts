@@ -1,6 +1,7 @@
 /** Pieces of bytes to whole lines, with a limit on what may wait for its end. */
 
-const LINE_BYTES_MAX = 1_048_576;
+/** The largest that makes sense is a verdict with all the tags and headers that it may have. */
+const LINE_BYTES_MAX = 131_072;
 const NEWLINE = 10;
 
 export class LineReader {

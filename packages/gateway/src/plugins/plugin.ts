@@ -190,18 +190,25 @@ export class Plugin {
     this.status = 'restarting';
     this.reason = reason;
     this.#deps.onDied(this.id, reason);
+    this.#restartLater();
+  }
+
+  #restartLater(): void {
     this.#restartTimer = setTimeout(() => void this.#restart(), this.#restartMs);
     this.#restartMs = Math.min(RESTART_MAX_MS, this.#restartMs * 2);
   }
 
   async #restart(): Promise<void> {
+    this.#restartTimer = null;
     this.restarts++;
     try {
       await this.#begin(await this.#newProcess(), false);
     } catch (error) {
-      // A process that died has said so; one that lives but will not begin is ended, and that says it.
       this.reason = error instanceof Error ? error.message : String(error);
-      await this.#process?.end();
+      // A process that died has said so; one that lives but will not begin is ended, and that says it.
+      if (this.#process !== null) await this.#process.end();
+      // There was none: nobody says it.
+      else if (this.status === 'restarting' && this.#restartTimer === null) this.#restartLater();
     }
   }
 

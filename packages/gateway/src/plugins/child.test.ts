@@ -1,0 +1,60 @@
+/** A plugin's process where the machine has none to give. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
+import { until } from '../../../../test/rig/until.ts';
+import { House, LIMITS } from './house.fixture.ts';
+
+const CHILD = new URL('./child.ts', import.meta.url).href;
+
+/** Takes every descriptor that there is, then wants a process. */
+const WITHOUT_DESCRIPTORS = `
+  import { openSync } from 'node:fs';
+  import { setTimeout as sleep } from 'node:timers/promises';
+  const { PluginProcess } = await import(${JSON.stringify(CHILD)});
+  try { for (;;) openSync('/dev/null'); } catch {}
+  const folder = { path: '/', entry: 'file:///none.js', name: 'p', manifestId: null };
+  try {
+    new PluginProcess({ folder, stateDir: '/tmp', limits: ${JSON.stringify(LIMITS)}, onDeath() {} });
+  } catch (error) {
+    console.log(error.message);
+  }
+  await sleep(50);
+  console.log('alive');
+`;
+
+async function opened(t: TestContext): Promise<House> {
+  const house = await House.open();
+  t.after(() => house.close());
+  return house;
+}
+
+test('where the system has no descriptor left the plugin cannot be begun, and the gateway lives on', async () => {
+  const limited = [
+    '-c',
+    'ulimit -n 48 && exec "$0" --input-type=module -e "$1"',
+    process.execPath,
+    WITHOUT_DESCRIPTORS,
+  ];
+  const { stdout } = await promisify(execFile)('sh', limited);
+  assert.match(stdout, /^it cannot be run: .*\nalive\n$/);
+});
+
+test('a plugin that could not be begun anew is tried again until it can', async (t) => {
+  const house = await opened(t);
+  const source =
+    'export default { id: "p", onModelDispatchComplete(event, { seq, delivery }) { if (delivery === 1) process.exit(1); saw({ seq }); } };';
+  const plugins = await house.start([house.write('p', source)]);
+  const [plugin] = plugins.all;
+  const { folder } = plugin!;
+  const { path } = folder;
+  // No system begins a process there.
+  folder.path = `${path}\0`;
+  const seq = await house.usage();
+  await until('it was tried in vain', () => plugin!.restarts >= 1);
+  assert.equal(plugin!.status, 'restarting');
+  folder.path = path;
+  await house.cursorAt('p', seq);
+  assert.equal(plugin!.status, 'running');
+});
