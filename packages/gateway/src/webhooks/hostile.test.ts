@@ -294,10 +294,21 @@ describe('a name', () => {
     await trap.close();
   });
 
-  test('of the gateway itself is refused', async () => {
-    const isOwn = (address: string, port: number): boolean => address === '127.0.0.1' && port === receiver.port;
-    const outcome = await sendTo(receiver.url, { kind: 'private' }, { isOwn });
-    assert.match((outcome as { reason: string }).reason, /is this gateway’s own/);
+  test('or an address of the gateway itself is refused, also by a sender that was made before it listened', async () => {
+    let listens = false;
+    const isOwn = (address: string, port: number): boolean =>
+      listens && address === '127.0.0.1' && port === receiver.port;
+    receiver.behaviour = () => ({ headers: { connection: 'close' } });
+    const deps = { isOwn, resolve: resolvedTo('127.0.0.1') };
+    for (const url of [receiver.url, `http://hooks.example.com:${receiver.port}/`]) {
+      listens = false;
+      const sender = new Sender(endpointTo(url), deps);
+      assert.equal((await sender.send(OUT, never, () => 0))?.kind, 'delivered');
+      listens = true;
+      const outcome = await sender.send(OUT, never, () => 0);
+      assert.match((outcome as { reason: string }).reason, /is this gateway’s own/);
+      await sender.close();
+    }
   });
 });
 

@@ -55,14 +55,15 @@ export class Sender {
   readonly #pool: Pool;
   readonly #path: string;
   readonly #timeoutMs: number;
-  /** Why nothing is ever sent there. */
-  readonly #problem: string | null;
+  /** Why nothing is sent there; asked each time, because where we listen is known only after the first were made. */
+  readonly #problem: () => string | null;
 
   constructor({ url: text, egress, timeoutMs, concurrency }: WebhookEndpoint, deps: SenderDeps = {}) {
     const url = new URL(text);
     const check = addressCheck(portOf(url), egress, deps.isOwn ?? (() => false));
     const literal = addressBytes(url.hostname) === null ? null : url.hostname.replace(/^\[|\]$/g, '');
-    this.#problem = urlProblem(text, egress) ?? (literal === null ? null : check(literal));
+    const problem = urlProblem(text, egress);
+    this.#problem = () => problem ?? (literal === null ? null : check(literal));
     this.#path = url.pathname + url.search;
     this.#timeoutMs = timeoutMs;
     this.#pool = new Pool(url.origin, {
@@ -83,7 +84,8 @@ export class Sender {
 
   /** Null: the attempt was given up here, and nothing is known of it. */
   async send({ headers, body }: Outgoing, stop: AbortSignal, nowMs: () => number): Promise<Outcome | null> {
-    if (this.#problem !== null) return failed(null, `the address ${this.#problem}`);
+    const problem = this.#problem();
+    if (problem !== null) return failed(null, `the address ${problem}`);
     if (stop.aborted) return null;
     const attempt = new AbortController();
     const giveUp = (): void => attempt.abort();
