@@ -78,6 +78,7 @@ const USUAL = {
     unreadTimeoutMs: 1000,
     jsonDepthMax: 64,
     feedsMax: 0,
+    metricSeriesMax: 10,
   },
 } as unknown as GatewayConfig;
 

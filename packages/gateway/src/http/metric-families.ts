@@ -1,41 +1,14 @@
 /**
- * What the ledger's totals are called in metrics, and with which labels. Labels are bounded: so many combinations of
- * provider, model and agent have series of their own, the rest are summed under `_other`; who has one keeps it, or a
- * counter would fall. Pure but for that memory. docs/metrics.md lists every name, and a test compares.
+ * What the ledger's totals are called in metrics, and with which labels. That these are bounded is seen to where the totals
+ * are summed. Pure. docs/metrics.md lists every name, and a test compares.
  */
+import { USAGE_BUCKETS, USAGE_SOURCES } from '@weighbridge/protocol';
 import type { MetricTotals } from '../ledger/metric-totals.ts';
 import { DurationCounts, type Family, type Labels } from '../lib/exposition.ts';
 
-const OTHER = '_other';
-const TOKEN_BUCKETS = ['input', 'output', 'cacheRead', 'cacheWrite', 'cacheWrite1h'] as const;
-const USAGE_SOURCES = ['reported', 'partial', 'estimated', 'none'] as const;
 const NANO_PER_USD = 1e9;
 
-/** Which combinations have series of their own. */
-export class BoundedLabels {
-  readonly #max: () => number;
-  readonly #named = new Set<string>();
-
-  constructor(max: () => number) {
-    this.#max = max;
-  }
-
-  /** The busiest first: what is named stays so. */
-  name(totals: readonly MetricTotals[]): void {
-    for (const { provider, model, agentId } of totals.toSorted((a, b) => b.sums.requests - a.sums.requests)) {
-      if (this.#named.size >= this.#max()) return;
-      this.#named.add(JSON.stringify([provider, model, agentId]));
-    }
-  }
-
-  of({ provider, model, agentId }: MetricTotals): Labels {
-    const isNamed = this.#named.has(JSON.stringify([provider, model, agentId]));
-    return isNamed ? { provider, model, agent: agentId } : { provider: OTHER, model: OTHER, agent: OTHER };
-  }
-}
-
-export function ledgerFamilies(totals: readonly MetricTotals[], bounded: BoundedLabels): Family[] {
-  bounded.name(totals);
+export function ledgerFamilies(totals: readonly MetricTotals[]): Family[] {
   const dispatches = new Sums();
   const tokens = new Sums();
   const cost = new Sums();
@@ -44,10 +17,10 @@ export function ledgerFamilies(totals: readonly MetricTotals[], bounded: Bounded
   const latencies = new Durations();
   const firstTokens = new Durations();
   for (const one of totals) {
-    const labels = bounded.of(one);
-    const { outcome, source, sums, big } = one;
+    const { provider, model, agentId, outcome, source, sums, big } = one;
+    const labels = { provider, model, agent: agentId };
     dispatches.add({ ...labels, outcome, source }, sums.requests);
-    for (const bucket of TOKEN_BUCKETS) tokens.add({ ...labels, source, bucket }, Number(big[bucket]));
+    for (const bucket of USAGE_BUCKETS) tokens.add({ ...labels, source, bucket }, Number(big[bucket]));
     cost.add({ ...labels, source }, Number(big.costNanoUsd) / NANO_PER_USD);
     for (const usageSource of USAGE_SOURCES) counted.add({ usage_source: usageSource }, sums[usageSource]);
     unpriced.add({}, sums.unpriced);

@@ -15,7 +15,7 @@ import { IdSource } from '../lib/ids.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import { Door } from './door.fixture.ts';
-import { BoundedLabels, ledgerFamilies } from './metric-families.ts';
+import { ledgerFamilies } from './metric-families.ts';
 
 const T0 = Date.parse('2026-11-20T12:00:00.000Z');
 const price = pin('config', { input: 1_000_000n, output: 2_000_000n });
@@ -60,9 +60,8 @@ for (const engine of ENGINES) {
     });
 
     test('over quarters of an hour, kept ones and the present one, they are the ledger’s own sums', async () => {
-      const totals = new LedgerTotals(store, null);
-      const bounded = new BoundedLabels(() => 3);
-      const scrape = async () => samplesOf(exposition(ledgerFamilies(await totals.read(), bounded)));
+      const totals = new LedgerTotals(store, null, () => 3);
+      const scrape = async () => samplesOf(exposition(ledgerFamilies(await totals.read())));
       assert.equal(sumOf(await scrape(), 'weighbridge_dispatches_total'), 0);
       for (let quarter = 0; quarter < 4; quarter++) {
         for (let n = 0; n < 6; n++) {
@@ -88,14 +87,27 @@ for (const engine of ENGINES) {
         // 40, 140 and 240 ms are at or below a quarter of a second.
         assert.equal(sumOf(samples, 'weighbridge_dispatch_duration_seconds_bucket', 'le="0.25"'), (quarter + 1) * 3);
         assert.equal(sumOf(samples, 'weighbridge_dispatches_total', '_other'), (quarter + 1) * 3, 'labels are bounded');
+        assert.ok((await totals.read()).length <= 5, 'what has no label of its own takes no memory of its own');
         nowMs += 15 * 60 * 1000;
       }
-      const anew = exposition(ledgerFamilies(await new LedgerTotals(store, null).read(), new BoundedLabels(() => 3)));
+      const anew = exposition(ledgerFamilies(await new LedgerTotals(store, null, () => 3).read()));
       assert.equal(sumOf(samplesOf(anew), 'weighbridge_dispatches_total'), 24, 'after a restart they are the same');
     });
 
+    test('the busiest are told apart, whatever the order of their names, and all others are one', async () => {
+      await settledCall(ledger, ids, nowMs, {}, { tenantId: 'default', model: 'm9' });
+      const named = (await new LedgerTotals(store, null, () => 2).read()).map(({ model }) => model);
+      assert.deepEqual(new Set(named), new Set(['_other', 'm0', 'm1']), 'm9 has one dispatch, the others four each');
+      const busy = Array.from({ length: 9 }, () =>
+        settledCall(ledger, ids, nowMs, {}, { tenantId: 'default', model: 'm9' }),
+      );
+      await Promise.all(busy);
+      const anew = (await new LedgerTotals(store, null, () => 1).read()).map(({ model }) => model);
+      assert.deepEqual(new Set(anew), new Set(['_other', 'm9']));
+    });
+
     test('a tenant’s are its own', async () => {
-      const families = ledgerFamilies(await new LedgerTotals(store, 'acme').read(), new BoundedLabels(() => 9));
+      const families = ledgerFamilies(await new LedgerTotals(store, 'acme', () => 9).read());
       assert.equal(sumOf(samplesOf(exposition(families)), 'weighbridge_dispatches_total'), 12);
     });
   });
@@ -103,7 +115,7 @@ for (const engine of ENGINES) {
 
 test('no name of a caller’s can end a label or begin a line', async () => {
   const totals = await namedTotals('x"} 9\nweighbridge_losses_total{class="');
-  const text = exposition(ledgerFamilies(totals, new BoundedLabels(() => 9)));
+  const text = exposition(ledgerFamilies(totals));
   assert.ok(!text.split('\n').some((line) => line.startsWith('weighbridge_losses_total')), text);
 });
 
@@ -119,7 +131,7 @@ async function namedTotals(model: string) {
   const deps = { store, clock, instanceId: ids.next('ins'), announce: () => {}, report: assert.fail };
   const ledger = await StoredLedger.begin(deps, ids.next('led'));
   await settledCall(ledger, ids, T0, {}, { tenantId: 'default', model });
-  const totals = await new LedgerTotals(store, null).read();
+  const totals = await new LedgerTotals(store, null, () => 9).read();
   await ledger.close();
   await store.close();
   return totals;

@@ -8,7 +8,7 @@ import { isOperator } from '../domain/caller.ts';
 import { LedgerTotals } from '../ledger/metric-totals.ts';
 import { EXPOSITION_TYPE, exposition, type Family } from '../lib/exposition.ts';
 import type { Store } from '../store/store.ts';
-import { BoundedLabels, ledgerFamilies } from './metric-families.ts';
+import { ledgerFamilies } from './metric-families.ts';
 import { callerOf } from './policy.ts';
 import { METRICS } from './schemas.ts';
 
@@ -23,30 +23,24 @@ export interface MetricsDeps {
   seriesMax: () => number;
 }
 
-interface MetricScope {
-  totals: LedgerTotals;
-  bounded: BoundedLabels;
-}
-
 export function metrics(app: FastifyInstance, { store, ofProcess, seriesMax }: MetricsDeps): void {
-  const scopes = new Map<string | null, MetricScope>();
+  const scopes = new Map<string | null, LedgerTotals>();
 
   app.get('/metrics', { config: { scope: 'metrics' }, schema: METRICS }, async (request, reply) => {
     const caller = callerOf(request);
     const tenantId = isOperator(caller) ? null : caller.tenantId;
-    const { totals, bounded } = scopeOf(tenantId);
+    const totals = await totalsOf(tenantId).read();
     const own = tenantId === null ? await ofProcess() : [];
-    const text = exposition([...ledgerFamilies(await totals.read(), bounded), ...own]);
+    const text = exposition([...ledgerFamilies(totals), ...own]);
     reply.type(EXPOSITION_TYPE);
     return text;
   });
 
-  function scopeOf(tenantId: string | null): MetricScope {
-    const known = scopes.get(tenantId);
-    const scope = known ?? { totals: new LedgerTotals(store, tenantId), bounded: new BoundedLabels(seriesMax) };
+  function totalsOf(tenantId: string | null): LedgerTotals {
+    const totals = scopes.get(tenantId) ?? new LedgerTotals(store, tenantId, seriesMax);
     scopes.delete(tenantId);
-    scopes.set(tenantId, scope);
+    scopes.set(tenantId, totals);
     if (scopes.size > SCOPES_MAX) scopes.delete(scopes.keys().next().value!);
-    return scope;
+    return totals;
   }
 }

@@ -2,7 +2,9 @@
  * Everything the ledger ever recorded, by provider, model, agent, source and outcome, for whoever scrapes metrics. Totals
  * come from rollups, so they equal every other answer and survive restarts. A quarter of an hour that is over never
  * changes (settlement time does not go back): it is added once and kept, and each question reads only what is newer.
+ * Callers choose names: so many combinations of provider, model and agent are kept apart, the rest are one.
  */
+import { USAGE_BUCKETS, USAGE_SOURCES } from '@weighbridge/protocol';
 import { sql } from 'kysely';
 import { DurationCounts } from '../lib/exposition.ts';
 import { type Histogram, mergeInto, midOf } from '../lib/histogram.ts';
@@ -13,8 +15,11 @@ import { BUCKET_MS } from './rollup.ts';
 const PAGE = 2_000;
 const BOUNDS_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600] as const;
 
-const SUMS = ['requests', 'reported', 'partial', 'estimated', 'none', 'unpriced'] as const;
-const BIG_SUMS = ['input', 'output', 'cacheRead', 'cacheWrite', 'cacheWrite1h', 'costNanoUsd'] as const;
+const SUMS = ['requests', ...USAGE_SOURCES, 'unpriced'] as const;
+const BIG_SUMS = [...USAGE_BUCKETS, 'costNanoUsd'] as const;
+const NAMES = ['provider', 'model', 'agentId'] as const;
+/** The provider, model and agent of all that have no place of their own. */
+const OTHER = '_other';
 
 export interface MetricTotals {
   provider: string;
@@ -41,15 +46,19 @@ type TotalsRow = Pick<MetricTotals, 'provider' | 'model' | 'agentId' | 'source' 
 export class LedgerTotals {
   readonly #store: Store;
   readonly #tenantId: string | null;
+  readonly #max: () => number;
+  /** Who is kept apart: whoever is stays so, or a counter would fall. Null: nobody asked yet. */
+  #named: Set<string> | null = null;
   readonly #past = new Map<string, MetricTotals>();
   /** What is before this moment is in `#past`. */
   #pastToMs = 0;
   #reading: Promise<unknown> = Promise.resolve();
 
-  /** `tenantId` null: of all tenants together. */
-  constructor(store: Store, tenantId: string | null) {
+  /** `tenantId` null: of all tenants together. `max`: combinations that are kept apart. */
+  constructor(store: Store, tenantId: string | null, max: () => number) {
     this.#store = store;
     this.#tenantId = tenantId;
+    this.#max = max;
   }
 
   /** As of now. The first question takes in the whole past, page by page. */
@@ -61,6 +70,7 @@ export class LedgerTotals {
   }
 
   async #read(): Promise<MetricTotals[]> {
+    this.#named ??= new Set((await this.#busiest()).map(nameOf));
     const overMs = await this.#lastQuarter();
     if (overMs > this.#pastToMs) {
       const more = new Map<string, MetricTotals>();
@@ -86,11 +96,30 @@ export class LedgerTotals {
     let after: readonly (string | number)[] | null = null;
     while (true) {
       const rows = await this.#page(fromMs, toMs, after);
-      for (const row of rows) merge(into, totalsOf(row));
+      for (const row of rows) merge(into, this.#placed(totalsOf(row)));
       const last = rows.at(-1);
       if (last === undefined || rows.length < PAGE) return;
       after = [last.bucketStart, last.tenantId, last.provider, last.model, last.agentId, last.source, last.outcome];
     }
+  }
+
+  #placed(totals: MetricTotals): MetricTotals {
+    const name = nameOf(totals);
+    const named = this.#named!;
+    if (!named.has(name) && named.size >= this.#max()) {
+      return { ...totals, provider: OTHER, model: OTHER, agentId: OTHER };
+    }
+    named.add(name);
+    return totals;
+  }
+
+  /** Those that get a place at the beginning. */
+  #busiest(): Promise<Pick<MetricTotals, (typeof NAMES)[number]>[]> {
+    let query = this.#store.queries.selectFrom('rollups').select(NAMES).groupBy(NAMES);
+    if (this.#tenantId !== null) query = query.where('tenantId', '=', this.#tenantId);
+    query = query.orderBy(({ fn }) => fn.sum('requests'), 'desc').limit(this.#max());
+    for (const column of NAMES) query = query.orderBy(column);
+    return this.#store.read(query.compile());
   }
 
   #page(fromMs: number, toMs: number, after: readonly (string | number)[] | null): Promise<TotalsRow[]> {
@@ -110,6 +139,10 @@ export class LedgerTotals {
     }
     return this.#store.read<TotalsRow>(query.compile());
   }
+}
+
+function nameOf({ provider, model, agentId }: Pick<MetricTotals, (typeof NAMES)[number]>): string {
+  return JSON.stringify([provider, model, agentId]);
 }
 
 function totalsOf(row: TotalsRow): MetricTotals {

@@ -38,17 +38,20 @@ function familyText(family: Family): string {
 }
 
 function histogramLines(name: string, { labels, boundsSeconds, counts, sumSeconds }: HistogramSample): string[] {
+  // Most of the text is these lines, and their labels are the same but for the bound.
+  const text = labelText(labels);
+  const before = text === '' ? '{' : `${text.slice(0, -1)},`;
   let below = 0;
   const lines = boundsSeconds.map((bound, index) => {
     below += counts[index] ?? 0;
-    return `${name}_bucket${labelText({ ...labels, le: number(bound) })} ${below}`;
+    return `${name}_bucket${before}le="${number(bound)}"} ${below}`;
   });
   const count = below + (counts[boundsSeconds.length] ?? 0);
   return [
     ...lines,
-    `${name}_bucket${labelText({ ...labels, le: '+Inf' })} ${count}`,
-    `${name}_sum${labelText(labels)} ${number(sumSeconds)}`,
-    `${name}_count${labelText(labels)} ${count}`,
+    `${name}_bucket${before}le="+Inf"} ${count}`,
+    `${name}_sum${text} ${number(sumSeconds)}`,
+    `${name}_count${text} ${count}`,
   ];
 }
 
