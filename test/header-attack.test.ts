@@ -15,6 +15,7 @@ import type { Sessions } from '../packages/gateway/src/sessions/sessions.ts';
 import { attacks, CANARY, smuggled } from './header-attack/table.ts';
 import { scratchDirectory } from './rig/gateway-process.ts';
 import { namesOf, RawUpstream, valuesOf } from './rig/raw-upstream.ts';
+import { WireClient } from './wire/client.ts';
 
 const MESSAGES = [{ role: 'user', content: 'hi' }];
 const chat = (model: string) => ({ path: '/v1/chat/completions', body: { model, messages: MESSAGES } });
@@ -42,6 +43,7 @@ const DOORS: Readonly<Record<string, { path: string; body: object }>> = {
 };
 const CREDENTIALS = ['authorization', 'x-api-key', 'x-goog-api-key', 'api-key'];
 const POISONED = 'agent:main:poisoned';
+const ATTACKED = 'agent:main:attacked';
 const HEADER = 'x-weighbridge-outbound-headers';
 
 const scratch = scratchDirectory({ after });
@@ -58,6 +60,8 @@ before(async () => {
     file,
     JSON.stringify({
       gateway: { http: { endpoints: { chatCompletions: { enabled: true }, responses: { enabled: true } } } },
+      agents: { entries: { main: { model: 'completions/m', default: true } } },
+      limits: { socketRequestsPerSecondMax: 1_000_000, socketRequestsMax: 10_000 },
       models: {
         mode: 'replace',
         providers: {
@@ -98,11 +102,16 @@ function poisoned(sessions: Sessions): Sessions {
   });
 }
 
-function ask(path: string, headers: Record<string, string>, body: object): Promise<{ status: number; text: string }> {
+function ask(
+  path: string,
+  headers: Record<string, string>,
+  body: object | string,
+  method = 'POST',
+): Promise<{ status: number; text: string }> {
   const { hostname, port } = new URL(gateway.url);
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
   const sent = httpRequest({
-    ...{ hostname, port, path, agent, method: 'POST' },
+    ...{ hostname, port, path, agent, method },
     headers: { 'x-weighbridge-key': token, 'content-type': 'application/json', ...headers },
   });
   sent.on('error', reject);
@@ -113,9 +122,29 @@ function ask(path: string, headers: Record<string, string>, body: object): Promi
     });
     response.on('end', () => resolve({ status: response.statusCode!, text }));
   });
-  sent.end(JSON.stringify(body));
+  sent.end(typeof body === 'string' ? body : JSON.stringify(body));
   return promise;
 }
+
+/** A request that sets headers, its JSON text around theirs; it is another one each time. */
+type Setting = (headers: string, id: string) => string;
+
+const request =
+  (method: string, params: (id: string) => object): Setting =>
+  (headers, id) => {
+    const { length } = JSON.stringify(params(id));
+    const open = JSON.stringify(params(id)).slice(0, length - 1);
+    return `{"type":"req","id":"${id}","method":"${method}","params":${open},"outboundHeaders":${headers}}}`;
+  };
+
+/** Every method of the WebSocket that takes headers. */
+const METHODS: Readonly<Record<string, Setting>> = {
+  agent: request('agent', (id) => ({ sessionKey: ATTACKED, message: 'hi', idempotencyKey: id })),
+  'chat.send': request('chat.send', (id) => ({ sessionKey: ATTACKED, message: 'hi', idempotencyKey: id })),
+  'sessions.send': request('sessions.send', () => ({ key: ATTACKED, message: 'hi' })),
+  'sessions.patch': request('sessions.patch', () => ({ key: ATTACKED })),
+  'sessions.create': request('sessions.create', () => ({ key: ATTACKED })),
+};
 
 const table = attacks();
 
@@ -167,6 +196,57 @@ describe('an attack', () => {
       );
     });
   }
+
+  for (const [method, setting] of Object.entries(METHODS)) {
+    test(`is refused by the method ${method}, makes no session, and is followed by no request`, async (t) => {
+      upstream.received.length = 0;
+      const client = await WireClient.connect(gateway.url, { token });
+      t.after(() => client.close());
+      const answers = table.map(async ({ title, json }, at) => {
+        // What is nested too deeply is not read, and so has no id.
+        const answer = client.answer(title === 'nested deeply' ? 'invalid' : `${method}-${at}`);
+        client.raw(setting(json, `${method}-${at}`));
+        const { ok, error } = await answer;
+        return ok || error!.code !== 'INVALID_REQUEST' || JSON.stringify(error).includes(CANARY)
+          ? [`${title}: ${JSON.stringify(error)}`]
+          : [];
+      });
+      assert.deepEqual((await Promise.all(answers)).flat().slice(0, 5), []);
+      assert.equal(upstream.received.length, 0);
+      assert.deepEqual(await client.request('sessions.describe', { key: ATTACKED }), { session: null });
+    });
+  }
+
+  test('is refused by PATCH of a session, and makes none', async () => {
+    const path = `/api/v1/sessions/${ATTACKED}`;
+    const wrong = table.map(async ({ title, json }) => {
+      const { status, text } = await ask(path, {}, `{"outboundHeaders":${json}}`, 'PATCH');
+      return status !== 400 || text.includes(CANARY) ? [`${title}: ${status} ${text}`] : [];
+    });
+    assert.deepEqual((await Promise.all(wrong)).flat().slice(0, 5), []);
+    assert.equal((await ask(path, {}, '', 'GET')).status, 404);
+  });
+
+  test('is not what a good header is, which each of them takes', async () => {
+    const client = await WireClient.connect(gateway.url, { token });
+    const path = `/api/v1/sessions/${ATTACKED}`;
+    for (const [method, setting] of Object.entries(METHODS).toReversed()) {
+      const answer = client.answers(method, ({ payload }) => (payload as { status?: string })?.status !== 'accepted');
+      client.raw(setting(`{"X-Ok":" ${method} ","x-gone":null}`, method));
+      assert.equal((await answer).ok, true, method);
+      const { session } = await client.request<{ session: { outboundHeaderNames: string[]; activeRunIds: string[] } }>(
+        'sessions.describe',
+        { key: ATTACKED },
+      );
+      for (const runId of session.activeRunIds) await client.request('agent.wait', { runId });
+      if (!method.startsWith('sessions.') || method === 'sessions.send') {
+        assert.deepEqual(valuesOf(upstream.received.at(-1)!, 'x-ok'), [method]);
+      } else assert.deepEqual(session.outboundHeaderNames, ['x-ok']);
+    }
+    assert.equal((await ask(path, {}, '{"outboundHeaders":{"X-Ok":null}}', 'PATCH')).status, 200);
+    assert.match((await ask(path, {}, '', 'GET')).text, /"outboundHeaders":\[\]/);
+    await client.close();
+  });
 
   test('is one of hundreds, of every kind', () => {
     assert.ok(table.length > 600, `${table.length}`);

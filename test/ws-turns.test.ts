@@ -316,6 +316,10 @@ test('what a patch cannot mean is refused by its name', async () => {
     [{ outboundHeaders: { 'x-a': 'b\r\nx-c: d' } }, /x-a/],
     [{ expectedSessionId: 'other' }, /is not other any more/],
     [{ nope: 1 }, /unexpected property 'nope'/],
+    // No database keeps these.
+    [{ icon: 'a\0' }, /no such value for `icon`/],
+    [{ label: 'a\ud800' }, /`label` must be/],
+    [{ key: `${key}\0` }, /holds a NUL/],
   ];
   for (const [patch, message] of cases) {
     await assert.rejects(client.request('sessions.patch', { key, ...patch }), message, JSON.stringify(patch));

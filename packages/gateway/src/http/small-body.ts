@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { FastifyRequest } from 'fastify';
 import { GatewayError } from '../domain/errors.ts';
-import { scanObject } from '../lib/json-splice.ts';
+import { repeatedName, scanObject } from '../lib/json-splice.ts';
 import { bodyOf } from './body.ts';
 
 /** Small whatever else may be large. */
@@ -18,8 +18,8 @@ export async function smallBodyOf(request: FastifyRequest, whenEmpty?: object): 
 function parsed(body: Buffer): unknown {
   const scan = isUtf8(body) ? scanObject(body, 0, DEPTH_MAX) : 'malformed';
   if (typeof scan === 'string') throw new GatewayError('invalid_json', 'The body is not one JSON object.');
-  const [twice] = scan.duplicates;
-  if (twice !== undefined) throw new GatewayError('duplicate_key', `The JSON body names \`${twice}\` more than once.`);
+  const twice = repeatedName(body, () => true);
+  if (twice !== null) throw new GatewayError('duplicate_key', `The JSON body names \`${twice}\` more than once.`);
   try {
     return JSON.parse(body.toString());
   } catch {

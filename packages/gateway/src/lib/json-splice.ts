@@ -81,6 +81,19 @@ export function scanObject(bytes: Buffer, from = 0, depthMax = Number.POSITIVE_I
   return scan;
 }
 
+/** A name that is twice in the object that begins at `from`, or in one inside of it that `isRead` by its name; null: none is. */
+export function repeatedName(bytes: Buffer, isRead: (name: string) => boolean, from = 0): string | null {
+  const scan = scanObject(bytes, from);
+  if (typeof scan === 'string') return null;
+  const [twice] = scan.duplicates;
+  if (twice !== undefined) return twice;
+  for (const { key, start } of scan.members) {
+    const inside = isRead(key) ? repeatedName(bytes, isRead, start) : null;
+    if (inside !== null) return inside;
+  }
+  return null;
+}
+
 /** Whether any value in these bytes, JSON or not, is nested deeper than that: asked before whatever recurses or grows. */
 export function isDeeperThan(bytes: Buffer, depthMax: number): boolean {
   if (bytes.length <= depthMax) return false;

@@ -10,7 +10,7 @@ import type { SessionPatch } from './session.ts';
 
 const OVERRIDES: ReadonlySet<string> = new Set(
   `model thinkingLevel fastMode verboseLevel traceLevel reasoningLevel responseUsage elevatedLevel contextWindow sendPolicy
-   groupActivation permissionMode displayName icon color category statusNote attention archived pinned unread`.split(
+   groupActivation permissionMode boardFace displayName icon color category statusNote attention archived pinned unread`.split(
     /\s+/,
   ),
 );

@@ -3,19 +3,19 @@
  * and never keeps more for a reader that does not read than two limits say. What requests do is the methods' business;
  * who else gets an event is the hub's.
  */
-import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import type { ConnectParams } from '@openclaw/gateway-protocol';
 import type { RawData, WebSocket } from 'ws';
 import type { GatewayConfig } from '../domain/config.ts';
-import { scanObject } from '../lib/json-splice.ts';
 import {
   answerText,
   type ErrorShape,
   eventHead,
   failureText,
   numbered,
+  type Received,
   type RequestFrame,
+  received,
   unnumbered,
 } from './frames.ts';
 import { CLOSE_POLICY, HandshakeRefusal, type Identity } from './identity.ts';
@@ -56,8 +56,6 @@ export interface ConnectionDeps {
   report: (error: unknown) => void;
 }
 
-const TOO_DEEP = Object.freeze({});
-
 type State = 'new' | 'connecting' | 'open' | 'closed';
 
 export class Connection implements Peer {
@@ -72,7 +70,7 @@ export class Connection implements Peer {
   #seq = 0;
   #running = 0;
   /** Frames that came before `connect` was answered. */
-  #early: Buffer[] = [];
+  #early: { bytes: Buffer; isBinary: boolean }[] = [];
   /** Requests it may still make now; below zero it is not read. */
   #allowance: number;
   #allowedAt = performance.now();
@@ -163,12 +161,12 @@ export class Connection implements Peer {
     const bytes = data as Buffer;
     this.#slowDown();
     if (this.#state === 'connecting') {
-      this.#early.push(bytes);
+      this.#early.push({ bytes, isBinary });
       return;
     }
-    const frame = this.#parsed(bytes, isBinary);
-    if (this.#state === 'new') void this.#connect(frame);
-    else if (frame !== null) this.#request(frame);
+    const came = received(bytes, isBinary, this.#deps.limits().jsonDepthMax);
+    if (this.#state === 'new') void this.#connect(came);
+    else if (came !== null) this.#request(came);
   }
 
   /** Whoever asks faster than it may is read no faster: its frames wait in its own socket. */
@@ -182,24 +180,11 @@ export class Connection implements Peer {
     setTimeout(() => this.#socket.resume(), (-this.#allowance / perSecond) * 1000 + 1).unref();
   }
 
-  /** Null: no JSON object at all, of which nothing is said. */
-  #parsed(bytes: Buffer, isBinary: boolean): unknown {
-    if (isBinary && !isUtf8(bytes)) return null;
-    const scan = scanObject(bytes, 0, this.#deps.limits().jsonDepthMax);
-    if (scan === 'malformed') return null;
-    if (scan === 'too_deep') return TOO_DEEP;
-    try {
-      return JSON.parse(bytes.toString('utf8'));
-    } catch {
-      return null;
-    }
-  }
-
-  async #connect(frame: unknown): Promise<void> {
+  async #connect(came: Received | null): Promise<void> {
     this.#state = 'connecting';
-    const id = idOf(frame);
+    const id = idOf(came?.frame);
     try {
-      const params = this.#connectParams(frame);
+      const params = this.#connectParams(came);
       const identity = await this.#deps.identify(params, { nonce: this.#nonce, address: this.address });
       if (this.isGone) return;
       this.#identity = identity;
@@ -212,16 +197,16 @@ export class Connection implements Peer {
     }
   }
 
-  #connectParams(frame: unknown): ConnectParams {
-    const fault = frame === null ? 'no JSON object' : this.#deps.frameCheck(frame);
-    const isConnect = fault === null && (frame as RequestFrame).method === 'connect';
-    if (!isConnect) {
+  #connectParams(came: Received | null): ConnectParams {
+    const isRequest = came !== null && came.wrong === null && this.#deps.frameCheck(came.frame) === null;
+    const frame = came?.frame as RequestFrame;
+    if (!isRequest || frame.method !== 'connect') {
       throw new WireFailure({
         code: 'INVALID_REQUEST',
         message: 'invalid handshake: first request must be connect',
       });
     }
-    const { params = {} } = frame as RequestFrame;
+    const { params = {} } = frame;
     const wrong = this.#deps.connectCheck(params);
     if (wrong !== null) throw new WireFailure({ code: 'INVALID_REQUEST', message: `invalid connect params: ${wrong}` });
     return params as ConnectParams;
@@ -237,9 +222,10 @@ export class Connection implements Peer {
     this.#deps.onOpen(this);
     const early = this.#early;
     this.#early = [];
-    for (const bytes of early) {
-      const frame = this.#parsed(bytes, false);
-      if (frame !== null) this.#request(frame);
+    for (const { bytes, isBinary } of early) {
+      if (this.isGone) return;
+      const came = received(bytes, isBinary, this.#deps.limits().jsonDepthMax);
+      if (came !== null) this.#request(came);
     }
   }
 
@@ -249,11 +235,11 @@ export class Connection implements Peer {
     this.#close(error instanceof HandshakeRefusal ? error.closeCode : CLOSE_POLICY, shape.message);
   }
 
-  #request(frame: unknown): void {
+  #request({ frame, wrong }: Received): void {
     const id = idOf(frame);
-    const wrong = frame === TOO_DEEP ? 'nested deeper than `limits.jsonDepthMax`' : this.#deps.frameCheck(frame);
-    if (wrong !== null) {
-      this.#fail(id, { code: 'INVALID_REQUEST', message: `invalid request frame: ${wrong}` });
+    const fault = wrong ?? this.#deps.frameCheck(frame);
+    if (fault !== null) {
+      this.#fail(id, { code: 'INVALID_REQUEST', message: `invalid request frame: ${fault}` });
       return;
     }
     if (this.#running >= this.#deps.limits().socketRequestsMax) {

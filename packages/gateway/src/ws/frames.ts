@@ -1,7 +1,9 @@
 /**
  * What travels on a WebSocket: requests, their answers, events. Text, JSON, OpenClaw's own three shapes; nothing of what
- * they are about. An event's text is made once however many connections get it, and each adds its own number.
+ * they are about. An event's text is made once however many connections get it, and each adds its own number. Pure.
  */
+import { isUtf8 } from 'node:buffer';
+import { repeatedName, scanObject } from '../lib/json-splice.ts';
 
 export interface RequestFrame {
   type: 'req';
@@ -25,6 +27,31 @@ export type ErrorCode = 'INVALID_REQUEST' | 'UNAVAILABLE' | 'NOT_PAIRED' | 'FORB
 export interface StateVersion {
   presence: number;
   health: number;
+}
+
+/** A frame that came. */
+export interface Received {
+  frame: unknown;
+  /** What is wrong about it as a text; null: nothing is. */
+  wrong: string | null;
+}
+
+/** Of a name that is twice in these somebody else may read the other value. */
+const isReadInside = (name: string): boolean => name === 'params' || name === 'outboundHeaders';
+
+/** Null: no JSON object at all, of which nothing is said. */
+export function received(bytes: Buffer, isBinary: boolean, depthMax: number): Received | null {
+  if (isBinary && !isUtf8(bytes)) return null;
+  const scan = scanObject(bytes, 0, depthMax);
+  if (scan === 'malformed') return null;
+  if (scan === 'too_deep') return { frame: {}, wrong: 'nested deeper than `limits.jsonDepthMax`' };
+  try {
+    const frame: unknown = JSON.parse(bytes.toString('utf8'));
+    const twice = repeatedName(bytes, isReadInside);
+    return { frame, wrong: twice === null ? null : `'${twice.slice(0, 100)}' is there more than once` };
+  } catch {
+    return null;
+  }
 }
 
 export function answerText(id: string, payload: unknown): string {

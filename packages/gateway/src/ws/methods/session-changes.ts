@@ -4,9 +4,9 @@ import { randomUUID } from 'node:crypto';
 import type { SessionsDeleteParams, SessionsPatchParams, SessionsResetParams } from '@openclaw/gateway-protocol';
 import type { Caller } from '../../domain/caller.ts';
 import type { GatewayConfig } from '../../domain/config.ts';
-import { type HeaderPatch, readHeaderPatch } from '../../domain/outbound-headers.ts';
 import type { Target } from '../../domain/provider.ts';
 import type { TurnRequest, TurnTicket } from '../../runs/turn.ts';
+import { readSessionChanges } from '../../sessions/changes.ts';
 import { existsAlready, type Session, type SessionPatch } from '../../sessions/session.ts';
 import { mainAgent } from '../agents-seen.ts';
 import { runnableKeyOf, sessionKeyOf } from '../session-keys.ts';
@@ -171,27 +171,21 @@ async function firstRun(
   }
 }
 
+/** Read as the other door reads it. */
 function patchOf(
   params: WithHeaders & { label?: string | null },
   caller: Caller,
-  { config }: SessionChangeDeps,
+  { config, catalogue }: SessionChangeDeps,
 ): SessionPatch {
   const fields = params as Record<string, unknown>;
-  const overrides = Object.fromEntries(
-    KEPT.flatMap((name) =>
-      fields[name] === undefined ? [] : [[name, fields[name] as string | number | boolean | null]],
-    ),
-  );
   const { label, outboundHeaders } = params;
-  const headers: { outboundHeaders?: HeaderPatch } =
-    outboundHeaders === undefined
-      ? {}
-      : { outboundHeaders: readHeaderPatch(outboundHeaders, config().outboundHeaders, caller) };
-  return {
-    ...(label === undefined ? {} : { label }),
-    ...(Object.keys(overrides).length === 0 ? {} : { overrides }),
-    ...headers,
-  };
+  const overrides = Object.fromEntries(
+    KEPT.flatMap((name) => (fields[name] === undefined ? [] : [[name, fields[name]]])),
+  );
+  return readSessionChanges({ label, outboundHeaders, overrides }, caller, {
+    rules: config().outboundHeaders,
+    findModel: (ref) => catalogue.find(ref),
+  });
 }
 
 /** A setting that would change nothing is refused, not forgotten: there are no tools to run here, and nobody to ask. */
