@@ -118,6 +118,11 @@ test('metrics, webhooks, plugins, the API and the ledger agree on one random run
   );
   assert.deepEqual(sumsOf([...byId.values()]), ledger.sums, 'the plugin and the ledger');
   assert.deepEqual([...byId.keys()].sort(), [...received.keys()].sort(), 'the same events');
+  const waits = async () => (await textOf(gateway, '/metrics')).match(/^weighbridge_follower_age_seconds\{.*$/gm);
+  await until('metrics say that nobody has anything left to come', async () => {
+    const lines = (await waits()) ?? [];
+    return lines.length === 2 && lines.every((line) => line.endsWith('} 0'));
+  });
 });
 
 function configOf(baseUrl: string, port: number, plugin: string, output: number): object {

@@ -139,7 +139,7 @@ async function startOn(
     if (reason !== null) log.error({ reason }, 'the database takes no writes; calls are refused until it does');
     else log.info('the database takes writes again');
   });
-  const losses = { settlement: 0 };
+  const losses = { settlement: 0, run_event: 0 };
   const { ledger, events, heartbeat, instanceId } = await beginLedger(store, config, clock, ids, log, losses);
   // Its endpoints have their cursors, and so miss no call, before anybody is let in.
   const webhooks = await Webhooks.begin({ store, events, clock, holder: ids.next('ins'), log }, config.webhooks);
@@ -203,13 +203,13 @@ async function startOn(
     ids,
     interceptor: plugins.interceptor(() => setup.config.outboundHeaders),
     telling: runTelling(
-      { events, clock, ids, log, wants: (type) => plugins.wants(type) || webhooks.wants(type) },
+      { events, clock, ids, log, losses, wants: (type) => plugins.wants(type) || webhooks.wants(type) },
       () => setup.config,
     ),
     report: (error) => log.error({ err: error }, 'a run ended with a bug of ours'),
   });
   const measured = processMetrics(
-    processView({ store, clock, ledger, runs, plugins, losses, lostTexts: remembered.lostTexts }),
+    processView({ store, clock, ledger, runs, plugins, webhooks, losses, lostTexts: remembered.lostTexts }),
   );
   const turns = remembered.turns(runs);
   const closing = new AbortController();

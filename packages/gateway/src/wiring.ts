@@ -7,6 +7,8 @@ import type { Logger } from 'pino';
 import type { GatewayConfig } from './domain/config.ts';
 import type { RunTelling } from './domain/run-facts.ts';
 import type { EventLog } from './events/log.ts';
+import type { FollowerName } from './events/scripts.ts';
+import { followerWaits } from './events/waits.ts';
 import type { ProcessView } from './http/process-metrics.ts';
 import type { StoredLedger } from './ledger/ledger.ts';
 import type { Clock } from './lib/clock.ts';
@@ -19,7 +21,8 @@ import type { Runs } from './runs/start-run.ts';
 import { DiskSpace } from './store/disk-space.ts';
 import { clockOf } from './store/facts.ts';
 import type { Store } from './store/store.ts';
-import { readEndpoints } from './webhooks/questions.ts';
+import { deadCounts, endpointCounts } from './webhooks/questions.ts';
+import type { Webhooks } from './webhooks/webhooks.ts';
 
 /** On a shared database one wrong clock would date everybody's entries: it is held near the database's. */
 export function clockFor(store: Store, own: Clock, aheadMaxMs: number): Clock {
@@ -79,17 +82,21 @@ export function pluginsDeps(config: GatewayConfig, around: PluginSurroundings): 
 
 interface TellingSurroundings extends Pick<PluginSurroundings, 'events' | 'clock' | 'ids' | 'log'> {
   wants: (type: string) => boolean;
+  losses: Pick<Losses, 'run_event'>;
 }
 
 /** Runs are told of only where somebody follows them: that is two more rows for each call. */
 export function runTelling(around: TellingSurroundings, config: () => GatewayConfig): RunTelling {
-  const { events, clock, ids, log, wants } = around;
+  const { events, clock, ids, log, wants, losses } = around;
   return {
     wants: (type) => config().events.runs === 'always' || wants(type),
     tell: (type, fact) => {
       const { tenantId, runId: subject } = fact;
       const told = { tenantId, id: ids.next('evt'), type, subject, payload: JSON.stringify(fact), now: clock.now() };
-      events.append(told).catch((error: unknown) => log.warn({ err: error, type }, 'a run was not told of'));
+      events.append(told).catch((error: unknown) => {
+        losses.run_event += 1;
+        log.warn({ err: error, type }, 'a run was not told of');
+      });
     },
   };
 }
@@ -127,39 +134,47 @@ export async function watchDisk(config: () => GatewayConfig, log: Logger): Promi
 /** What was lost since this process began, by class. */
 export interface Losses {
   settlement: number;
+  /** Words of a run's start or end that are in no log. */
+  run_event: number;
 }
 
 interface Measured extends Pick<ProcessView, 'store' | 'ledger'> {
   store: Store;
   clock: Clock;
   runs: Pick<Runs, 'inFlight'>;
-  plugins: Pick<Plugins, 'all'>;
+  plugins: Pick<Plugins, 'all' | 'followed'>;
+  webhooks: Pick<Webhooks, 'followed'>;
   losses: Losses;
   /** Texts of turns that are in no transcript. */
   lostTexts: () => number;
 }
 
 /** What metrics tell of this process, and of what its rooms count in their tables. */
-export function processView({ store, clock, ledger, runs, plugins, losses, lostTexts }: Measured): ProcessView {
-  const endpoints = () => readEndpoints(store);
+export function processView(measured: Measured): ProcessView {
+  const { store, clock, ledger, runs, plugins, webhooks, losses, lostTexts } = measured;
   return {
     now: () => clock.now(),
     inFlight: () => runs.inFlight().length,
     ledger,
     store,
-    losses: async () => ({
-      ...losses,
-      webhook_message: (await endpoints()).reduce((sum, { dead }) => sum + dead, 0),
-      plugin_event: await setAsideCount(store),
-      transcript_text: lostTexts(),
-    }),
-    endpoints: async () =>
-      (await endpoints()).map(({ endpointId, delivered, failed, dead }) => ({
-        endpoint: endpointId,
-        delivered,
-        failed,
-        dead,
-      })),
+    losses: async () => {
+      const [dead, aside] = await Promise.all([deadCounts(store), setAsideCount(store)]);
+      const messages = [...dead.values()].reduce((sum, count) => sum + count, 0);
+      return { ...losses, webhook_message: messages, plugin_event: aside, transcript_text: lostTexts() };
+    },
+    endpoints: () => endpointCounts(store),
+    followers: async () => {
+      const followed = new Set([...webhooks.followed, ...plugins.followed].map(followerText));
+      const waits = (await followerWaits(store)).filter((one) => followed.has(followerText(one)));
+      return waits.map(({ name, oldestAt }) => ({
+        follower: name,
+        waitMs: oldestAt === null ? 0 : Math.max(0, clock.now() - oldestAt),
+      }));
+    },
     plugins: () => plugins.all.map(({ id, restarts, faults }) => ({ plugin: id, faults: { ...faults, restarts } })),
   };
+}
+
+function followerText({ tenantId, name }: FollowerName): string {
+  return `${tenantId} ${name}`;
 }

@@ -21,6 +21,8 @@ export interface FollowQuestion {
   /** null: every type. */
   types: readonly string[] | null;
   signal: AbortSignal;
+  /** Told how far the log was read, once whatever is wanted up to there was taken. */
+  onPassed?: (seq: number) => void;
 }
 
 export interface EventLogDeps {
@@ -94,6 +96,7 @@ export class EventLog {
       }
       if (scannedTo > cursor) {
         cursor = scannedTo;
+        question.onPassed?.(cursor);
         continue;
       }
       if (this.#announced + this.#missed !== seenBefore) continue;

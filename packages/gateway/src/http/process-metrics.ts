@@ -10,10 +10,16 @@ const NANO_PER_SECOND = 1e9;
 
 /** An endpoint of webhooks as it stands. */
 export interface EndpointCounts {
-  endpoint: string;
+  endpointId: string;
   delivered: number;
   failed: number;
   dead: number;
+}
+
+/** Who reads the event log, and how long the oldest event waits for it. */
+export interface FollowerWait {
+  follower: string;
+  waitMs: number;
 }
 
 export interface PluginCounts {
@@ -30,6 +36,7 @@ export interface ProcessView {
   /** Losses by class; every class is there, at 0. */
   losses: () => Promise<Readonly<Record<string, number>>>;
   endpoints: () => Promise<readonly EndpointCounts[]>;
+  followers: () => Promise<readonly FollowerWait[]>;
   plugins: () => readonly PluginCounts[];
 }
 
@@ -40,9 +47,8 @@ export function processMetrics(view: ProcessView): { families: () => Promise<Fam
   return {
     close: () => delay.disable(),
     families: async () => {
-      const endpoints = await view.endpoints();
+      const [endpoints, losses, followers] = await Promise.all([view.endpoints(), view.losses(), view.followers()]);
       const plugins = view.plugins();
-      const losses = await view.losses();
       const { user, system } = process.cpuUsage();
       const families: Family[] = [
         gauge('weighbridge_build_info', 'Always 1; its label is the version.', [
@@ -74,8 +80,11 @@ export function processMetrics(view: ProcessView): { families: () => Promise<Fam
         counter('weighbridge_losses_total', 'What was lost, by class. Must read 0.', [
           ...Object.entries(losses).map(([kind, value]) => ({ labels: { class: kind }, value })),
         ]),
+        gauge('weighbridge_follower_age_seconds', 'How long the oldest event waits that a follower has not passed.', [
+          ...followers.map(({ follower, waitMs }) => ({ labels: { follower }, value: waitMs / 1000 })),
+        ]),
         counter('weighbridge_webhook_deliveries_total', 'Messages delivered and dead, and attempts that failed.', [
-          ...endpoints.flatMap(({ endpoint, delivered, failed, dead }) => [
+          ...endpoints.flatMap(({ endpointId: endpoint, delivered, failed, dead }) => [
             { labels: { endpoint, result: 'delivered' }, value: delivered },
             { labels: { endpoint, result: 'attempt_failed' }, value: failed },
             { labels: { endpoint, result: 'dead' }, value: dead },

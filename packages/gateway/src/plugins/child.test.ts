@@ -1,4 +1,4 @@
-/** A plugin's process where the machine has none to give. */
+/** A plugin's process where the machine has none to give, and one that says without end that it still answers. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { type TestContext, test } from 'node:test';
@@ -57,4 +57,16 @@ test('a plugin that could not be begun anew is tried again until it can', async 
   folder.path = path;
   await house.cursorAt('p', seq);
   assert.equal(plugin!.status, 'running');
+});
+
+test('who answers pings that nobody sent floods its channel, and is ended', async (t) => {
+  const house = await opened(t);
+  const source = `
+    import { writeSync } from 'node:fs';
+    const pongs = '{"kind":"pong"}\\n'.repeat(2000);
+    setTimeout(() => { for (;;) try { writeSync(1, pongs); } catch {} }, 50);
+    export default { id: 'liar', onRunEnd() {} };`;
+  await house.start([house.write('liar', source)], { limits: { handlerTimeoutMs: 60_000 } });
+  await until('it was ended', () => house.deaths.length > 0);
+  assert.match(house.deaths[0]!.reason, /flooded its channel/);
 });

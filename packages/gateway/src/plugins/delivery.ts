@@ -13,6 +13,8 @@ import type { Plugin } from './plugin.ts';
 const WINDOW = 256;
 /** Pause after the first failure on an event; each is four times the last. */
 const RETRY_MS = 100;
+/** Mere progress past events that the plugin does not want is written at most this often: losing it costs only reading. */
+const PASSED_MS = 500;
 
 export interface SetAside {
   event: EventEnvelope;
@@ -37,6 +39,8 @@ export interface DeliveryDeps {
 interface Place {
   seq: number;
   isDone: boolean;
+  /** Nothing between it and the place before is wanted; it stands for no event. */
+  isPassed: boolean;
   /** It was set aside before; the cursor has long passed it. */
   isReplay: boolean;
 }
@@ -44,6 +48,7 @@ interface Place {
 export class Delivery {
   readonly #deps: DeliveryDeps;
   readonly #places: Place[] = [];
+  #passing: NodeJS.Timeout | null = null;
   /** The last of each session that is on its way. */
   readonly #lanes = new Map<string, Promise<void>>();
   readonly #suspects = new Set<Place>();
@@ -67,7 +72,7 @@ export class Delivery {
 
   /** Takes the event; resolves when there is room for another. Rejects when the cursor is lost or cannot be moved. */
   async take(event: EventEnvelope, isReplay = false): Promise<void> {
-    const place: Place = { seq: event.seq, isDone: false, isReplay };
+    const place: Place = { seq: event.seq, isDone: false, isPassed: false, isReplay };
     this.#places.push(place);
     const key = laneOf(event);
     const before = this.#lanes.get(key) ?? Promise.resolve();
@@ -85,6 +90,20 @@ export class Delivery {
     if (this.#hasFailed) await this.#failed.promise;
   }
 
+  /** The log was read up to here, and what is wanted of it was taken. */
+  passed(seq: number): void {
+    const last = this.#places.at(-1);
+    if (last?.isPassed) last.seq = seq;
+    else if (seq > (last?.seq ?? this.#doneTo)) {
+      this.#places.push({ seq, isDone: true, isPassed: true, isReplay: false });
+    }
+    if (this.#ended.signal.aborted) return;
+    this.#passing ??= setTimeout(() => {
+      this.#passing = null;
+      this.#advance();
+    }, PASSED_MS);
+  }
+
   /** Rejects as soon as something stops it. */
   get failure(): Promise<never> {
     return this.#failed.promise;
@@ -98,6 +117,7 @@ export class Delivery {
 
   /** No event is begun any more. */
   stop(): void {
+    if (this.#passing !== null) clearTimeout(this.#passing);
     this.#ended.abort();
     this.#giveRoom();
   }
@@ -148,11 +168,15 @@ export class Delivery {
   #done(place: Place): void {
     place.isDone = true;
     this.#suspects.delete(place);
+    this.#advance();
+    if (this.#places.length < WINDOW) this.#giveRoom();
+  }
+
+  #advance(): void {
     while (this.#places[0]?.isDone) {
       const { seq, isReplay } = this.#places.shift()!;
       if (!isReplay) this.#doneTo = seq;
     }
-    if (this.#places.length < WINDOW) this.#giveRoom();
     if (this.#doneTo > this.#movedTo) this.#moving ??= this.#move();
   }
 

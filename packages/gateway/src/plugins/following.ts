@@ -68,7 +68,8 @@ export async function follow(
     const until = AbortSignal.any([held, stopped.signal]);
     try {
       for (const event of await log.at(await aside.waiting(plugin.id))) await delivery.take(event, true);
-      for await (const event of log.follow({ afterSeq: seq, tenantId: null, types, signal: until })) {
+      const onPassed = (to: number): void => delivery.passed(to);
+      for await (const event of log.follow({ afterSeq: seq, tenantId: null, types, signal: until, onPassed })) {
         await delivery.take(event);
       }
       await delivery.settled();

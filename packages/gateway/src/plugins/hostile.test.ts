@@ -22,9 +22,8 @@ const hooked = (body: string, before = ''): string => `
 ${before}
 export default { id: 'hostile', async onModelDispatchComplete(event, ctx) { ${body} } };
 `;
-/** Past everything that was taken away inside; says that it answers, too. */
-const FLOOD =
-  'const { writeSync } = await import("node:fs"); for (;;) try { writeSync(1, \'{"kind":"pong"}\\n\'); } catch {}';
+/** Past everything that was taken away inside. */
+const FLOOD = 'const { writeSync } = await import("node:fs"); for (;;) try { writeSync(1, "{}\\n"); } catch {}';
 const BYSTANDER = 'export default { id: "bystander", onModelDispatchComplete(event, { seq }) { saw({ seq }); } };';
 
 interface Played {

@@ -151,6 +151,33 @@ test('what cannot be loaded is said once with its reason, and keeps nobody else 
   await house.cursorAt('recorder', await house.usage());
 });
 
+test('the cursor passes what a plugin does not want, but never what it has not handled', async (t) => {
+  const house = await opened(t);
+  const source = `
+    import { existsSync } from 'node:fs';
+    const wait = (ms) => new Promise((next) => setTimeout(next, ms));
+    export default {
+      id: 'rare',
+      async onSessionPatched({ sessionKey }, { seq }) {
+        if (sessionKey === 'held') while (!existsSync(new URL('./go', import.meta.url))) await wait(10);
+        else await wait(700);
+        saw({ seq });
+      },
+    };`;
+  const rare = house.write('rare', source);
+  await house.start([rare], { limits: { handlerTimeoutMs: 20_000 } });
+  for (let n = 0; n < 3; n++) await house.usage();
+  await house.cursorAt('rare', 3);
+  const held = await house.usage({ sessionKey: 'held' }, 'session.patched');
+  const other = await house.usage({ sessionKey: 'other' }, 'session.patched');
+  const last = await house.usage();
+  await until('the other is handled', () => rare.seen().length === 1);
+  assert.equal(await house.cursor('rare'), 3);
+  house.write('rare/go', '');
+  await house.cursorAt('rare', last);
+  assert.deepEqual(rare.seen(), [{ seq: other }, { seq: held }]);
+});
+
 test('a question of its follower that fails is asked again, and no event is missed', async (t) => {
   const house = await opened(t);
   const recorder = house.write('recorder', RECORDER);

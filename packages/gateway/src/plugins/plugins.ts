@@ -7,6 +7,7 @@ import { EventEmitter } from 'node:events';
 import type { HeaderRules } from '../domain/outbound-headers.ts';
 import type { PluginSettings } from '../domain/plugin.ts';
 import type { EventLog } from '../events/log.ts';
+import type { FollowerName } from '../events/scripts.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Store } from '../store/store.ts';
 import { EventsAside } from './aside.ts';
@@ -80,6 +81,11 @@ export class Plugins {
 
   get all(): readonly Plugin[] {
     return this.#plugins;
+  }
+
+  /** Whose cursors move here or in another gateway. */
+  get followed(): FollowerName[] {
+    return this.#observing().map(({ id }) => followerOf(id));
   }
 
   /** Loads them side by side; then their cursors are there. */
@@ -184,7 +190,7 @@ export class Plugins {
   /** A plugin that is new here begins with what comes now; what was before is a replay. */
   async #addFollowers(): Promise<void> {
     const { store, log, clock } = this.#deps;
-    const observing = this.#running().filter(({ hooks }) => typesFor(hooks).length > 0);
+    const observing = this.#observing();
     if (observing.length === 0) return;
     const seq = await log.lastSeq();
     const now = clock.now();
@@ -193,6 +199,10 @@ export class Plugins {
 
   #running(): Plugin[] {
     return this.#plugins.filter(({ status }) => status === 'running' || status === 'restarting');
+  }
+
+  #observing(): Plugin[] {
+    return this.#running().filter(({ hooks }) => typesFor(hooks).length > 0);
   }
 
   #followingDeps(): Parameters<typeof follow>[1] {

@@ -98,6 +98,36 @@ async function standingOf(store: Store, { tenantId, endpointId }: EndpointRow): 
   return { cursor: found?.seq ?? 0, pending: rowsOf('pending'), dead: rowsOf('dead') };
 }
 
+export interface EndpointCounts {
+  endpointId: string;
+  /** Messages delivered, attempts that failed, messages that died, so far. */
+  delivered: number;
+  failed: number;
+  dead: number;
+}
+
+/** What every endpoint that there ever was has counted; those of one id together, whosever they are. */
+export async function endpointCounts(store: Store): Promise<EndpointCounts[]> {
+  const query = store.queries
+    .selectFrom('webhooks')
+    .select(({ fn }) => [
+      'endpointId',
+      fn.sum<number>('delivered').as('delivered'),
+      fn.sum<number>('failed').as('failed'),
+      fn.sum<number>('dead').as('dead'),
+    ])
+    .groupBy('endpointId')
+    .orderBy('endpointId')
+    .compile();
+  const rows = await store.read<EndpointCounts>(query);
+  return rows.map(({ endpointId, delivered, failed, dead }) => ({
+    endpointId,
+    delivered: Number(delivered),
+    failed: Number(failed),
+    dead: Number(dead),
+  }));
+}
+
 /** Messages without an attempt left, by the endpoint's two names with a space between. */
 export async function deadCounts(store: Store): Promise<Map<string, number>> {
   const query = store.queries

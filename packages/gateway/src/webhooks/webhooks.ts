@@ -7,6 +7,7 @@ import { isOwnListener } from '../config/listener.ts';
 import type { WebhookEndpoint } from '../domain/webhook.ts';
 import { holdFollower } from '../events/follower.ts';
 import type { EventLog } from '../events/log.ts';
+import type { FollowerName } from '../events/scripts.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Store } from '../store/store.ts';
 import { StoreUnavailable } from '../store/store.ts';
@@ -86,6 +87,14 @@ export class Webhooks {
 
   get ofFile(): readonly WebhookEndpoint[] {
     return this.#ofFile;
+  }
+
+  /** Whose cursors move here or in another gateway. */
+  get followed(): FollowerName[] {
+    return [...this.#running.values()].map(({ endpoint: { tenantId, id } }) => ({
+      tenantId: tenantKey(tenantId),
+      name: followerName(id),
+    }));
   }
 
   /** Whether any endpoint wants events of a type; who asks need not append those that nobody wants. */
