@@ -1,7 +1,6 @@
 /**
- * The test command: unit tests in as many processes as run at once, each test of the whole program in its own, then one
- * plain last line
- * `N passed, N failed`. `--long` runs the full figures (test/quotas.ts); other arguments are parts of file names to
+ * The test command: unit tests in a few processes, each test of the whole program in its own, some of them side by side,
+ * then one plain last line `N passed, N failed`. `--long` runs the full figures (test/quotas.ts); other arguments are parts of file names to
  * run alone. With `CI=true` a skipped test counts as failed, so that nothing is lost in silence.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -12,9 +11,21 @@ import type { TestCounts } from './test-counts.ts';
 
 const root = join(import.meta.dirname, '..');
 const NODE_MAJOR_MIN = 24;
-const FILES_AT_ONCE = 2;
-/** Most of a unit test is waiting for disks, sockets and other processes. */
-const UNIT_SHARES = 3;
+/** Most of a test is waiting for disks, sockets and other processes. */
+const AT_ONCE = 3;
+const UNIT_SHARES = 6;
+/** What takes longest begins first, or the end would wait for it alone. */
+const LONG_ONES = [
+  'crash.',
+  'plugins.',
+  'operations.',
+  'crash-postgres.',
+  'page',
+  'attack.',
+  'isolation.',
+  'disk.',
+  'properties',
+];
 /** Files to name as those that took longest. */
 const LONGEST = 25;
 
@@ -28,12 +39,10 @@ const programFiles = discover('test/**/*.test.ts');
 const scratch = mkdtempSync(join(tmpdir(), 'weighbridge-test-'));
 const startedAt = performance.now();
 
-const results: TestCounts[] = [];
+console.log(`${unitFiles.length + programFiles.length} files of tests; what they say is shown as they end`);
+let results: TestCounts[];
 try {
-  if (unitFiles.length > 0) results.push(...(await runUnits()));
-  if (programFiles.length > 0) {
-    results.push(await runTests('program', programFiles, [`--test-concurrency=${FILES_AT_ONCE}`]));
-  }
+  results = await runAll([...unitJobs(), ...programJobs()]);
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
@@ -44,28 +53,40 @@ function discover(pattern: string): string[] {
   return wanted.length === 0 ? files : files.filter((file) => wanted.some((part) => file.includes(part)));
 }
 
-/** Side by side. One share is seen as it runs; what another says is shown after it, or lines of both would mix. */
-async function runUnits(): Promise<TestCounts[]> {
-  const shares = Array.from({ length: UNIT_SHARES }, (_, share) =>
-    unitFiles.filter((_file, place) => place % UNIT_SHARES === share),
-  ).filter((files) => files.length > 0);
-  const said: string[] = [];
-  const counts = await Promise.all(
-    shares.map((files, share) =>
-      runTests(`units-${share + 1}`, files, ['--test-isolation=none'], share === 0 ? null : (text) => said.push(text)),
-    ),
-  );
-  for (const text of said) process.stdout.write(text);
+interface Job {
+  name: string;
+  files: string[];
+  flags: string[];
+}
+
+function unitJobs(): Job[] {
+  return Array.from({ length: UNIT_SHARES }, (_, share) => ({
+    name: `units-${share + 1}`,
+    files: unitFiles.filter((_file, place) => place % UNIT_SHARES === share),
+    flags: ['--test-isolation=none'],
+  })).filter(({ files }) => files.length > 0);
+}
+
+function programJobs(): Job[] {
+  const rank = (file: string): number =>
+    LONG_ONES.findIndex((part) => file.includes(`/${part}`)) + 1 || LONG_ONES.length + 1;
+  return programFiles
+    .toSorted((one, other) => rank(one) - rank(other))
+    .map((file) => ({ name: file.replaceAll('/', '-'), files: [file], flags: ['--test-isolation=none'] }));
+}
+
+/** What a job says is shown when it is over, or lines of several would mix. */
+async function runAll(jobs: Job[]): Promise<TestCounts[]> {
+  const counts: TestCounts[] = [];
+  const waiting = [...jobs];
+  const run = async (): Promise<void> => {
+    for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) counts.push(await runTests(job));
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, run));
   return counts;
 }
 
-/** `say` null: what the tests print goes out as it comes. */
-async function runTests(
-  name: string,
-  files: string[],
-  flags: string[],
-  say: ((text: string) => void) | null = null,
-): Promise<TestCounts> {
+async function runTests({ name, files, flags }: Job): Promise<TestCounts> {
   const countsFile = join(scratch, `${name}.json`);
   const child = spawn(
     process.execPath,
@@ -78,10 +99,12 @@ async function runTests(
       `--test-reporter-destination=${countsFile}`,
       ...files,
     ],
-    { cwd: root, stdio: ['inherit', say === null ? 'inherit' : 'pipe', 'inherit'], env: testEnvironment() },
+    { cwd: root, stdio: ['inherit', 'pipe', 'pipe'], env: testEnvironment() },
   );
-  if (say !== null) child.stdout?.setEncoding('utf8').on('data', say);
+  const said: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => said.push(chunk));
   const code = await new Promise<number>((resolve) => child.on('close', (value) => resolve(value ?? 1)));
+  process.stdout.write(Buffer.concat(said));
   const counts = readCounts(countsFile);
   // The runner failed without naming a test (a file that does not load, an error after the last test): still a failure.
   if (code !== 0 && counts.failed === 0) {

@@ -108,13 +108,20 @@ test('the first sums come with the page: of the tenant who signed in, and the nu
     const [, facts] = /name="weighbridge-facts" content="([^"]*)"/.exec(text)!;
     return JSON.parse(facts!.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code))));
   };
-  const { seq, sums, now } = await factsOf('/models', TOKEN);
+  // Without sums where they would have kept the page waiting.
+  const factsWithSums = async (credential: string) => {
+    for (;;) {
+      const facts = await factsOf('/models', credential);
+      if (facts.sums !== null) return facts;
+    }
+  };
+  const { seq, sums, now } = await factsWithSums(TOKEN);
   const { totals, groupBy, from, to } = sums as UsageAnswer;
   assert.deepEqual(groupBy, ['source', 'outcome']);
   assert.ok(seq >= 0 && Date.parse(to) > now && Date.parse(from) <= now - 86_400_000);
   const asked = await get(`/api/v1/usage?from=${from}&to=${to}`, BEARER);
   assert.equal(totals.requests, ((await asked.json()) as UsageAnswer).totals.requests);
-  assert.equal((await factsOf('/models', await readKey(['read']))).sums.totals.requests, 0);
+  assert.equal((await factsWithSums(await readKey(['read']))).sums.totals.requests, 0);
   assert.equal((await factsOf('/models?range=90d', TOKEN)).sums, null);
 });
 

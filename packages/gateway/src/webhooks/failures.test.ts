@@ -64,7 +64,7 @@ test('a record that is refused for good ends no process and no endpoint: what it
   const ids = await room.append(1);
   await until('the refusal was told', () => room.bugs.length > 0);
   refusing.error = null;
-  await until('it came again', () => receiver.received.length === 2);
+  await until('it came again', () => receiver.received.length >= 2);
   assert.deepEqual(new Set(receiver.received.map(({ id }) => id)), new Set(ids));
   await until('it is recorded', async () => Number((await room.rows('webhooks'))[0]?.delivered) === 1);
 });
@@ -77,6 +77,7 @@ test('a 410 that could not be recorded is forgotten, not half believed: the endp
   await room.append(1);
   await until('it was told', () => room.disabled.length === 1);
   refusing.error = null;
-  await until('it came again', () => receiver.received.length === 2);
+  await until('it came again', async () => Number((await room.rows('webhooks'))[0]?.delivered) === 1);
+  assert.ok(receiver.received.length >= 2);
   assert.equal((await room.rows('webhooks'))[0]?.disabledAt, null);
 });
