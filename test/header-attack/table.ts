@@ -17,7 +17,7 @@ const NAMES: Readonly<Record<string, string>> = {
   credentials: `authorization proxy-authorization proxy-authenticate www-authenticate cookie cookie2 set-cookie set-cookie2
     x-api-key api-key x-goog-api-key x-litellm-api-key x-auth-token x-access-token x-team-secret x-team-password
     x-team-signature x-custom-auth x-amz-security-token x-amz-date cf-access-client-secret x-pass-authorization
-    x-auth-request-user x-remote-user`,
+    x-auth-request-user x-remote-user x-apikey apikey x-user-jwt x-team-credentials`,
   host: `host x-host x-http-host-override x-forwarded-host x-forwarded-for x-forwarded-proto x-forwarded forwarded via
     x-real-ip x-client-ip x-cluster-client-ip true-client-ip cf-connecting-ip fastly-client-ip`,
   routing: `x-original-url x-rewrite-url x-http-method x-http-method-override x-method-override x-envoy-original-path

@@ -4,7 +4,7 @@
  */
 import { presentedCredential } from '../access/authenticate.ts';
 import type { Call } from '../domain/answer.ts';
-import { spellingsOf } from '../domain/attribution-headers.ts';
+import { CHANNEL_HEADER, spellingsOf } from '../domain/attribution-headers.ts';
 import type { Attribution } from '../domain/entry.ts';
 import { isUpload, type PassCall, type Upload } from '../domain/pass.ts';
 import type { Provider, Target } from '../domain/provider.ts';
@@ -27,7 +27,7 @@ import { withContext } from './context-headers.ts';
 import { Dispatch } from './dispatch.ts';
 import { DOOR } from './door-manner.ts';
 import { type DrainPolicy, Drains } from './drain.ts';
-import { fixedHeaders, hopsOf, requestHeaders, withCallers, withOutbound } from './headers.ts';
+import { fixedHeaders, hopsOf, refuseOversized, requestHeaders, withCallers, withOutbound } from './headers.ts';
 import type { Outlet } from './outlet.ts';
 import { passedHeaders } from './pass-headers.ts';
 import { PASS } from './pass-manner.ts';
@@ -45,8 +45,6 @@ export interface DispatcherDeps {
   onAnomaly?: (dispatchId: string, anomaly: Anomaly) => void;
 }
 
-/** OpenClaw's clients say here which messenger they serve. */
-const CHANNEL_HEADER = 'x-openclaw-message-channel';
 const UNASKABLE_MAX = 1000;
 
 /** One dispatch as the run wants it. */
@@ -115,6 +113,13 @@ export class Dispatcher {
     const isAskable = refusesUsageQuestion !== null && call.stream && !call.asksUsage;
     const askUsage = isAskable && !order.withoutUsageQuestion && this.#mayAskUsage(target);
     const outbound = withContext(provider, knownOf(order, dispatchId, call.runKind ?? call.ask), order.outbound);
+    const headers = requestHeaders(
+      withOutbound(withCallers(this.#fixedFor(provider), dialect.callersHeaders, call.headers), outbound),
+      dispatchId,
+      call.headers,
+      attribution.traceparent,
+    );
+    if (outbound !== undefined) refuseOversized(headers, provider.id);
     const body = dialect.encode(call.body, scan, { model, maxTokens: maxTokensOf(target), askUsage, leading });
     const plan = {
       runId: order.runId,
@@ -130,12 +135,7 @@ export class Dispatcher {
       request: {
         method: 'POST',
         path: dialect.pathTo(model, call.stream),
-        headers: requestHeaders(
-          withOutbound(withCallers(this.#fixedFor(provider), dialect.callersHeaders, call.headers), outbound),
-          dispatchId,
-          call.headers,
-          attribution.traceparent,
-        ),
+        headers,
         body,
       },
       reader,
@@ -158,6 +158,8 @@ export class Dispatcher {
     const body = askUsage ? askForUsage(call.body as Buffer, about.scan!) : call.body;
     const reader = endpoint && readerOf(endpoint.api);
     const outbound = withContext(provider, knownOf(order, dispatchId, 'proxy'), order.outbound) ?? {};
+    // Of what passes only our own part: how much of the caller's own is too much the provider says.
+    refuseOversized(Object.entries(outbound).flat(), provider.id);
     const credential = provider.takesCallersCredential ? null : provider.credential;
     const plan: DispatchPlan = {
       runId: order.runId,

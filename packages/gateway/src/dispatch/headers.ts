@@ -5,6 +5,8 @@
  */
 import { WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
 import { spellingsOf } from '../domain/attribution-headers.ts';
+import { GatewayError } from '../domain/errors.ts';
+import { OUTBOUND_PARAM } from '../domain/outbound-headers.ts';
 import type { Provider } from '../domain/provider.ts';
 import { credentialHeader, VERSION_HEADERS } from '../providers/credentials.ts';
 import type { UpstreamHeaders } from '../providers/transport.ts';
@@ -89,6 +91,20 @@ export function withOutbound(
   const said = spellingsOf(outbound);
   const kept = fixed.filter((_, at) => !said.has(fixed[at - (at % 2)]!));
   return [...kept, ...own.flat()];
+}
+
+/** Common servers read 8 to 16 KiB of headers, and say little where there is more. */
+const MERGED_BYTES_MAX = 12_288;
+
+/** What each part may have is bounded where it is set; together they may be too much all the same. Throws GatewayError. */
+export function refuseOversized(headers: readonly string[], providerId: string): void {
+  const bytes = headers.reduce((sum, { length }) => sum + length + 2, 0);
+  if (bytes <= MERGED_BYTES_MAX) return;
+  throw new GatewayError(
+    'invalid_request',
+    `The headers for provider '${providerId}' have ${bytes} bytes together, which is more than ${MERGED_BYTES_MAX}; set fewer or shorter outbound headers, or have the operator shorten the provider's own.`,
+    { param: OUTBOUND_PARAM },
+  );
 }
 
 /** Headers of the caller's that are part of what is asked take the place of the provider's configured ones. */

@@ -10,6 +10,9 @@ export const ATTRIBUTION_HEADERS = {
   metadata: ['x-weighbridge-metadata'],
 } as const satisfies Record<string, readonly string[]>;
 
+/** OpenClaw's clients say here which messenger they serve. */
+export const CHANNEL_HEADER = 'x-openclaw-message-channel';
+
 const FAMILIES: readonly (readonly string[])[] = Object.values(ATTRIBUTION_HEADERS);
 
 /** All spellings of what this header says; null: it attributes nothing. */

@@ -31,7 +31,8 @@ const DENIED_PREFIXES =
   `set-cookie content- proxy- x-proxy- x-forwarded cf- fastly- x-original- x-rewrite- x-envoy- x-http-method accept if-
    sec- access-control- x-stainless- x-gateway- x-openclaw- x-weighbridge- x-amz- x-goog- x-pass- x-auth- x-remote-
    anthropic- x-portkey- helicone-`.split(/\s+/);
-const DENIED_SUFFIXES = '-key -token -secret -auth -authorization -signature -password'.split(' ');
+const DENIED_SUFFIXES =
+  '-key -apikey -token -jwt -secret -auth -authorization -signature -password -credential -credentials'.split(' ');
 
 /** Credentials, host, framing, the connection, routing, another's billing, and what the gateway says itself. */
 export function isDeniedHeader(name: string): boolean {

@@ -34,6 +34,7 @@ describe('outbound headers of one call', () => {
         { id: 'second' },
         { id: 'litellm', contextHeaders: LITELLM_HEADERS },
         { id: 'listed', outboundAllow: ['x-litellm-*'] },
+        { id: 'wordy', contextHeaders: [0, 1].map((n) => ({ name: `x-own-${n}`, template: ['w'.repeat(4000)] })) },
       ],
       agents: [{ id: 'main', model: 'up/m', fallbacks: ['second/m', 'listed/m'], instructions: null }],
     });
@@ -131,6 +132,19 @@ describe('outbound headers of one call', () => {
       endUserId: 'u-1',
     });
     assert.equal((await rig.detail(second!.dispatchId)).providerCost?.nanoUsd, '25000');
+  });
+
+  test('headers that are too many together only are refused by the gateway, in words, and no provider is asked', async () => {
+    upstream.answer(json(200, COMPLETION));
+    const long = (count: number) =>
+      asking(Object.fromEntries(Array.from({ length: count }, (_, n) => [`x-h${n}`, 'v'.repeat(1000)])));
+    const { failure } = await rig.play({ json: { model: 'wordy/m' }, headers: long(8) });
+    assert.deepEqual([failure?.code, failure?.param], ['invalid_request', 'outboundHeaders']);
+    assert.match(failure!.message, /'wordy' have \d+ bytes together, which is more than 12288/);
+    assert.deepEqual([upstream.received, await rig.entries()], [[], []]);
+    await rig.play({ json: { model: 'wordy/m' }, headers: long(3) });
+    await rig.play({ json: { model: 'up/m' }, headers: long(8) });
+    assert.equal(upstream.received.length, 2);
   });
 
   test('the credential, the framing and the trace stay the gateway’s', async () => {

@@ -4,7 +4,7 @@
  * has a session of its own.
  */
 import type { Agent } from '../domain/agent.ts';
-import { ATTRIBUTION_HEADERS } from '../domain/attribution-headers.ts';
+import { ATTRIBUTION_HEADERS, CHANNEL_HEADER } from '../domain/attribution-headers.ts';
 import { GatewayError } from '../domain/errors.ts';
 import { isDirectKey, isInternalKey, wholeKey } from '../sessions/keys.ts';
 import { agentHeaderOf, type Headers, sessionHeaderOf, shortEnough, shown } from './attribution.ts';
@@ -21,7 +21,7 @@ export interface TurnNames {
 
 /** Throws GatewayError. */
 export function namesOfTurn(
-  { caller, sessionKey, agentId, model, traceparent }: TurnRequest,
+  { caller, sessionKey, agentId, model, traceparent, channel }: TurnRequest,
   runId: string,
   known: Pick<ResolveKnowledge, 'agents'>,
 ): TurnNames {
@@ -30,6 +30,7 @@ export function namesOfTurn(
   if (agentId !== null) given[ATTRIBUTION_HEADERS.agent[0]] = agentId;
   if (model) given['x-openclaw-model'] = model;
   if (traceparent) given.traceparent = traceparent;
+  if (channel) given[CHANNEL_HEADER] = channel;
   const { headers } = underTerms({ caller, headers: given });
   const namedAgent = agentHeaderOf(headers);
   const namedKey = sessionHeaderOf(headers);

@@ -27,6 +27,8 @@ export interface TurnRequest {
   timeoutMs?: number | null;
   extraSystemPrompt?: string | null;
   traceparent?: string | null;
+  /** The messenger behind it, as OpenClaw's clients name it. */
+  channel?: string | null;
 }
 
 export interface TurnTicket {

@@ -48,6 +48,7 @@ interface AgentParams {
   thinking?: string;
   timeout?: number;
   extraSystemPrompt?: string;
+  channel?: string;
   attachments?: unknown[];
 }
 
@@ -57,6 +58,7 @@ interface ChatSendParams {
   message: string;
   thinking?: string;
   timeoutMs?: number;
+  originatingChannel?: string;
   attachments?: unknown[];
   idempotencyKey: string;
 }
@@ -103,6 +105,7 @@ export function turnMethods(deps: TurnMethodsDeps): Method[] {
           idempotencyKey: params.idempotencyKey,
           timeoutMs: params.timeout === undefined ? null : params.timeout * 1000,
           extraSystemPrompt: params.extraSystemPrompt ?? null,
+          channel: params.channel ?? null,
           traceparent: request.traceparent,
         });
         if (ticket.status !== 'replayed') {
@@ -140,6 +143,7 @@ export function turnMethods(deps: TurnMethodsDeps): Method[] {
             config().agents,
           ),
           agentId: null,
+          channel: params.originatingChannel ?? null,
           ...headersOf(params, request),
           idempotencyKey: params.idempotencyKey,
           timeoutMs: params.timeoutMs ?? null,
