@@ -8,6 +8,8 @@ const SHORT = {
   kills: 30,
   /** SIGKILLs of a gateway with a plugin that must miss nothing. */
   pluginKills: 3,
+  /** SIGKILLs of a gateway in the middle of turns. */
+  sessionKills: 3,
   /** On PostgreSQL with two gateways: SIGKILLs of either and restarts of the server, in turn. */
   sharedKills: 12,
   /** SIGKILLs of each negative control; the comparison must have found violations by then. */
@@ -45,6 +47,7 @@ const SHORT = {
 const LONG: typeof SHORT = {
   kills: 500,
   pluginKills: 60,
+  sessionKills: 60,
   sharedKills: 200,
   controlKills: 10,
   crashCallers: 12,

@@ -9,7 +9,7 @@ import { allMethods, type MethodsDeps } from '../packages/gateway/src/ws/methods
 import type { Method } from '../packages/gateway/src/ws/methods/method.ts';
 import { WireClient, WireRefusal } from './wire/client.ts';
 import { startWireRig, type WireRig } from './wire/gateway.ts';
-import { publishedMethods } from './wire/published.ts';
+import { fieldsOf, publishedMethods } from './wire/published.ts';
 
 const rig = await startWireRig({ after });
 const byPassword = await startWireRig({ after }, { auth: { mode: 'password' }, password: 'the-password' });
@@ -156,6 +156,69 @@ test('a key sees its own tenant: no session, run or count of another’s, by key
     !heard.includes(sessionId) && !JSON.stringify(operator.events).includes(theirs.result.meta.agentMeta.sessionId),
   );
   await Promise.all([operator.close(), tenant.close()]);
+});
+
+/** For whatever field of a method's params may name something of another's. */
+const OTHERS = {
+  ...{
+    label: 'the-victims-label',
+    search: 'victim',
+    agentId: 'main',
+    includeLastMessage: true,
+    includeDerivedTitles: true,
+  },
+  ...{ message: 'mine', limit: 100, timeoutMs: 20, outboundHeaders: { 'x-mine': '1' }, allowMissing: true },
+};
+
+test('every method with another tenant’s names in every field shows nothing of it and changes nothing', async () => {
+  const key = 'agent:main:victim';
+  const victim = await WireClient.connect(rig.url, {
+    token: await keyOf({ tenantId: 'victim', scopes: ['dispatch', 'read', 'admin'] }),
+  });
+  const attacker = await WireClient.connect(rig.url, {
+    token: await keyOf({ tenantId: 'attacker', scopes: ['dispatch', 'read', 'admin'] }),
+  });
+  await attacker.request('sessions.subscribe', {});
+  await attacker.request('sessions.messages.subscribe', { key });
+  await attacker.request('model.usage.subscribe');
+  await victim.final('agent', { message: 'a victim’s word', sessionKey: key, idempotencyKey: 'victims-run' });
+  const secrets = ['victim’s word', 'x-victims-header', 'victims-value'];
+  const outboundHeaders = { [secrets[1]!]: secrets[2] };
+  const model = 'scripted/ok-500+gap-20ms';
+  await victim.request('sessions.patch', { key, label: OTHERS.label, model, outboundHeaders });
+  await victim.request('chat.send', {
+    sessionKey: key,
+    message: 'a victim’s word',
+    idempotencyKey: 'victims-live-run',
+  });
+  await victim.event('chat', ({ state }: { state: string }) => state === 'delta');
+  const standing = async (): Promise<Record<string, unknown>> => {
+    const { session } = await victim.request<{ session: Record<string, unknown> }>('sessions.describe', { key });
+    const { messages } = await victim.request<{ messages: object[] }>('chat.history', { sessionKey: key });
+    return { ...session, snapshotAt: 0, messages };
+  };
+  const before = await standing();
+  const heard: unknown[] = [];
+  for (const runId of ['victims-run', 'victims-live-run']) {
+    heard.push(await attacker.request('agent.wait', { runId, timeoutMs: 20 }));
+    const named = { key, sessionKey: key, keys: [key], sessionId: before.sessionId, runId, idempotencyKey: runId };
+    for (const { name, schema, extra = {} } of methods) {
+      const fields = new Set([...fieldsOf(schema), ...Object.keys(extra)]);
+      // Also by what else could choose one: by id alone, by label alone, by run alone.
+      for (const left of [[], ['key', 'sessionKey'], ['key', 'sessionKey', 'sessionId']]) {
+        const all = Object.entries({ ...OTHERS, ...named, model: 'scripted/ok-3' });
+        const asked = all.filter(([field]) => fields.has(field) && !left.includes(field));
+        heard.push(await attacker.final(name, Object.fromEntries(asked)).catch((error: WireRefusal) => error.message));
+      }
+    }
+  }
+  assert.deepEqual(heard[0], { runId: 'victims-run', status: 'timeout' });
+  const shown = JSON.stringify([heard, attacker.events]);
+  for (const secret of secrets) assert.ok(!shown.includes(secret), secret);
+  assert.deepEqual(await standing(), before);
+  assert.equal(before.hasActiveRun, true);
+  await victim.request('chat.abort', { sessionKey: key });
+  await Promise.all([victim.close(), attacker.close()]);
 });
 
 test('a key that is bound to an agent runs that one, in its sessions, and sees no other', async () => {

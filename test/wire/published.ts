@@ -32,6 +32,11 @@ const compiled = new Map<string, ValidateFunction>();
 
 export const publishedMethods = methods;
 
+/** The names of a schema's fields; null: of none. */
+export function fieldsOf(name: string | null): string[] {
+  return name === null ? [] : Object.keys(definitions[name]!.properties!);
+}
+
 /** The real gateway sends these with each `agent` event, and its clients read them; the published schema lacks them. */
 const AGENT_EVENT_FIELDS = {
   sessionKey: { type: 'string' },

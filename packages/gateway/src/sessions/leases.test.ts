@@ -89,3 +89,31 @@ test('where nobody else writes the database, nothing is held', async () => {
     [null, null],
   );
 });
+
+test('a lane that is given up while its lease is renewed is free', async () => {
+  const store = await opened(await freshDatabase('postgres'));
+  const gate = Promise.withResolvers<void>();
+  const renewal = Promise.withResolvers<void>();
+  let claims = 0;
+  // The second claim, which renews, is kept on its way.
+  const slow = new Proxy(store, {
+    get(real, name) {
+      const own: unknown = Reflect.get(real, name, real);
+      if (name !== 'write') return typeof own === 'function' ? own.bind(real) : own;
+      return async (script: string, input: unknown) => {
+        if (script === 'claimLanes' && ++claims === 2) {
+          renewal.resolve();
+          await gate.promise;
+        }
+        return real.write(script, input);
+      };
+    },
+  });
+  const lease = await new SessionLeases({ store: slow, ids, leaseMs: 600 }).hold(NAME, NEVER);
+  await renewal.promise;
+  const released = lease.release();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  gate.resolve();
+  await released;
+  assert.equal(await store.write('claimLanes', { ...NAME, holder: 'lan_next', leaseMs: 1_000 }), true);
+});

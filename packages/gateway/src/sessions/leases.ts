@@ -51,12 +51,17 @@ export class SessionLeases {
     const claim: LaneClaim = { ...name, holder: this.#ids.next('lan'), leaseMs: this.#leaseMs };
     while (!(await this.#claim(claim))) await this.#freed(signal);
     const lost = new AbortController();
-    const renewal = setInterval(() => void this.#renew(claim, lost), this.#leaseMs / 3);
+    let renewed: Promise<void> = Promise.resolve();
+    const renewal = setInterval(() => {
+      renewed = this.#renew(claim, lost);
+    }, this.#leaseMs / 3);
     return {
       holder: claim.holder,
       lost: lost.signal,
       release: async () => {
         clearInterval(renewal);
+        // One that is on its way would take the lane once more, and nobody would give it back.
+        await renewed;
         const { leaseMs: _, ...held } = claim;
         // What is not released runs out.
         await this.#store.write('releaseLanes', held).catch(() => {});
