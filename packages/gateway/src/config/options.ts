@@ -308,7 +308,11 @@ export const OPTIONS = {
   ),
   'limits.jsonDepthMax': count(128, 10_000, 'Deepest nesting of a request’s JSON; 400 beyond.'),
   'limits.eventBytesMax': bytes(16_777_216, GIB, 'Longest SSE event of a provider; the dispatch fails beyond.'),
-  'limits.answerBytesMax': bytes(67_108_864, GIB, 'Longest answer of a provider that is not streamed.'),
+  'limits.answerBytesMax': bytes(
+    67_108_864,
+    GIB,
+    'Longest answer of a provider that is not streamed, and longest text of a turn.',
+  ),
   'limits.runsMax': count(1_024, 1_000_000, 'Runs in flight at once; 503 `overloaded` beyond.'),
   'limits.eventLoopLagMaxMs': ms(
     30,

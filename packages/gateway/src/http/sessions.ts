@@ -29,6 +29,8 @@ interface OfOne {
   Querystring: { tenant?: string };
 }
 const KEY_CHARS_MAX = 512;
+/** Of one page of a transcript; it has fewer messages where they are long. */
+const PAGE_CHARS_MAX = 16 * 1024 * 1024;
 
 export function sessionRoutes(app: FastifyInstance, { sessions, rules, catalogue }: SessionRoutesDeps): void {
   const one = '/api/v1/sessions/:key';
@@ -89,7 +91,9 @@ export function sessionRoutes(app: FastifyInstance, { sessions, rules, catalogue
       const { limit, before, format } = request.query;
       const tenantId = tenantOf(request);
       if (format === 'jsonl') return exported(reply, (await sessions.exportJsonl(tenantId, key)) ?? refuseUnknown(key));
-      const page = (await sessions.history(tenantId, key, { limit, before: before ?? null })) ?? refuseUnknown(key);
+      const page =
+        (await sessions.history(tenantId, key, { limit, before: before ?? null, charsMax: PAGE_CHARS_MAX })) ??
+        refuseUnknown(key);
       const used = await sessions.usageOfRuns(tenantId, runsOf(page.messages));
       return {
         object: 'list',

@@ -13,11 +13,15 @@ const ERROR_BYTES_MAX = 65_536;
 export interface TurnAnswerListener {
   onHead(head: AnswerHead): void;
   onText(delta: string): void;
+  /** There is more text than is kept of one answer; nothing more is heard. */
+  onTooLong(): void;
 }
 
 export class TurnAnswer implements AnswerSink {
   readonly #listener: TurnAnswerListener;
   readonly #framer: SseFramer;
+  readonly #textMax: number;
+  #isDeaf = false;
   #status: number | null = null;
   readonly #errorBody: Buffer[] = [];
   #errorBytes = 0;
@@ -32,9 +36,10 @@ export class TurnAnswer implements AnswerSink {
   /** The refusal that ended it; null: none of ours did. */
   refusal: GatewayError | null = null;
 
-  constructor(listener: TurnAnswerListener, eventBytesMax: number) {
+  constructor(listener: TurnAnswerListener, limits: { eventBytesMax: number; answerBytesMax: number }) {
     this.#listener = listener;
-    this.#framer = new SseFramer(eventBytesMax, (frame) => this.#take(frame));
+    this.#textMax = limits.answerBytesMax;
+    this.#framer = new SseFramer(limits.eventBytesMax, (frame) => this.#take(frame));
   }
 
   head(head: AnswerHead): void {
@@ -80,7 +85,12 @@ export class TurnAnswer implements AnswerSink {
     if (typeof choice.finish_reason === 'string') this.stopReason = choice.finish_reason;
     const delta = choice.delta?.content;
     if (Array.isArray(choice.delta?.tool_calls)) this.omitted++;
-    if (typeof delta !== 'string' || delta === '') return;
+    if (typeof delta !== 'string' || delta === '' || this.#isDeaf) return;
+    this.#isDeaf = this.text.length + delta.length > this.#textMax;
+    if (this.#isDeaf) {
+      this.#listener.onTooLong();
+      return;
+    }
     this.text += delta;
     this.#listener.onText(delta);
   }

@@ -5,11 +5,17 @@
 import { GatewayError } from '../domain/errors.ts';
 import type { TurnResult } from './turn.ts';
 
-export type EndReason = 'aborted' | 'turn_timeout' | 'lane_lost' | 'draining';
+export type EndReason = 'aborted' | 'turn_timeout' | 'lane_lost' | 'too_long' | 'draining';
 
 export function refusalOf(reason: Exclude<EndReason, 'aborted'>): GatewayError {
   if (reason === 'turn_timeout') return new GatewayError('turn_timeout', 'The turn took longer than its time.');
   if (reason === 'draining') return new GatewayError('draining', 'The gateway is shutting down; send it again.');
+  if (reason === 'too_long') {
+    return new GatewayError(
+      'upstream_invalid',
+      'The answer is longer than `limits.answerBytesMax` allows; it was cut.',
+    );
+  }
   return new GatewayError(
     'ledger_unavailable',
     'The session went to another gateway, because this one lost its lease.',

@@ -228,6 +228,27 @@ test('after a reset nothing is sent of what was said before it, also by a turn t
   first.go();
 });
 
+test('context headers name the messenger, the kind and the session of a turn', async (t) => {
+  const template = (['channel', 'runKind', 'sessionKey'] as const).map((fact) => ({ fact }));
+  const provider = { contextHeaders: [{ name: 'x-told', template: template.flatMap((fact) => [fact, ' ']) }] };
+  const rig = await opened(t, { provider });
+  upstream.answer(answering('ok'));
+  await (await rig.turns.start({ ...ASKED, door: 'chat', channel: 'telegram' })).done;
+  assert.deepEqual(upstream.received[0]!.request.headers['x-told'], 'telegram chat.send agent:main:s');
+});
+
+test('a turn whose answer has no end is ended, with the text that there was and its count', async (t) => {
+  const rig = await opened(t, { limits: { answerBytesMax: 20 } });
+  const first = held('ten chars.', 'ten again.', 'too much');
+  upstream.answer(first.answering);
+  const result = await (await rig.turns.start(ASKED)).done;
+  assert.deepEqual(
+    [result.outcome, result.error!.code, result.text, result.usage!.dispatches],
+    ['failed', 'upstream_invalid', 'ten chars.ten again.', 1],
+  );
+  first.go();
+});
+
 test('a lane takes so many and no more, and a turn may take so long', async (t) => {
   const rig = await opened(t, { limits: { laneTurnsMax: 1 } });
   const first = held('slow');

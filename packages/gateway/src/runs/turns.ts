@@ -193,8 +193,10 @@ export class Turns {
       {
         onHead: () => this.#sayModel(turn),
         onText: (delta) => this.#say(turn, { type: 'delta', delta, text: answer.text }),
+        // Not in the middle of a write.
+        onTooLong: () => queueMicrotask(() => turn.end.abort('too_long' satisfies EndReason)),
       },
-      limits.eventBytesMax,
+      limits,
     );
     let lease: Lease | null = null;
     let refused: unknown = null;
@@ -228,7 +230,12 @@ export class Turns {
     const said =
       contextMessagesMax === 0
         ? null
-        : await sessions.history(tenantId, names.sessionKey, { limit: contextMessagesMax, after: now.resetSeq });
+        : await sessions.history(tenantId, names.sessionKey, {
+            limit: contextMessagesMax,
+            after: now.resetSeq,
+            // As JSON a text may be longer than it is.
+            charsMax: 4 * contextBytesMax,
+          });
     // One that has ended must not make a session that was deleted meanwhile.
     end.signal.throwIfAborted();
     // The snapshot comes last: nothing is awaited between it and the run's admission.

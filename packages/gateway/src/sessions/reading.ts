@@ -77,6 +77,8 @@ export interface HistoryQuestion {
   before?: number | null;
   /** Messages with greater numbers only: what a turn sends begins behind the last reset. */
   after?: number;
+  /** So much of them as they are kept, and the message that goes beyond it; absent: all. */
+  charsMax?: number;
 }
 
 /** Oldest first; the page is the last of those asked for. */
@@ -89,7 +91,7 @@ export interface TranscriptPage {
 export async function historyPage(
   store: Store,
   session: Session,
-  { limit, before = null, after = 0 }: HistoryQuestion,
+  { limit, before = null, after = 0, charsMax = Number.MAX_SAFE_INTEGER }: HistoryQuestion,
 ): Promise<TranscriptPage> {
   const own = store.queries
     .selectFrom('transcripts')
@@ -98,10 +100,21 @@ export async function historyPage(
     .where('sessionId', '=', session.sessionId)
     .where('seq', '>', after);
   const older = before === null ? own : own.where('seq', '<', before);
-  const query = older.orderBy('seq', 'desc').limit(limit + 1);
+  const last = older.orderBy('seq', 'desc').limit(limit + 1);
+  // Long messages are not read only to be cut: a thousand of them are more than a gateway has memory for.
+  const measured = store.queries
+    .selectFrom(last.as('last'))
+    .select(MESSAGE_COLUMNS)
+    .select(sql<number>`sum(length(${sql.ref('body')})) over (order by ${sql.ref('seq')} desc)`.as('chars'))
+    .select(({ fn }) => fn.countAll<number>().over().as('found'));
+  const query = store.queries
+    .selectFrom(measured.as('measured'))
+    .select([...MESSAGE_COLUMNS, 'found'])
+    .where(sql<boolean>`${sql.ref('chars')} - length(${sql.ref('body')}) < ${sql.lit(charsMax)}`)
+    .orderBy('seq', 'desc');
   const rows = await store.read<Row>(query.compile());
   const messages = rows.slice(0, limit).map(messageOf).reverse();
-  return { session, messages, hasMore: rows.length > limit };
+  return { session, messages, hasMore: Number(rows[0]?.found ?? 0) > messages.length };
 }
 
 /** Oldest first, behind that number: for whoever wants them all. */

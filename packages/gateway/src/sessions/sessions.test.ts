@@ -216,6 +216,16 @@ for (const engine of ENGINES) {
         [5, 6, 7, 8],
       );
       assert.equal(older!.hasMore, true);
+      const { length } = JSON.stringify({ text: 'a19' });
+      const bounded = async (charsMax: number) => {
+        const { messages, hasMore } = (await sessions.history('acme', KEY, { limit: 3, charsMax }))!;
+        return [messages.map(({ text }) => text), hasMore];
+      };
+      assert.deepEqual(await bounded(1), [['a19'], true], 'one there is always');
+      assert.deepEqual(await bounded(length + 1), [['q19', 'a19'], true]);
+      assert.deepEqual(await bounded(10 * length), [['a18', 'q19', 'a19'], true]);
+      const all = await sessions.history('acme', KEY, { limit: 40, charsMax: 1_000_000 });
+      assert.deepEqual([all!.messages.length, all!.hasMore], [40, false]);
     });
 
     test('a reset leaves a mark and what was said; a delete takes all but the ledger', async () => {

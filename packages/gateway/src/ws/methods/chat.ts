@@ -83,12 +83,13 @@ async function history(
 ): Promise<Record<string, unknown>> {
   const { tenantId } = caller;
   const sessionKey = sessionKeyOf({ key: given, agentId }, caller, config().agents);
-  const newest = await sessions.history(tenantId, sessionKey, { limit: offset === 0 ? limit : 1 });
+  const charsMax = 4 * BYTES_MAX;
+  const newest = await sessions.history(tenantId, sessionKey, { limit: offset === 0 ? limit : 1, charsMax });
   const last = newest?.session.messages ?? 0;
   const page =
     offset === 0 || newest === null
       ? newest
-      : await sessions.history(tenantId, sessionKey, { limit, before: last + 1 - offset });
+      : await sessions.history(tenantId, sessionKey, { limit, charsMax, before: last + 1 - offset });
   const messages = page?.messages ?? [];
   const usage = await sessions.usageOfRuns(tenantId, [...new Set(messages.flatMap(({ runId }) => runId ?? []))]);
   const shown = within(messages, usage, { maxChars, bytesMax: Math.min(maxBytes, BYTES_MAX) });

@@ -8,7 +8,8 @@ import type {
 } from '@openclaw/gateway-protocol';
 import type { Caller } from '../../domain/caller.ts';
 import type { GatewayConfig } from '../../domain/config.ts';
-import type { SessionsQuestion, TranscriptPage } from '../../sessions/reading.ts';
+import { agentOfKey } from '../../sessions/keys.ts';
+import type { HistoryQuestion, SessionsQuestion, TranscriptPage } from '../../sessions/reading.ts';
 import type { SessionView } from '../../sessions/session.ts';
 import { mayHearTexts, TEXT_SCOPES } from '../scopes.ts';
 import { sessionKeyOf } from '../session-keys.ts';
@@ -20,6 +21,8 @@ const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1_000;
 const PREVIEW_KEYS_MAX = 100;
 const PREVIEW_CHARACTERS = 240;
+/** Of one preview, as it is kept. */
+const PREVIEW_CHARS_MAX = 65_536;
 /** Sessions of one connection whose messages it may follow. */
 const FOLLOWED_MAX = 1_000;
 /** Rows of one page whose last message is looked up. */
@@ -32,7 +35,7 @@ export interface SessionMethodsDeps {
   now: () => number;
   sessions: {
     list(question: SessionsQuestion): Promise<{ sessions: SessionView[]; total: number; hasMore: boolean }>;
-    history(tenantId: string, sessionKey: string, question: { limit: number }): Promise<TranscriptPage | null>;
+    history(tenantId: string, sessionKey: string, question: HistoryQuestion): Promise<TranscriptPage | null>;
   };
 }
 
@@ -179,7 +182,8 @@ async function resolved(params: SessionsResolveParams, caller: Caller, deps: Ses
     key !== undefined
       ? await deps.rows.of(tenantId, sessionKeyOf({ key, agentId: params.agentId }, caller, deps.config().agents))
       : await byIdOrLabel({ sessionId, label }, tenantId, deps);
-  if (found !== null && (bound === null || found.agentId === bound)) {
+  // By its key: the row of a direct call's session names an agent all the same.
+  if (found !== null && (bound === null || agentOfKey(String(found.key)) === bound)) {
     return { ok: true, key: found.key, agentId: found.agentId };
   }
   if (allowMissing) return { ok: false };
@@ -204,7 +208,7 @@ async function preview(
   { sessions }: SessionMethodsDeps,
   { limit, maxChars }: { limit: number; maxChars: number },
 ): Promise<object> {
-  const page = await sessions.history(tenantId, key, { limit: Math.min(limit, 50) });
+  const page = await sessions.history(tenantId, key, { limit: Math.min(limit, 50), charsMax: PREVIEW_CHARS_MAX });
   if (page === null) return { key: asked, status: 'missing', items: [] };
   const items = page.messages.map(({ role, text }) => ({ role, text: text.slice(0, maxChars) }));
   return { key: asked, status: items.length === 0 ? 'empty' : 'ok', items };
