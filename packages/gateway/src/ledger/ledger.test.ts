@@ -302,8 +302,18 @@ for (const engine of ENGINES) {
       assert.deepEqual(kept.problems, []);
       assert.equal(kept.entries, 300);
       assert.equal(kept.events, 300);
-      await store.write('rebuildRollups', null);
+      const { rollups } = kept;
+      assert.equal(await store.write('rebuildRollups', null), rollups);
       assert.deepEqual((await verifyLedger(store)).problems, []);
+      // However few it may hold in memory: what was written is added to.
+      const rows = async () =>
+        (await store.read(store.queries.selectFrom('rollups').selectAll().compile()))
+          .map((row) => JSON.stringify(row))
+          .sort();
+      const written = await rows();
+      assert.equal(await store.write('rebuildRollups', { rollupsHeldMax: 3 }), rollups);
+      assert.deepEqual((await verifyLedger(store)).problems, []);
+      assert.deepEqual(await rows(), written);
     });
 
     test('verification finds a rollup that was changed behind its back', async () => {

@@ -8,8 +8,18 @@ import { ask, each, type Steps, together } from '../store/steps.ts';
 import type { Row, Value } from '../store/store.ts';
 import { CORRECTION_COLUMNS, INTENT_COLUMNS, uncertainValues } from './columns.ts';
 import { foldAgain } from './folding-scripts.ts';
-import { type Rollup, RollupFold, type RollupSource } from './rollup.ts';
-import { append, type EntryIdentity, entryEvent, positions, rollupKeys, rollupRow, sourceOf } from './settling.ts';
+import { RollupFold, type RollupSource } from './rollup.ts';
+import {
+  append,
+  type EntryIdentity,
+  entryEvent,
+  keyRow,
+  mergeKept,
+  positions,
+  rollupKeys,
+  rollupRow,
+  sourceOf,
+} from './settling.ts';
 
 /** A settlement on its way to the writer; `values` in the order of SETTLEMENT_COLUMNS. */
 export interface SettleInput {
@@ -52,10 +62,15 @@ export interface BeginInput {
   now: number;
 }
 
+/** A rebuild; null: with as many rollups in memory as usual. */
+export type RebuildInput = { rollupsHeldMax: number } | null;
+
 /** Entries of the dead settled in one round. */
 const RECOVERED_AT_ONCE = 500;
 /** Rollups written in one statement of a rebuild. */
 const ROLLUPS_AT_ONCE = 2_000;
+/** Rollups that a rebuild keeps in memory, about 2 kB each, before it writes them. */
+const ROLLUPS_HELD_MAX = 50_000;
 
 const intentAt = positions([...INTENT_COLUMNS]);
 const correctionAt = positions([...CORRECTION_COLUMNS]);
@@ -142,35 +157,50 @@ function uncertain(row: Row, now: number): SettleInput {
   };
 }
 
-/** Throws the kept rollups away and folds them again from the entries, in one transaction. */
-export function* rebuildRollups(inputs: readonly null[]): Steps<number[]> {
+/** Throws the kept rollups away and folds them again from the entries, in one transaction; answers how many there are. */
+export function* rebuildRollups(inputs: readonly RebuildInput[]): Steps<number[]> {
+  const heldMax = inputs[0]?.rollupsHeldMax ?? ROLLUPS_HELD_MAX;
   // The counters' lock keeps other gateways from settling meanwhile.
   yield* ask('events.lockCounters', [1]);
   yield* ask('ledger.clearRollups');
-  const fold = new RollupFold();
+  let fold = new RollupFold();
+  let made = 0;
   let after: Value[] = ['', ''];
   while (true) {
     const page = yield* ask('ledger.settledPage', [...after, 1000]);
-    for (const row of page) fold.add(row as unknown as RollupSource);
+    for (const row of page) {
+      fold.add(row as unknown as RollupSource);
+      if (fold.rollups.size < heldMax) continue;
+      made += yield* addRollups(fold);
+      fold = new RollupFold();
+    }
     const last = page.at(-1);
     if (!last) break;
     after = [last.tenantId!, last.entryId!];
   }
-  yield* inPortions('ledger.addToRollup', fold.rollups.values());
+  made += yield* addRollups(fold);
   yield* foldAgain();
-  return inputs.map(() => fold.rollups.size);
+  return inputs.map(() => made);
 }
 
-/** A server ends a session that is silent while hundreds of thousands of rows are made into one statement. */
-function* inPortions(statement: string, rollups: Iterable<Rollup>): Steps<void> {
-  let rows: Value[][] = [];
-  for (const rollup of rollups) {
-    rows.push(rollupRow(rollup));
-    if (rows.length < ROLLUPS_AT_ONCE) continue;
-    yield* each(statement, rows);
-    rows = [];
+/** Adds them to those of their keys that are written already, if any; answers how many were not. */
+function* addRollups(fold: RollupFold): Steps<number> {
+  const rollups = [...fold.rollups.values()];
+  let made = 0;
+  // A server ends a session that is silent while hundreds of thousands of rows are made into one statement.
+  for (let first = 0; first < rollups.length; first += ROLLUPS_AT_ONCE) {
+    const portion = rollups.slice(first, first + ROLLUPS_AT_ONCE);
+    const kept = yield* each(
+      'ledger.readRollup',
+      portion.map(({ key }) => keyRow(key)),
+    );
+    for (const row of kept) {
+      if (row === null) made++;
+      else mergeKept(fold, row);
+    }
+    yield* each('ledger.addToRollup', portion.map(rollupRow));
   }
-  yield* each(statement, rows);
+  return made;
 }
 
 /** Names the ledger if it has no name yet and enters this process among its instances. */

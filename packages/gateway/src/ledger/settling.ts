@@ -38,20 +38,25 @@ export function entryEvent(place: Place, tenantId: string, id: string, type: str
 /** Each rollup that these entries touch, once. */
 export function rollupKeys(sources: readonly RollupSource[]): Value[][] {
   const keys = new Map(sources.map((source) => [keyText(keyOf(source)), keyOf(source)]));
-  return [...keys.values()].map((key) => ROLLUP_KEY.map((column) => key[column]));
+  return [...keys.values()].map(keyRow);
 }
 
-/** Histograms are merged here, because no engine can; every other column adds up in the statement. */
-function mergeKept(fold: RollupFold, row: Row): void {
+export function keyRow(key: RollupKey): Value[] {
+  return ROLLUP_KEY.map((column) => key[column]);
+}
+
+/** Histograms are merged here, because no engine can, and the later time wins; every other column adds up in the statement. */
+export function mergeKept(fold: RollupFold, row: Row): void {
   const rollup = fold.rollups.get(keyText(row as unknown as RollupKey));
   if (!rollup) return;
   mergeInto(rollup.latencies, row.latencies as Uint8Array);
   mergeInto(rollup.firstTokens, row.firstTokens as Uint8Array);
+  rollup.lastSettledAt = Math.max(rollup.lastSettledAt, Number(row.lastSettledAt));
 }
 
 export function rollupRow(rollup: Rollup): Value[] {
   return [
-    ...ROLLUP_KEY.map((column) => rollup.key[column]),
+    ...keyRow(rollup.key),
     ...ROLLUP_SUMS.map((column) => rollup.sums[column]),
     encode(rollup.latencies),
     encode(rollup.firstTokens),

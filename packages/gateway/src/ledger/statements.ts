@@ -73,7 +73,7 @@ export const LEDGER_STATEMENTS: Readonly<Record<string, StatementShape>> = {
       )
       .limit(500),
   ),
-  'ledger.readRollup': findRows('rollups', ROLLUP_KEY, [...ROLLUP_KEY, 'latencies', 'firstTokens']),
+  'ledger.readRollup': findRows('rollups', ROLLUP_KEY, [...ROLLUP_KEY, 'latencies', 'firstTokens', 'lastSettledAt']),
   'ledger.addToRollup': insertRows(
     'rollups',
     [...ROLLUP_KEY, ...ROLLUP_SUMS, 'latencies', 'firstTokens', 'lastSettledAt'],
