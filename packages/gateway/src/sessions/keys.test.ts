@@ -7,6 +7,7 @@ test('semantics 5: given keys are lower-cased and belong to the agent of the cal
   assert.deepEqual(wholeKey('My-Key', 'main'), { key: 'agent:main:my-key', agentId: 'main' });
   assert.deepEqual(wholeKey('agent:Ops:X', 'main'), { key: 'agent:ops:x', agentId: 'ops' });
   assert.deepEqual(wholeKey('S1', null), { key: 'direct:s1', agentId: null });
+  assert.deepEqual(wholeKey('Direct:S1', null), { key: 'direct:s1', agentId: null }, 'it is whole already');
 });
 
 test('semantics 5: keys made from a user keep their case', () => {
@@ -17,6 +18,7 @@ test('semantics 5: keys made from a user keep their case', () => {
 test('semantics 5: a user’s key that is given as a key is that user’s, and nobody’s whose name differs in its case', () => {
   for (const agentId of ['main', null]) {
     const own = userKey('Bob:X', agentId);
+    assert.equal(wholeKey(own, agentId).key, own);
     assert.equal(foldedKey(own), own);
     assert.equal(foldedKey(own.replace('openai-user', 'OpenAI-User')), own);
   }

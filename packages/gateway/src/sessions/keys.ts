@@ -32,7 +32,7 @@ export function wholeKey(given: string, agentId: string | null): ParsedKey {
   const key = foldedKey(given);
   const owner = agentOfKey(key);
   if (owner !== null) return { key, agentId: owner };
-  if (agentId === null) return { key: `direct:${key}`, agentId: null };
+  if (agentId === null) return { key: isDirectKey(key) ? key : `direct:${key}`, agentId: null };
   return { key: `agent:${agentId}:${key}`, agentId };
 }
 

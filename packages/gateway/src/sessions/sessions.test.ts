@@ -73,13 +73,22 @@ const said = (role: 'user' | 'assistant', text: string) => {
   return { role, text, messageId: ids.next('msg'), at: 1, runId };
 };
 
-const turnIn = (sessionKey: string, sessionId: string) => ({
-  ...{ tenantId: 'acme', sessionKey, sessionId, laneHolder: null, runId: ids.next('run'), startedAt: Date.now() },
+const turnIn = (tenantId: string, sessionKey: string, sessionId: string) => ({
+  ...{ tenantId, sessionKey, sessionId, laneHolder: null, runId: ids.next('run'), startedAt: Date.now() },
   ...{ outcome: 'completed' as const, messages: [said('user', 'hello')] },
 });
 
 for (const engine of ENGINES) {
   describe(`on ${engine}`, () => {
+    let shared: Promise<Opened> | null = null;
+    let tenants = 0;
+    /** A tenant of its own in a database that is made once: making one takes longer than most tests. */
+    const another = async (): Promise<{ sessions: Sessions; tenantId: string }> => {
+      shared ??= freshDatabase(engine).then((database) => opened(database));
+      const { sessions } = await shared;
+      return { sessions, tenantId: `tenant-${++tenants}` };
+    };
+
     test('what is patched is what the next snapshot has, also after a restart', async () => {
       const database = await freshDatabase(engine);
       const first = await opened(database);
@@ -100,20 +109,20 @@ for (const engine of ENGINES) {
     });
 
     test('patches that come at once are all laid on each other', async () => {
-      const { sessions } = await opened(await freshDatabase(engine));
+      const { sessions, tenantId } = await another();
       const names = Array.from({ length: 12 }, (_, i) => `x-h${i}`);
-      await Promise.all(names.map((name) => sessions.patch('acme', KEY, { outboundHeaders: { [name]: name } })));
-      const { outboundHeaders } = (await sessions.snapshot('acme', KEY))!;
+      await Promise.all(names.map((name) => sessions.patch(tenantId, KEY, { outboundHeaders: { [name]: name } })));
+      const { outboundHeaders } = (await sessions.snapshot(tenantId, KEY))!;
       assert.deepEqual(Object.keys(outboundHeaders).sort(), names.sort());
     });
 
     test('each of the patches that come at once gets the session as it left it, also behind a delete', async () => {
-      const { sessions } = await opened(await freshDatabase(engine));
+      const { sessions, tenantId } = await another();
       const values = Array.from({ length: 12 }, (_, i) => String(i));
       const patched = await Promise.all(
         values.flatMap((value) => [
-          sessions.patch('acme', KEY, { outboundHeaders: { 'x-mine': value } }),
-          ...(value === '6' ? [sessions.delete('acme', KEY).then(() => null)] : []),
+          sessions.patch(tenantId, KEY, { outboundHeaders: { 'x-mine': value } }),
+          ...(value === '6' ? [sessions.delete(tenantId, KEY).then(() => null)] : []),
         ]),
       );
       const mine = patched.flatMap((session) => session?.outboundHeaders['x-mine'] ?? []);
@@ -142,59 +151,59 @@ for (const engine of ENGINES) {
     });
 
     test('a label is one session’s, and what is refused changes nothing', async () => {
-      const { sessions } = await opened(await freshDatabase(engine));
-      await sessions.patch('acme', KEY, { label: 'mine' });
+      const { sessions, tenantId } = await another();
+      await sessions.patch(tenantId, KEY, { label: 'mine' });
       const refused = { code: 'invalid_request', message: 'label already in use: mine' };
-      await assert.rejects(sessions.patch('acme', 'agent:main:s2', { label: 'mine' }), refused);
-      await sessions.patch('other', 'agent:main:s2', { label: 'mine' });
+      await assert.rejects(sessions.patch(tenantId, 'agent:main:s2', { label: 'mine' }), refused);
+      await sessions.patch(`${tenantId}-other`, 'agent:main:s2', { label: 'mine' });
       const tooMany = Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`x-h${i}`, '1']));
-      await assert.rejects(sessions.patch('acme', KEY, { outboundHeaders: tooMany }), { code: 'invalid_request' });
-      assert.deepEqual({ ...(await sessions.snapshot('acme', KEY))!.outboundHeaders }, {});
+      await assert.rejects(sessions.patch(tenantId, KEY, { outboundHeaders: tooMany }), { code: 'invalid_request' });
+      assert.deepEqual({ ...(await sessions.snapshot(tenantId, KEY))!.outboundHeaders }, {});
     });
 
     test('a patch that is refused makes no session, and what comes after it is in one session', async () => {
-      const { sessions } = await opened(await freshDatabase(engine));
-      await sessions.patch('acme', KEY, { label: 'mine' });
+      const { sessions, tenantId } = await another();
+      await sessions.patch(tenantId, KEY, { label: 'mine' });
       const other = 'agent:main:s2';
-      await assert.rejects(sessions.patch('acme', other, { label: 'mine' }), /in use/);
-      const { total } = await sessions.list({ tenantId: 'acme', limit: 10 });
+      await assert.rejects(sessions.patch(tenantId, other, { label: 'mine' }), /in use/);
+      const { total } = await sessions.list({ tenantId, limit: 10 });
       assert.equal(total, 1);
-      const { sessionId } = await sessions.open('acme', other);
-      assert.equal((await sessions.append(turnIn(other, sessionId))).kind, 'appended');
+      const { sessionId } = await sessions.open(tenantId, other);
+      assert.equal((await sessions.append(turnIn(tenantId, other, sessionId))).kind, 'appended');
     });
 
     test('who is admitted while the patch that makes its session is on its way is in that session', async () => {
-      const { sessions } = await opened(await freshDatabase(engine));
+      const { sessions, tenantId } = await another();
       for (const patch of [{ label: 'mine' }, { label: 'mine' }, { label: 'other' }]) {
         const key = `agent:main:${ids.next('ses').toLowerCase()}`;
-        const patched = sessions.patch('acme', key, patch).catch(() => null);
+        const patched = sessions.patch(tenantId, key, patch).catch(() => null);
         await new Promise(setImmediate);
-        const { sessionId } = await sessions.open('acme', key);
-        assert.equal((await sessions.append(turnIn(key, sessionId))).kind, 'appended');
+        const { sessionId } = await sessions.open(tenantId, key);
+        assert.equal((await sessions.append(turnIn(tenantId, key, sessionId))).kind, 'appended');
         const made = await patched;
         if (made !== null) assert.equal(made.sessionId, sessionId);
-        assert.equal((await sessions.snapshot('acme', key))!.sessionId, sessionId);
+        assert.equal((await sessions.snapshot(tenantId, key))!.sessionId, sessionId);
       }
     });
 
     test('of changes that come at once one gets the label and one makes the session', async () => {
-      const { sessions } = await opened(await freshDatabase(engine));
+      const { sessions, tenantId } = await another();
       const keys = ['agent:main:a', 'agent:main:b', 'agent:main:c'];
-      const labelled = await Promise.allSettled(keys.map((key) => sessions.patch('acme', key, { label: 'mine' })));
+      const labelled = await Promise.allSettled(keys.map((key) => sessions.patch(tenantId, key, { label: 'mine' })));
       assert.equal(labelled.filter(({ status }) => status === 'fulfilled').length, 1);
-      const made = await Promise.allSettled(keys.map((label) => sessions.create('acme', KEY, { label })));
+      const made = await Promise.allSettled(keys.map((label) => sessions.create(tenantId, KEY, { label })));
       assert.equal(made.filter(({ status }) => status === 'fulfilled').length, 1);
-      await assert.rejects(sessions.create('acme', KEY, { outboundHeaders: { 'x-a': '1' } }), /exists already/);
-      assert.deepEqual({ ...(await sessions.snapshot('acme', KEY))!.outboundHeaders }, {});
+      await assert.rejects(sessions.create(tenantId, KEY, { outboundHeaders: { 'x-a': '1' } }), /exists already/);
+      assert.deepEqual({ ...(await sessions.snapshot(tenantId, KEY))!.outboundHeaders }, {});
     });
 
     test('messages keep the order of their appends, and one that is written twice is there once', async () => {
-      const { sessions } = await opened(await freshDatabase(engine));
-      const { sessionId } = await sessions.open('acme', KEY);
+      const { sessions, tenantId } = await another();
+      const { sessionId } = await sessions.open(tenantId, KEY);
       const turns = Array.from({ length: 20 }, (_, i) => [said('user', `q${i}`), said('assistant', `a${i}`)]);
       const append = (messages: (typeof turns)[number]) =>
         sessions.append({
-          tenantId: 'acme',
+          tenantId,
           sessionKey: KEY,
           sessionId,
           laneHolder: null,
@@ -205,12 +214,12 @@ for (const engine of ENGINES) {
         });
       await Promise.all(turns.map(append));
       await append(turns[3]!);
-      const page = await sessions.history('acme', KEY, { limit: 100 });
+      const page = await sessions.history(tenantId, KEY, { limit: 100 });
       assert.deepEqual(
         page!.messages.map(({ seq, text }) => [seq, text]),
         turns.flat().map(({ text }, i) => [i + 1, text]),
       );
-      const older = await sessions.history('acme', KEY, { limit: 4, before: 9 });
+      const older = await sessions.history(tenantId, KEY, { limit: 4, before: 9 });
       assert.deepEqual(
         older!.messages.map(({ seq }) => seq),
         [5, 6, 7, 8],
@@ -218,13 +227,13 @@ for (const engine of ENGINES) {
       assert.equal(older!.hasMore, true);
       const { length } = JSON.stringify({ text: 'a19' });
       const bounded = async (charsMax: number) => {
-        const { messages, hasMore } = (await sessions.history('acme', KEY, { limit: 3, charsMax }))!;
+        const { messages, hasMore } = (await sessions.history(tenantId, KEY, { limit: 3, charsMax }))!;
         return [messages.map(({ text }) => text), hasMore];
       };
       assert.deepEqual(await bounded(1), [['a19'], true], 'one there is always');
       assert.deepEqual(await bounded(length + 1), [['q19', 'a19'], true]);
       assert.deepEqual(await bounded(10 * length), [['a18', 'q19', 'a19'], true]);
-      const all = await sessions.history('acme', KEY, { limit: 40, charsMax: 1_000_000 });
+      const all = await sessions.history(tenantId, KEY, { limit: 40, charsMax: 1_000_000 });
       assert.deepEqual([all!.messages.length, all!.hasMore], [40, false]);
     });
 
