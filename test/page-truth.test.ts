@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { seed } from './quotas.ts';
-import { launchBrowser, openPage, signIn, type WatchedPage } from './rig/browser.ts';
+import { buildPage, launchBrowser, openPage, signIn, type WatchedPage } from './rig/browser.ts';
 import { PageHouse } from './rig/page-house.ts';
 import { seeded } from './rig/random.ts';
 import { costOf, priced, randomEntries, type WrittenEntry, writeLedger } from './rig/written-ledger.ts';
@@ -47,12 +47,12 @@ let watched: WatchedPage;
 let page: Page;
 
 before(async () => {
-  await import('../scripts/build-page.ts');
+  await buildPage();
   [browser, house] = await Promise.all([launchBrowser(), PageHouse.open((stateDir) => writeLedger(stateDir, entries))]);
   // Tall, so that every row of the table is drawn.
   watched = await openPage(browser, house.url, { viewport: { width: 1600, height: 3000 } });
   page = watched.page;
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(30_000);
   await signIn(page, house.url, house.token);
 });
 after(async () => {
@@ -97,6 +97,8 @@ function sumOf(own: readonly WrittenEntry[]): Sum {
 
 /** What the table shows, by name. */
 async function shownRows(): Promise<Record<string, Sum>> {
+  // The sums are there first.
+  await page.waitForSelector('.sums tbody tr[data-name]');
   return (await page.evaluate(`Object.fromEntries([...document.querySelectorAll('.sums tbody tr[data-name]')].map((row) => {
     const value = (column) => row.querySelector('td[data-column="' + column + '"] data')?.value ?? null;
     const number = (column) => value(column) === null ? null : Number(value(column));

@@ -9,7 +9,7 @@ import { after, afterEach, before, test } from 'node:test';
 import type { DispatchRecord, List, UsageAnswer } from '@weighbridge/protocol';
 import type { Browser, Page } from 'playwright-core';
 import { runCli } from '../packages/gateway/src/cli/program.ts';
-import { launchBrowser, openPage, signIn, type WatchedPage } from './rig/browser.ts';
+import { buildPage, launchBrowser, openPage, signIn, type WatchedPage } from './rig/browser.ts';
 import { PageHouse } from './rig/page-house.ts';
 
 const HOSTILE = 'openai/ok-3+<img/src=x/onerror=alert(1)>';
@@ -22,11 +22,11 @@ let watched: WatchedPage;
 let page: Page;
 
 before(async () => {
-  await import('../scripts/build-page.ts');
+  await buildPage();
   [browser, house] = await Promise.all([launchBrowser(), PageHouse.open()]);
   watched = await openPage(browser, house.url, { viewport: { width: 1440, height: 1000 } });
   page = watched.page;
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(30_000);
 });
 after(async () => {
   await browser?.close();
@@ -50,8 +50,10 @@ async function until(id: string, value: number | string): Promise<void> {
 }
 
 async function faultsOfAccess(rules?: readonly string[]): Promise<string[]> {
+  // Half a megabyte, so once a document.
+  if ((await page.evaluate('typeof axe')) === 'undefined') await page.evaluate(`(() => { ${AXE} })()`);
   const found = (await page.evaluate(
-    `(() => { ${AXE}; return axe.run(document, { runOnly: ${JSON.stringify(rules ?? WCAG)} }); })()`,
+    `axe.run(document, ${JSON.stringify({ runOnly: rules ?? WCAG, resultTypes: ['violations'] })})`,
   )) as {
     violations: { id: string; nodes: { target: string[]; failureSummary: string }[] }[];
   };

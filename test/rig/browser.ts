@@ -2,7 +2,8 @@
  * A real headless Chromium, driven by playwright-core, which brings no browser: it is the system's. Pages of it say what must
  * not happen: messages on the console, errors, requests off their origin.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
@@ -16,6 +17,25 @@ export async function launchBrowser(): Promise<Browser> {
   }
   // Without a sandbox: in a container it has no rights to make one, and only our own page is opened.
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--font-render-hinting=none'] });
+}
+
+const PACKAGES = join(import.meta.dirname, '../../packages');
+
+/** Builds the page unless it is newer than all that it is built of: a build takes as long as ten tests. */
+export async function buildPage(): Promise<void> {
+  const built = join(PACKAGES, 'dashboard/dist/index.html');
+  const newest = Math.max(...['dashboard', 'client', 'protocol'].flatMap((name) => changesIn(join(PACKAGES, name))));
+  if (!existsSync(built) || statSync(built).mtimeMs <= newest) await import('../../scripts/build-page.ts');
+}
+
+/** When everything in a folder was changed, but what is built or installed. A folder that lost a file has changed too. */
+function changesIn(folder: string): number[] {
+  const inside = readdirSync(folder, { withFileTypes: true }).filter(({ name }) => !/^(dist|node_modules)$/.test(name));
+  const own = statSync(folder).mtimeMs;
+  return inside.flatMap((entry) => {
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? changesIn(path) : [own, statSync(path).mtimeMs];
+  });
 }
 
 export interface WatchedPage {

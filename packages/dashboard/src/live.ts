@@ -9,7 +9,7 @@ import { looked } from './address.ts';
 import { client } from './client.ts';
 import { facts, serverNow } from './facts.ts';
 import { addToLatest, refreshLatest, refreshRuns } from './latest.ts';
-import { followAddress, messageOf, refresh, settle, shownSeq, tookMs } from './screen.ts';
+import { drawn, followAddress, messageOf, refresh, settle, shownSeq, tookMs } from './screen.ts';
 import type { SettledEvent } from './view.ts';
 
 export type Standing = 'connecting' | 'live' | 'stale' | 'paused';
@@ -49,7 +49,12 @@ export function begin(): void {
   document.addEventListener('visibilitychange', () => (document.hidden ? pause() : void resume()));
   askedAt = performance.now();
   if (document.hidden) standing.value = 'paused';
-  else void follow(claim());
+  // Nothing is lost by that: it follows from the number that came with the page.
+  else {
+    void drawn().then(() => {
+      if (feed === null && !document.hidden) void follow(claim());
+    });
+  }
   setInterval(tick, 250);
 }
 

@@ -2,7 +2,7 @@
  * What the screen shows of the ledger's sums, as signals. Asks when something else is looked at, lets events add to the
  * answers, and asks again for what cannot be added (percentiles). One place, so that tiles, chart and table never disagree.
  */
-import { effect, signal } from '@preact/signals';
+import { batch, effect, signal } from '@preact/signals';
 import { ApiError } from '@weighbridge/client';
 import { looked } from './address.ts';
 import { type Answers, periodNow, restOf, sourcesFromPage, sourcesOf, viewsOf } from './answers.ts';
@@ -12,12 +12,17 @@ import type { SettledEvent } from './view.ts';
 export const answers = signal<Answers | null>(null);
 /** Counts changes inside the answers: whoever draws them reads it. */
 export const version = signal(0);
+/** The same for what costs more to draw than to read: charts, and tables of thousands. At most twice a second. */
+export const slowVersion = signal(0);
 export const problem = signal('');
 
 /** How long the last question took, milliseconds. */
 export let tookMs = 0;
 
+const SLOW_MS = 500;
+
 let asked = 0;
+let slowTimer: ReturnType<typeof setTimeout> | null = null;
 /** Of each question under way the events that came meanwhile: its answer may have been made before them. */
 const underWay = new Set<SettledEvent[]>();
 
@@ -30,8 +35,11 @@ export async function refresh(): Promise<boolean> {
   const show = (found: Answers): void => {
     if (id !== asked) return;
     for (const event of meanwhile) for (const view of viewsOf(found)) view.add(event);
-    answers.value = found;
-    version.value += 1;
+    batch(() => {
+      answers.value = found;
+      version.value += 1;
+      slowVersion.value += 1;
+    });
     problem.value = '';
   };
   underWay.add(meanwhile);
@@ -42,7 +50,7 @@ export async function refresh(): Promise<boolean> {
     if (given !== null) {
       show({ looked: state, period, sources: given, rest: null });
       // The numbers are drawn before anything else is asked.
-      if (!document.hidden) await drawn();
+      await drawn();
     }
     const sums = given === null ? sourcesOf(state, period) : Promise.resolve(given);
     const rest = restOf(state, period);
@@ -70,7 +78,13 @@ export function settle(events: readonly SettledEvent[]): boolean {
   if (current === null) return false;
   for (const view of viewsOf(current)) for (const event of events) view.add(event);
   version.value += 1;
+  if (slowTimer === null) slowTimer = setTimeout(drawSlowly, SLOW_MS);
   return current.period.isOpen && events.some((event) => current.sources.isOver(event));
+}
+
+function drawSlowly(): void {
+  slowTimer = null;
+  slowVersion.value += 1;
 }
 
 /** Every event up to here is in what is shown; null: nothing is. */
@@ -98,13 +112,16 @@ export function followAddress(): void {
     if (key === before) return;
     before = key;
     if (tab !== 'models') return;
+    const isFirst = answers.peek() === null;
     void refresh();
-    void refreshLatest().catch(() => {});
+    void (isFirst ? drawn() : Promise.resolve()).then(refreshLatest).catch(() => {});
   });
 }
 
-function drawn(): Promise<void> {
+/** After the next frame is on the screen; at once where nobody looks. */
+export function drawn(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  requestAnimationFrame(() => setTimeout(resolve));
+  if (document.hidden) resolve();
+  else requestAnimationFrame(() => setTimeout(resolve));
   return promise;
 }

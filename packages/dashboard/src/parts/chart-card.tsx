@@ -1,10 +1,10 @@
 /** The main chart with what belongs to it: which number, the legend with the values under the pointer, and its table twin. */
-import { useSignal } from '@preact/signals';
+import { signal, useSignal } from '@preact/signals';
 import type { ComponentType } from 'preact';
-import { useEffect, useMemo } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import { look, looked, METRICS, type Metric } from '../address.ts';
 import { compact, milliseconds, minute, money, whole } from '../format.ts';
-import { answers, version } from '../screen.ts';
+import { answers, slowVersion } from '../screen.ts';
 import type { ChartProps } from './chart.tsx';
 import { GROUP_LABELS } from './controls.tsx';
 import { type Course, courseOf, summary } from './course.ts';
@@ -20,13 +20,13 @@ const LABELS: Readonly<Record<Metric, string>> = {
 };
 
 export function ChartCard() {
-  const drawn = version.value;
+  const drawn = slowVersion.value;
   const { looked: asked, rest } = answers.value!;
   const { chart, chartGroup } = rest!;
   const { metric, zone } = looked.value;
   const isTable = useSignal(false);
   const pointed = useSignal<number | null>(null);
-  const Chart = useChart();
+  const Chart = drawing.value?.Chart ?? null;
   // The answers are those of another metric while this one's are on their way.
   const shownMetric = asked.metric;
   const course = useMemo(() => courseOf(chart, shownMetric), [drawn, chart, shownMetric]);
@@ -80,19 +80,11 @@ function zoom(fromMs: number, toMs: number): void {
   look({ range: { name: 'custom', fromMs, toMs } });
 }
 
-/** The drawing library is asked for beside the first answers; they do not wait for it. */
-const drawing = import('./chart.tsx');
-
-function useChart(): ComponentType<ChartProps> | null {
-  const loaded = useSignal<ComponentType<ChartProps> | null>(null);
-  useEffect(() => {
-    void drawing.then(({ Chart }) => {
-      loaded.value = () => null;
-      loaded.value = Chart;
-    });
-  }, []);
-  return loaded.value;
-}
+/** The drawing library is asked for beside the first answers; they do not wait for it, and mostly it is there before them. */
+const drawing = signal<{ Chart: ComponentType<ChartProps> } | null>(null);
+void import('./chart.tsx').then((loaded) => {
+  drawing.value = loaded;
+});
 
 function Legend({
   course,

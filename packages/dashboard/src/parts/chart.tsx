@@ -3,7 +3,7 @@
  * pointer becomes the range. Loaded after the page. What it shows is in the legend and the table too: a canvas says nothing.
  */
 import 'uplot/dist/uPlot.min.css';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import UPlot from 'uplot';
 import type { Metric } from '../address.ts';
 import { clock, compact, day } from '../format.ts';
@@ -30,7 +30,8 @@ export function Chart(props: ChartProps) {
   // Another set of series is another drawing; other numbers are not.
   const shape = JSON.stringify([metric, zone, course.isStacked, course.series.map(({ colour }) => colour)]);
 
-  useEffect(() => {
+  // In the frame of its card, not in the one after.
+  useLayoutEffect(() => {
     const own = host.current!;
     const make = (): void => {
       plot.current?.destroy();

@@ -1,6 +1,7 @@
 /** The Models tab: what to look at, how things stand, the sums, the chart, the table, and what is happening now. */
+import { useEffect, useState } from 'preact/hooks';
 import { isEmpty, isFirst } from '../latest.ts';
-import { answers, problem } from '../screen.ts';
+import { answers, drawn, problem } from '../screen.ts';
 import { ChartCard } from './chart-card.tsx';
 import { Controls } from './controls.tsx';
 import { Empty } from './empty.tsx';
@@ -9,6 +10,8 @@ import { Strip } from './strip.tsx';
 import { Table } from './table.tsx';
 import { Tail } from './tail.tsx';
 import { Tiles } from './tiles.tsx';
+
+const PARTS = 3;
 
 export function Models() {
   if (isEmpty.value === true) return <Empty />;
@@ -30,21 +33,25 @@ export function Models() {
   );
 }
 
+/** From above, a frame each, when the page opens: the sums are read while the rest is still drawn. */
 function Answered() {
+  const [parts, setParts] = useState(1);
+  const canGoOn = answers.value!.rest !== null;
+  useEffect(() => {
+    if (canGoOn && parts < PARTS) void drawn().then(() => setParts(parts + 1));
+  }, [canGoOn, parts]);
   return (
     <>
       <Strip />
       <Tiles />
-      {answers.value!.rest === null ? null : (
-        <>
-          <ChartCard />
-          <Table />
-        </>
-      )}
-      <div class="now">
-        <Tail />
-        <Flight />
-      </div>
+      {canGoOn ? <ChartCard /> : null}
+      {canGoOn && parts > 1 ? <Table /> : null}
+      {parts > 2 ? (
+        <div class="now">
+          <Tail />
+          <Flight />
+        </div>
+      ) : null}
     </>
   );
 }

@@ -9,7 +9,7 @@ import { lineOf } from '../export-text.ts';
 import { serverNow } from '../facts.ts';
 import { toggled } from '../filter-text.ts';
 import { ago } from '../format.ts';
-import { answers, version } from '../screen.ts';
+import { answers, slowVersion, version } from '../screen.ts';
 import type { Sums } from '../sums.ts';
 import { GROUP_LABELS } from './controls.tsx';
 import { Exact } from './exact.tsx';
@@ -20,14 +20,17 @@ import { madeOf } from './tiles.tsx';
 
 const ROW_PX = 34;
 /** Drawn beyond what is seen, above and below. */
-const SPARE_ROWS = 12;
+const SPARE_ROWS = 6;
 /** Fewer are drawn all, seen or not: so they can be printed, and found in the page. */
 const ALL_DRAWN_MAX = 120;
+/** More are put in order less often. */
+const QUICK_MAX = 500;
 
 export function Table() {
-  const drawn = version.value;
   const { sources, rest } = answers.value!;
   const { table, chart, chartGroup } = rest!;
+  const slow = slowVersion.value;
+  const drawn = table.cells.size > QUICK_MAX ? slow : version.value;
   const { sort, group } = looked.value;
   const hasAll = useSignal(false);
   // Not made again for each step of a scroll: there may be ten thousand.
@@ -35,9 +38,18 @@ export function Table() {
     const sums = allOf(sources);
     return { total: sums, rows: sorted(rowsOf(table), sums, sort) };
   }, [drawn, table, sources, sort]);
-  const { body, first, last } = useSeen(rows.length);
+  const isWide = useIsWide();
+  // A column that is not shown is not made either: there are as many of its cells as rows.
+  const hasRare = hasAll.value || isWide;
+  const columns = COLUMNS.filter(({ room }) => hasRare || room !== 'rare');
+  const { body, first, last, drawnMax } = useSeen(rows.length);
+  // A row that leaves the screen at one end is used again at the other: making rows costs more than filling them.
+  const keyOf = ({ name }: Row, at: number) => (drawnMax === null ? (name ?? '\0') : at % drawnMax);
   const shown = rows.slice(first, last);
-  const trends = useMemo(() => (chartGroup === group ? trendsOf(chart) : null), [drawn, chart, chartGroup, group]);
+  const trends = useMemo(
+    () => (hasRare && chartGroup === group ? trendsOf(chart) : null),
+    [slow, hasRare, chart, chartGroup, group],
+  );
   return (
     <div class="card table-card">
       <header class="bar">
@@ -51,45 +63,53 @@ export function Table() {
         />
       </header>
       <section class="scroll" tabIndex={0} aria-label={`Sums by ${GROUP_LABELS[group].toLowerCase()}`}>
-        <table class={`sums${hasAll.value ? ' all' : ''}`} aria-rowcount={rows.length + 2}>
+        <table
+          class={`sums${hasAll.value ? ' all' : ''}${drawnMax === null ? '' : ' long'}`}
+          aria-rowcount={rows.length + 2}
+        >
           <thead>
             <tr>
               <Heading id="name" label={GROUP_LABELS[group]} meaning={GROUP_LABELS[group]} />
-              {COLUMNS.map((column) => (
+              {columns.map((column) => (
                 <Heading key={column.id} {...column} />
               ))}
-              <th scope="col" class="rare">
-                Made of
-              </th>
-              <th scope="col" class="rare">
-                Trend
-              </th>
+              {hasRare ? (
+                <>
+                  <th scope="col">Made of</th>
+                  <th scope="col">Trend</th>
+                </>
+              ) : null}
               <Heading id="seen" label="Last seen" meaning="When a dispatch was last settled" />
             </tr>
           </thead>
           <tbody ref={body}>
-            <Spacer rows={first} />
+            <Spacer rows={first} columns={columns.length + 4} />
             {shown.map((row, at) => (
               <RowLine
-                key={row.name ?? '\0'}
+                key={keyOf(row, first + at)}
                 row={row}
                 total={total}
                 index={first + at + 2}
-                trend={trends?.get(row.name) ?? []}
+                columns={columns}
+                trend={hasRare ? (trends?.get(row.name) ?? []) : null}
               />
             ))}
-            <Spacer rows={rows.length - last} />
+            <Spacer rows={rows.length - last} columns={columns.length + 4} />
           </tbody>
           <tfoot>
             <tr>
               <th scope="row">{rows.length === 1 ? '1 row' : `${rows.length} rows`}</th>
-              {COLUMNS.map((column) => (
+              {columns.map((column) => (
                 <Cell key={column.id} column={column} row={{ name: null, sums: total }} total={total} />
               ))}
-              <td class="rare">
-                <MadeOf sums={total} />
-              </td>
-              <td class="rare" />
+              {hasRare ? (
+                <>
+                  <td>
+                    <MadeOf sums={total} />
+                  </td>
+                  <td />
+                </>
+              ) : null}
               <td />
             </tr>
           </tfoot>
@@ -124,7 +144,16 @@ function Heading({ id, label, meaning, room }: { id: string; label: string; mean
   );
 }
 
-function RowLine({ row, total, index, trend }: { row: Row; total: Sums; index: number; trend: readonly number[] }) {
+interface RowLineProps {
+  row: Row;
+  total: Sums;
+  index: number;
+  columns: readonly Column[];
+  /** Null: there is no room for it. */
+  trend: readonly number[] | null;
+}
+
+function RowLine({ row, total, index, columns, trend }: RowLineProps) {
   const { group, zone } = looked.value;
   const name = row.name;
   return (
@@ -145,15 +174,19 @@ function RowLine({ row, total, index, trend }: { row: Row; total: Sums; index: n
           </button>
         )}
       </th>
-      {COLUMNS.map((column) => (
+      {columns.map((column) => (
         <Cell key={column.id} column={column} row={row} total={total} />
       ))}
-      <td class="rare">
-        <MadeOf sums={row.sums} />
-      </td>
-      <td class="rare trend">
-        <Spark points={trend} />
-      </td>
+      {trend === null ? null : (
+        <>
+          <td>
+            <MadeOf sums={row.sums} />
+          </td>
+          <td class="trend">
+            <Spark points={trend} />
+          </td>
+        </>
+      )}
       <td>
         <Exact value={row.sums.lastSettledAt}>{ago(row.sums.lastSettledAt, serverNow(), zone)}</Exact>
       </td>
@@ -180,7 +213,7 @@ function Cell({ column, row, total }: { column: (typeof COLUMNS)[number]; row: R
   return (
     <td class={className(column.room, column.id)} data-column={column.id}>
       {column.id === 'share' && exact !== null ? (
-        <meter min={0} max={1} value={Number(exact)} aria-hidden="true" />
+        <i class="share" style={{ backgroundSize: `${100 * Number(exact)}% 100%` }} aria-hidden="true" />
       ) : null}
       <Exact value={exact}>{column.shown(row, total)}</Exact>
     </td>
@@ -191,13 +224,28 @@ function className(room: Column['room'], id: string): string {
   return `${room ?? ''} ${id === 'name' ? 'text' : ''}`.trim();
 }
 
-function Spacer({ rows }: { rows: number }) {
+function Spacer({ rows, columns }: { rows: number; columns: number }) {
   if (rows <= 0) return null;
   return (
     <tr aria-hidden="true" class="spacer">
-      <td colSpan={COLUMNS.length + 4} style={{ height: `${rows * ROW_PX}px` }} />
+      <td colSpan={columns} style={{ height: `${rows * ROW_PX}px` }} />
     </tr>
   );
+}
+
+const WIDE = '(min-width: 1621px)';
+
+function useIsWide(): boolean {
+  const isWide = useSignal(matchMedia(WIDE).matches);
+  useEffect(() => {
+    const media = matchMedia(WIDE);
+    const change = (): void => {
+      isWide.value = media.matches;
+    };
+    media.addEventListener('change', change);
+    return () => media.removeEventListener('change', change);
+  }, []);
+  return isWide.value;
 }
 
 /** Which rows of a long table are on the screen; all of a short one. */
@@ -205,7 +253,7 @@ function useSeen(count: number) {
   const body = useRef<HTMLTableSectionElement>(null);
   const [[first, last], setSeen] = useState<[number, number]>([0, 60]);
   const look = () => {
-    if (body.current === null) return;
+    if (body.current === null || count <= ALL_DRAWN_MAX) return;
     const top = body.current.getBoundingClientRect().top;
     const from = Math.max(0, Math.floor(-top / ROW_PX) - SPARE_ROWS);
     const to = Math.ceil((innerHeight - top) / ROW_PX) + SPARE_ROWS;
@@ -218,9 +266,9 @@ function useSeen(count: number) {
       removeEventListener('scroll', look);
       removeEventListener('resize', look);
     };
-  }, []);
+  }, [count <= ALL_DRAWN_MAX]);
   useLayoutEffect(look, [count]);
-  if (count <= ALL_DRAWN_MAX) return { body, first: 0, last: count };
+  if (count <= ALL_DRAWN_MAX) return { body, first: 0, last: count, drawnMax: null };
   const end = Math.min(count, Math.max(last, first));
-  return { body, first: Math.min(first, end), last: end };
+  return { body, first: Math.min(first, end), last: end, drawnMax: Math.max(last - first, 1) };
 }

@@ -1,7 +1,8 @@
 /** Six numbers of the whole selection, each with its change since the period before, its course, and what it is made of. */
 import type { ComponentChildren } from 'preact';
+import { useMemo } from 'preact/hooks';
 import { change, compact, milliseconds, money, percent, whole } from '../format.ts';
-import { answers, version } from '../screen.ts';
+import { answers, slowVersion, version } from '../screen.ts';
 import { promptOf, type Sums, share, tokensOf } from '../sums.ts';
 import { Exact } from './exact.tsx';
 import { allOf } from './rows.ts';
@@ -13,7 +14,8 @@ export function Tiles() {
   const all = allOf(sources);
   const before = rest?.before ?? null;
   const then = before?.totals ?? null;
-  const course = rest === null ? null : sparksOf(rest.course);
+  const drawn = slowVersion.value;
+  const course = useMemo(() => (rest === null ? null : sparksOf(rest.course)), [drawn, rest]);
   return (
     <section class="tiles" aria-label="Sums">
       <Tile id="cost" label="Cost" change={delta(all.costNanoUsd, then?.costNanoUsd)} isBad note={costNote(all)}>
