@@ -3,15 +3,13 @@
  * same upstream; rounds interleave, so that the machine's moods fall on all alike. The first variant runs twice: A/A says how
  * large a difference means nothing. Flags: `--quick`, `--pairs=N`, `--only=NAME`. Another follower is another row of VARIANTS.
  */
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Child } from '../test/rig/child.ts';
-import { cleanEnvironment } from '../test/rig/gateway-process.ts';
 import { load, percentile, requestBytes } from '../test/rig/load.ts';
 import { WebhookReceiver } from '../test/rig/webhook-receiver.ts';
+import { endAll, pinItself, start } from './pinned.ts';
 
 const isQuick = process.argv.includes('--quick');
 const flag = (name: string): string | undefined =>
@@ -89,22 +87,20 @@ interface Running {
 
 const root = join(import.meta.dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'weighbridge-bench-'));
-const canPin = spawnSync('taskset', ['-c', '0', 'true']).status === 0;
-const children: Child[] = [];
 const feeds: Response[] = [];
 
 try {
   await main();
 } finally {
-  for (const child of children) await child.end('SIGKILL');
+  await endAll();
   rmSync(scratch, { recursive: true, force: true });
 }
 process.exit(0);
 
 async function main(): Promise<void> {
-  if (canPin) spawnSync('taskset', ['-a', '-p', '-c', '1', String(process.pid)]);
+  pinItself();
   const urls = { hanging: await hangingServer(), healthy: (await WebhookReceiver.start()).url };
-  const upstream = await start(1, [join(root, 'bench/upstream.ts')], /listening on (\S+)/);
+  const { url: upstream } = await start([join(root, 'bench/upstream.ts')], /listening on (\S+)/, { beside: true });
   const wanted = VARIANTS.filter(({ name }, index) => index < 2 || name.includes(flag('only') ?? ''));
   const running: Running[] = [];
   for (const variant of wanted) running.push(await gatewayOf(variant, upstream, urls));
@@ -139,7 +135,7 @@ async function gatewayOf(
   upstream: string,
   urls: { hanging: string; healthy: string },
 ): Promise<Running> {
-  const stateDir = join(scratch, String(children.length));
+  const stateDir = mkdtempSync(join(scratch, 'gateway-'));
   const config = `${stateDir}.json5`;
   const provider = { baseUrl: `${upstream}/v1`, api: 'openai-completions', apiKey: 'k', models: [{ id: 'bench' }] };
   writeFileSync(
@@ -152,7 +148,7 @@ async function gatewayOf(
   );
   const main = join(root, 'packages/gateway/src/main.ts');
   const args = [main, 'serve', '--port', '0', '--state-dir', stateDir, '--config', config];
-  const url = await start(0, args, /^weighbridge listening on (\S+)$/m);
+  const { url } = await start(args, /^weighbridge listening on (\S+)$/m);
   const token = readFileSync(join(stateDir, 'token'), 'utf8').trim();
   await begin?.(url, token);
   const body = { model: 'bench/bench', messages: [{ role: 'user', content: 'hello' }] };
@@ -165,18 +161,6 @@ async function gatewayOf(
     p99: [],
     rate: [],
   };
-}
-
-async function start(core: number, args: string[], ready: RegExp): Promise<string> {
-  const child = new Child({
-    command: canPin ? 'taskset' : process.execPath,
-    args: canPin ? ['-c', String(core), process.execPath, ...args] : args,
-    env: cleanEnvironment(),
-    ready,
-    readyTimeoutMs: 60_000,
-  });
-  children.push(child);
-  return child.ready;
 }
 
 /** Takes connections and never answers. */

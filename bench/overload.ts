@@ -4,15 +4,13 @@
  * dispatch that the provider was asked for must have exactly one entry. A second gateway with shedding off shows what
  * happens without. Gateways are pinned to core 0, provider and callers to core 1.
  */
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { Child } from '../test/rig/child.ts';
-import { cleanEnvironment } from '../test/rig/gateway-process.ts';
 import { load, percentile, requestBytes } from '../test/rig/load.ts';
 import { type ArrivalResult, arrive, openLines } from './arrivals.ts';
+import { canPin, endAll, pinItself, type Started, start } from './pinned.ts';
 
 const isQuick = process.argv.includes('--quick');
 const ROUNDS = isQuick ? 2 : 5;
@@ -29,14 +27,12 @@ const MESSAGES = Array.from({ length: 12 }, () => ({ role: 'user', content: 'hel
 
 const root = join(import.meta.dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'weighbridge-overload-'));
-const canPin = spawnSync('taskset', ['-c', '0', 'true']).status === 0;
-const children: Child[] = [];
 
 interface Gateway {
   url: string;
   request: Buffer;
   databaseFile: string;
-  child: Child;
+  child: Started['child'];
   lines: Awaited<ReturnType<typeof openLines>>;
 }
 
@@ -44,14 +40,13 @@ try {
   await main();
   process.exitCode ??= 0;
 } finally {
-  for (const child of children) await child.end('SIGKILL');
+  await endAll();
   rmSync(scratch, { recursive: true, force: true });
 }
 
 async function main(): Promise<void> {
-  if (canPin) spawnSync('taskset', ['-a', '-p', '-c', '1', String(process.pid)]);
-  else console.log('taskset is absent: nothing is pinned');
-  const upstreamUrl = await start(1, [join(root, 'bench/upstream.ts')], /listening on (\S+)/);
+  pinItself();
+  const { url: upstreamUrl } = await start([join(root, 'bench/upstream.ts')], /listening on (\S+)/, { beside: true });
   const shedding = await startGateway(upstreamUrl, 'shedding', {});
   const without = await startGateway(upstreamUrl, 'without', {
     limits: { eventLoopLagMaxMs: 0, ledgerWaitMaxMs: 0, runsMax: 1_000_000 },
@@ -82,18 +77,6 @@ async function main(): Promise<void> {
   if (differences.some((count) => count > 0)) process.exitCode = 1;
 }
 
-async function start(core: number, args: string[], ready: RegExp): Promise<string> {
-  const child = new Child({
-    command: canPin ? 'taskset' : process.execPath,
-    args: canPin ? ['-c', String(core), process.execPath, ...args] : args,
-    env: cleanEnvironment(),
-    ready,
-    readyTimeoutMs: 30_000,
-  });
-  children.push(child);
-  return child.ready;
-}
-
 async function startGateway(upstreamUrl: string, name: string, extra: object): Promise<Gateway> {
   const stateDir = join(scratch, name);
   const config = join(scratch, `${name}.json5`);
@@ -107,7 +90,7 @@ async function startGateway(upstreamUrl: string, name: string, extra: object): P
   writeFileSync(config, JSON.stringify({ gateway, models: { providers: { bench: provider } }, ...extra }));
   const main = join(root, 'packages/gateway/src/main.ts');
   const args = [main, 'serve', '--port', '0', '--state-dir', stateDir, '--config', config];
-  const url = await start(0, args, /^weighbridge listening on (\S+)$/m);
+  const { url, child } = await start(args, /^weighbridge listening on (\S+)$/m);
   const request = requestBytes({
     url,
     path: '/v1/chat/completions',
@@ -117,7 +100,7 @@ async function startGateway(upstreamUrl: string, name: string, extra: object): P
   const lines = await openLines(url, request, CONNECTIONS);
   // A connection that never carried a request is closed after a while; those that did may idle longer.
   await arrive(lines, { perSecond: 500, durationMs: 2 * CONNECTIONS + 500 });
-  return { url, request, lines, databaseFile: join(stateDir, 'weighbridge.sqlite'), child: children.at(-1)! };
+  return { url, request, lines, databaseFile: join(stateDir, 'weighbridge.sqlite'), child };
 }
 
 /** Calls a second of callers who never overload, because each waits for its answer. */

@@ -5,13 +5,11 @@
  * The pass-through is measured beside the doors, in the same rounds. Flags: `--quick`,
  * `--only=throughput|streams|crowd|start|memory|sockets`.
  */
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Child } from '../test/rig/child.ts';
-import { cleanEnvironment } from '../test/rig/gateway-process.ts';
 import { type LoadResult, load, percentile, requestBytes } from '../test/rig/load.ts';
+import { canPin, endAll, endLast, pinItself, start } from './pinned.ts';
 import { measureSockets } from './sockets.ts';
 
 const isQuick = process.argv.includes('--quick');
@@ -30,8 +28,6 @@ const TARGETS: Readonly<Record<string, { ofBare: number; ofFloor: number; firstB
 
 const root = join(import.meta.dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'weighbridge-bench-'));
-const canPin = spawnSync('taskset', ['-c', '0', 'true']).status === 0;
-const children: Child[] = [];
 const credentials = new Map<string, { authorization: string }>();
 const report: Record<string, unknown> = { at: new Date().toISOString(), node: process.version, pinned: canPin };
 
@@ -46,14 +42,13 @@ interface Proxy {
 try {
   await main();
 } finally {
-  for (const child of children) await child.end('SIGKILL');
+  await endAll();
   rmSync(scratch, { recursive: true, force: true });
 }
 
 async function main(): Promise<void> {
-  if (canPin) spawnSync('taskset', ['-a', '-p', '-c', '1', String(process.pid)]);
-  else console.log('taskset is absent: nothing is pinned, ratios are worth less');
-  const upstreamUrl = await start(1, [join(root, 'bench/upstream.ts')], /listening on (\S+)/);
+  pinItself();
+  const { url: upstreamUrl } = await start([join(root, 'bench/upstream.ts')], /listening on (\S+)/, { beside: true });
   if (wants('start')) await measureStart(upstreamUrl);
   const weighbridge = await startWeighbridge(upstreamUrl, 'state');
   if (wants('memory')) measureIdle(weighbridge);
@@ -79,25 +74,9 @@ function wants(part: string): boolean {
   return only === undefined || only === part;
 }
 
-async function start(core: number, args: string[], ready: RegExp, env?: NodeJS.ProcessEnv): Promise<string> {
-  const child = new Child({
-    command: canPin ? 'taskset' : process.execPath,
-    args: canPin ? ['-c', String(core), process.execPath, ...args] : args,
-    env: env ?? cleanEnvironment(),
-    ready,
-    readyTimeoutMs: 30_000,
-  });
-  children.push(child);
-  return child.ready;
-}
-
-function lastPid(): number {
-  return children.at(-1)!.process.pid!;
-}
-
 async function plainProxy(name: 'bare' | 'floor', args: string[]): Promise<Proxy> {
-  const url = await start(0, args, /listening on (\S+)/);
-  return plain(name, url, lastPid());
+  const { url, pid } = await start(args, /listening on (\S+)/);
+  return plain(name, url, pid);
 }
 
 function plain(name: Proxy['name'], url: string, pid: number): Proxy {
@@ -133,8 +112,7 @@ async function startWeighbridge(upstreamUrl: string, state: string): Promise<Pro
     }),
   );
   const main = join(root, 'packages/gateway/src/main.ts');
-  const url = await start(
-    0,
+  const { url, pid } = await start(
     [main, 'serve', '--port', '0', '--state-dir', stateDir, '--config', config],
     /^weighbridge listening on (\S+)$/m,
   );
@@ -149,7 +127,7 @@ async function startWeighbridge(upstreamUrl: string, state: string): Promise<Pro
   return {
     name: 'weighbridge',
     url,
-    pid: lastPid(),
+    pid,
     request: requestBytes(shape('bench/bench', false)),
     stream: requestBytes(shape('gap/bench', true)),
   };
@@ -269,7 +247,7 @@ async function measureStart(upstreamUrl: string): Promise<void> {
     // The first fills the compile cache, as the first start after an installation does.
     if (round > 0) times.push(performance.now() - startedAt);
     else console.log(`\nfirst start to ready ${(performance.now() - startedAt).toFixed(0)} ms`);
-    await children.pop()!.end();
+    await endLast();
   }
   console.log(`start to ready, on one core: ${spread(times, 0)} ms   target < 1000`);
   report.startMs = times;

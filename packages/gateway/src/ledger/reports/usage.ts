@@ -2,12 +2,10 @@
  * The usage of a record: inclusive token fields (`prompt_tokens`, …) made disjoint, or our own buckets as they are. Numbers
  * that contradict each other are refused, because which of them is right cannot be known. Pure.
  */
-import { makeUsage, type Usage } from '@weighbridge/protocol';
+import { makeUsage, USAGE_BUCKETS, USAGE_PARTS, type Usage } from '@weighbridge/protocol';
 import { Fields } from './fields.ts';
 
 const USAGE_BYTES_MAX = 8 * 1024;
-const OWN_BUCKETS = ['input', 'output', 'cacheRead', 'cacheWrite', 'cacheWrite1h'] as const;
-const OWN_PARTS = ['audioInput', 'audioOutput', 'imageInput', 'imageOutput'] as const;
 
 /** Null where the record says nothing of tokens. */
 export function usageOf(record: Fields, where: string): Usage | null {
@@ -17,14 +15,14 @@ export function usageOf(record: Fields, where: string): Usage | null {
     return record.refuse('usage', 'and `prompt_tokens` say the same thing twice; send one of them');
   }
   const fields = new Fields(own, `${where}.usage`);
-  return fields.has(...OWN_BUCKETS) ? disjoint(fields) : inclusive(fields);
+  return fields.has(...USAGE_BUCKETS) ? disjoint(fields) : inclusive(fields);
 }
 
 /** Our buckets (packages/protocol/src/usage.ts); what is not mentioned is 0, `reasoning` null. */
 function disjoint(fields: Fields): Usage {
   const known = Object.fromEntries(
-    [...OWN_BUCKETS, ...OWN_PARTS].map((name) => [name, fields.tokens(name) ?? 0]),
-  ) as Record<(typeof OWN_BUCKETS)[number] | (typeof OWN_PARTS)[number], number>;
+    [...USAGE_BUCKETS, ...USAGE_PARTS].map((name) => [name, fields.tokens(name) ?? 0]),
+  ) as Record<(typeof USAGE_BUCKETS)[number] | (typeof USAGE_PARTS)[number], number>;
   const reasoning = fields.tokens('reasoning');
   const usage = makeUsage({ ...known, reasoning });
   const total = fields.tokens('total');
