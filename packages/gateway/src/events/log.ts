@@ -10,6 +10,8 @@ import type { Fact, Place } from './append.ts';
 
 /** Events read at once by a follower. */
 const PAGE = 200;
+/** The same where only their kinds are asked for. */
+const KINDS_PAGE = 1_000;
 
 /** Gives the data of events by their subjects (for `model.usage`: the entry's record by entry id). */
 export type Renderer = (tenantId: string, subjects: readonly string[]) => Promise<ReadonlyMap<string, unknown>>;
@@ -23,6 +25,12 @@ export interface FollowQuestion {
   signal: AbortSignal;
   /** Told how far the log was read, once whatever is wanted up to there was taken. */
   onPassed?: (seq: number) => void;
+}
+
+/** What may be known of an event without its data. */
+export interface EventKind {
+  tenantId: string;
+  type: string;
 }
 
 export interface EventLogDeps {
@@ -117,6 +125,20 @@ export class EventLog {
         (question.types === null || question.types.includes(row.type)),
     );
     return { events: await this.#render(wanted), scannedTo: rows.at(-1)?.seq ?? cursor };
+  }
+
+  /** Which kinds of events lie after `cursor`, each once, and how far was looked. */
+  async kinds(cursor: number): Promise<{ kinds: EventKind[]; scannedTo: number }> {
+    const query = this.#deps.store.queries
+      .selectFrom('events')
+      .select(['seq', 'tenantId', 'type'])
+      .where('seq', '>', cursor)
+      .orderBy('seq')
+      .limit(KINDS_PAGE)
+      .compile();
+    const rows = await this.#deps.store.read<EventKind & { seq: number }>(query, 'announced');
+    const kinds = new Map(rows.map(({ tenantId, type }) => [`${type} ${tenantId}`, { tenantId, type }]));
+    return { kinds: [...kinds.values()], scannedTo: rows.at(-1)?.seq ?? cursor };
   }
 
   /** The events with these numbers, in their order. */

@@ -27,7 +27,9 @@ const STOP_MS = 1_000;
 
 export interface CourierDeps {
   store: Store;
-  log: Pick<EventLog, 'page' | 'at' | 'watch'>;
+  log: Pick<EventLog, 'page' | 'at'>;
+  /** Calls when the log may hold more for the endpoint; gives the way to stop it. */
+  watch: (listener: () => void) => () => void;
   clock: Clock;
   sender: Pick<Sender, 'send'>;
   /** In [0, 1). */
@@ -96,7 +98,7 @@ export class Courier {
     const ending = AbortSignal.any([signal, this.#ended.signal]);
     const rouse = (): void => this.#rouse();
     ending.addEventListener('abort', rouse);
-    const stopWatching = this.#deps.log.watch(() => {
+    const stopWatching = this.#deps.watch(() => {
       this.#fresh.noteAppend();
       this.#rouse();
     });

@@ -71,13 +71,10 @@ test('a record that is refused for good ends no process and no endpoint: what it
 
 test('a 410 that could not be recorded is forgotten, not half believed: the endpoint is asked again', async (t) => {
   const { room, receiver, refusing } = await opened(t);
-  receiver.behaviour = () => (refusing.error === null ? {} : { status: 410 });
+  receiver.behaviour = () => ({ status: 410 });
   await room.follow(endpointTo(receiver.url));
   refusing.error = new StoreUnavailable('away');
   await room.append(1);
-  await until('it was told', () => room.disabled.length === 1);
-  refusing.error = null;
-  await until('it came again', async () => Number((await room.rows('webhooks'))[0]?.delivered) === 1);
-  assert.ok(receiver.received.length >= 2);
+  await until('it was asked again', () => receiver.received.length >= 2);
   assert.equal((await room.rows('webhooks'))[0]?.disabledAt, null);
 });

@@ -11,6 +11,7 @@ import type { FollowerName } from '../events/scripts.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Store } from '../store/store.ts';
 import { StoreUnavailable } from '../store/store.ts';
+import { Appends } from './appends.ts';
 import { Courier, type CourierView } from './courier.ts';
 import { readEndpoints } from './questions.ts';
 import { followerName, type NewEndpoint, WEBHOOKS_CHANGED } from './scripts.ts';
@@ -46,6 +47,7 @@ interface Running {
 
 export class Webhooks {
   readonly #deps: WebhooksDeps;
+  readonly #appends: Appends;
   readonly #running = new Map<string, Running>();
   #ofFile: readonly WebhookEndpoint[] = [];
   #looking: Promise<void> = Promise.resolve();
@@ -54,6 +56,7 @@ export class Webhooks {
 
   private constructor(deps: WebhooksDeps) {
     this.#deps = deps;
+    this.#appends = new Appends(deps.events);
     deps.store.onTold((payload) => {
       if (payload === null || payload === WEBHOOKS_CHANGED) void this.refresh();
     });
@@ -122,6 +125,7 @@ export class Webhooks {
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#looking;
+    this.#appends.close();
     await Promise.all([...this.#running.keys()].map((key) => this.#stop(key)));
   }
 
@@ -216,6 +220,7 @@ export class Webhooks {
         {
           store,
           log: events,
+          watch: (listener) => this.#appends.watch(endpoint, listener),
           clock,
           sender,
           random,
