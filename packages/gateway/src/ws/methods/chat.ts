@@ -3,6 +3,7 @@ import type { ChatHistoryParams, ChatInjectParams } from '@openclaw/gateway-prot
 import type { Caller } from '../../domain/caller.ts';
 import type { GatewayConfig } from '../../domain/config.ts';
 import type { Target } from '../../domain/provider.ts';
+import { keptText } from '../../sessions/kept-text.ts';
 import type { HistoryQuestion, TranscriptPage } from '../../sessions/reading.ts';
 import type { NewMessage, Session, SessionUsage, TranscriptMessage } from '../../sessions/session.ts';
 import { sessionKeyOf } from '../session-keys.ts';
@@ -17,7 +18,7 @@ const LIMIT_DEFAULT = 200;
 const BYTES_MAX = 6 * 1024 * 1024;
 
 export interface ChatMethodsDeps {
-  config: () => Pick<GatewayConfig, 'agents'>;
+  config: () => Pick<GatewayConfig, 'agents' | 'sessions'>;
   catalogue: { listed(): Target[] };
   rows: SessionRows;
   sessions: {
@@ -66,7 +67,7 @@ export function chatMethods(deps: ChatMethodsDeps): Method[] {
         const text = label === undefined || label === '' ? message : `[${label}]\n\n${message}`;
         const { messageId } = await deps.inject(session, {
           role: 'assistant',
-          text,
+          ...keptText(text, deps.config().sessions.messageBytesMax),
           kind: 'inject',
           stopReason: 'stop',
         });
