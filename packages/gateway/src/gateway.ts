@@ -245,7 +245,7 @@ async function startOn(
     sessions: { sessions: remembered.sessions, catalogue: { find: (ref) => setup.catalogue.find(ref) } },
     access,
     keys,
-    webhooks: new WebhookRegister({ store, events, clock, ids, webhooks, webhooksMax: () => limits.webhooksMax }),
+    webhooks: new WebhookRegister({ store, events, clock, ids, webhooks, limits: () => limits }),
     plugins: new PluginRegister({ store, events, plugins }),
     runs,
     ledger,

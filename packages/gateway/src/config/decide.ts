@@ -294,6 +294,7 @@ function decideLimits(tree: FileTree | null, database: Database): GatewayConfig[
     metricSeriesMax: setting(tree, 'limits.metricSeriesMax'),
     keysMax: setting(tree, 'limits.keysMax'),
     webhooksMax: setting(tree, 'limits.webhooksMax'),
+    webhooksPerTenantMax: setting(tree, 'limits.webhooksPerTenantMax'),
     socketsMax: setting(tree, 'limits.socketsMax'),
     handshakesMax: setting(tree, 'limits.handshakesMax'),
     handshakeTimeoutMs: setting(tree, 'limits.handshakeTimeoutMs'),

@@ -292,6 +292,12 @@ export const OPTIONS = {
   ),
 
   'limits.webhooksMax': count(1_000, 10_000, 'Webhook endpoints made through the API.', 0),
+  'limits.webhooksPerTenantMax': count(
+    20,
+    10_000,
+    'Those of them for one tenant: each of its calls is sent to all of its endpoints. Endpoints for every tenant do not count.',
+    0,
+  ),
   'limits.bodyBytesMax': bytes(20_971_520, GIB, 'Longest request body; 413 beyond. OpenClaw’s figure.'),
   'limits.headTimeoutMs': ms(15_000, HOUR_MS, 'How long a caller may take to send a request’s head; 408 beyond.', 1),
   'limits.requestTimeoutMs': ms(

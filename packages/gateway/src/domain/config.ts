@@ -93,6 +93,7 @@ export interface GatewayConfig {
     keysMax: number;
     /** Webhook endpoints that are stored at once. */
     webhooksMax: number;
+    webhooksPerTenantMax: number;
     /** WebSockets at once, and those of them that have not connected yet. */
     socketsMax: number;
     handshakesMax: number;

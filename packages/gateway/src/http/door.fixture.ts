@@ -155,7 +155,7 @@ export class Door {
         clock: systemClock,
         ids: new IdSource(),
         webhooks: NO_COURIERS,
-        webhooksMax: () => 100,
+        limits: () => ({ webhooksMax: 100, webhooksPerTenantMax: 3 }),
       }),
       sessions: {
         sessions: this.#sessions,

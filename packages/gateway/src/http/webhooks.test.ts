@@ -142,6 +142,30 @@ test('a key makes and sees endpoints of its own tenant only; those of others and
   }
 });
 
+test('a tenant has so many endpoints and no more, whoever makes them; others and those for every tenant go on', async () => {
+  const crowded = await adminOf('crowded');
+  for (let n = 0; n < 3; n++) assert.equal((await ask('POST', '', { url: URL_OK }, crowded)).status, 201);
+  for (const [asked, headers] of [
+    [{ url: URL_OK }, crowded],
+    [{ url: URL_OK, tenantId: 'crowded' }, BEARER],
+  ] as const) {
+    const refused = await ask('POST', '', asked, headers);
+    assert.equal(refused.status, 400);
+    assert.match(refused.body.error.message, /3 endpoints already.*limits\.webhooksPerTenantMax/);
+  }
+  const others = [
+    await ask('POST', '', { url: URL_OK }, await adminOf('roomy')),
+    await ask('POST', '', { url: URL_OK }),
+  ];
+  assert.deepEqual(
+    others.map(({ status }) => status),
+    [201, 201],
+  );
+  const [first] = await listed(crowded);
+  await ask('DELETE', `/${first!.id}`, undefined, crowded);
+  assert.equal((await ask('POST', '', { url: URL_OK }, crowded)).status, 201);
+});
+
 test('whatever is asked, the answer is an endpoint or a refusal that says why', async () => {
   const values = fc.oneof(fc.jsonValue(), fc.constantFrom(URL_OK, 'event', ['model.usage'], { max: 5 }, true, 15_000));
   const names = fc.constantFrom(

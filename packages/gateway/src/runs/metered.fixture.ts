@@ -311,6 +311,7 @@ function configOf(
       metricSeriesMax: 10,
       keysMax: 100,
       webhooksMax: 100,
+      webhooksPerTenantMax: 100,
       socketsMax: 10,
       handshakesMax: 10,
       handshakeTimeoutMs: 1000,

@@ -31,7 +31,7 @@ import {
   knownEndpoints,
   listDeliveries,
 } from './questions.ts';
-import type { Ability, EndpointName, NewEndpoint, Rewind } from './scripts.ts';
+import type { Ability, EndpointLimit, EndpointName, NewEndpoint, Rewind } from './scripts.ts';
 import { Sender } from './sender.ts';
 import { definitionText, secretsText, tenantKey } from './stored.ts';
 import type { Webhooks } from './webhooks.ts';
@@ -46,8 +46,8 @@ export interface RegisterDeps {
   clock: Clock;
   ids: Pick<IdSource, 'next'>;
   webhooks: Pick<Webhooks, 'ofFile' | 'view' | 'refresh' | 'restart' | 'senderDeps'>;
-  /** Endpoints that may be stored. */
-  webhooksMax: () => number;
+  /** How many endpoints may be stored, in all and for one tenant. */
+  limits: () => { webhooksMax: number; webhooksPerTenantMax: number };
 }
 
 export class WebhookRegister {
@@ -59,22 +59,29 @@ export class WebhookRegister {
 
   /** Makes an endpoint and gives its secret, which nobody can read again. */
   async create(asked: unknown, maker: Caller): Promise<CreatedWebhook> {
-    const { store, clock, ids, webhooks, webhooksMax } = this.#deps;
+    const { store, clock, ids, webhooks, limits } = this.#deps;
     const endpoint = webhookOrder(asked, maker, ids.next('whk'));
-    const max = webhooksMax();
-    const isMade = await store.write<boolean>('addEndpoints', {
+    const { webhooksMax, webhooksPerTenantMax } = limits();
+    const full = await store.write<EndpointLimit | null>('addEndpoints', {
       tenantId: tenantKey(endpoint.tenantId),
       endpointId: endpoint.id,
       definition: definitionText(endpoint),
       secrets: secretsText(endpoint),
       createdBy: maker.keyId,
       now: clock.now(),
-      max,
+      // Those for every tenant are the operator's own.
+      max: { all: webhooksMax, tenant: endpoint.tenantId === null ? webhooksMax : webhooksPerTenantMax },
     } satisfies NewEndpoint);
-    if (!isMade) {
+    if (full === 'all') {
       throw new GatewayError(
         'invalid_request',
-        `There are ${max} endpoints already; remove one, or raise limits.webhooksMax.`,
+        `There are ${webhooksMax} endpoints already; remove one, or raise limits.webhooksMax.`,
+      );
+    }
+    if (full === 'tenant') {
+      throw new GatewayError(
+        'invalid_request',
+        `This tenant has ${webhooksPerTenantMax} endpoints already; remove one, or raise limits.webhooksPerTenantMax.`,
       );
     }
     await webhooks.refresh();

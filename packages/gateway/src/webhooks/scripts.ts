@@ -19,18 +19,21 @@ export interface NewEndpoint extends EndpointName {
   secrets: string | null;
   createdBy: string | null;
   now: number;
-  /** Endpoints that may be stored; null: it is not one of them. */
-  max: number | null;
+  /** Endpoints that may be stored, in all and for one tenant; null: it is not one of them. */
+  max: Readonly<Record<EndpointLimit, number>> | null;
 }
 
-/** False: there are too many. Its cursor begins at the end of the log; one that was here before stays where it stood. */
-export function* addEndpoints(inputs: readonly NewEndpoint[]): Steps<boolean[]> {
+/** Of which there are too many. */
+export type EndpointLimit = 'all' | 'tenant';
+
+/** Null: it is there. Its cursor begins at the end of the log; one that was here before stays where it stood. */
+export function* addEndpoints(inputs: readonly NewEndpoint[]): Steps<(EndpointLimit | null)[]> {
   const { seq } = yield* lockCounters(inputs);
-  const answers: boolean[] = [];
+  const answers: (EndpointLimit | null)[] = [];
   for (const { tenantId, endpointId, definition, secrets, createdBy, now, max } of inputs) {
-    const [count] = max === null ? [] : yield* ask('webhooks.countStored');
-    if (max !== null && Number(count!.stored) >= max) {
-      answers.push(false);
+    const full = max === null ? null : yield* fullFor(tenantId, max);
+    if (full !== null) {
+      answers.push(full);
       continue;
     }
     const zeros = [0, 0, 0];
@@ -40,9 +43,17 @@ export function* addEndpoints(inputs: readonly NewEndpoint[]): Steps<boolean[]> 
       { name: 'events.addFollower', rows: [[tenantId, followerName(endpointId), seq, now, 0]] },
       telling(WEBHOOKS_CHANGED),
     );
-    answers.push(true);
+    answers.push(null);
   }
   return answers;
+}
+
+function* fullFor(tenantId: string, max: Readonly<Record<EndpointLimit, number>>): Steps<EndpointLimit | null> {
+  const counts = yield* ask('webhooks.countStored');
+  const stored = counts.reduce((sum, row) => sum + Number(row.stored), 0);
+  if (stored >= max.all) return 'all';
+  const own = counts.find((row) => row.tenantId === tenantId);
+  return Number(own?.stored ?? 0) >= max.tenant ? 'tenant' : null;
 }
 
 export interface AttemptsRecord extends EndpointName {

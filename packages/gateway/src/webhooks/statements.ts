@@ -38,8 +38,9 @@ export const WEBHOOK_STATEMENTS: Readonly<Record<string, StatementShape>> = {
   'webhooks.countStored': asked((db) =>
     db
       .selectFrom('webhooks')
-      .select(({ fn }) => fn.countAll<number>().as('stored'))
-      .where('definition', 'is not', null),
+      .select(({ fn }) => ['tenantId', fn.countAll<number>().as('stored')])
+      .where('definition', 'is not', null)
+      .groupBy('tenantId'),
   ),
   'webhooks.setDisabled': updateRows('webhooks', ['disabledAt', 'disabledReason'], ['tenantId', 'endpointId']),
   'webhooks.setSecrets': updateRows('webhooks', ['secrets'], ['tenantId', 'endpointId']),
