@@ -25,6 +25,7 @@ import {
 import { PLUGIN_LIMITS } from './plugin-limits.ts';
 import { SESSION_OPTIONS } from './session-options.ts';
 import { SOCKET_OPTIONS } from './socket-options.ts';
+import { WEBHOOK_OPTIONS } from './webhook-options.ts';
 
 export type { Option, Unit } from './option.ts';
 
@@ -248,56 +249,7 @@ export const OPTIONS = {
   'metering.drain.tokensMax': integer(500, [0, 1e9], 'Most tokens drained after a hang-up.', { unit: 'tokens' }),
   'metering.drain.concurrentMax': count(32, 10_000, 'Drains at once; a further hang-up is aborted at once.', 0),
 
-  'webhooks[].id': other('text', 'Names its place in the event log; made from the `url` unless given.'),
-  'webhooks[].url': other('text', 'Where events go: https, or whatever `allowPrivate` opens.'),
-  'webhooks[].events': names(
-    ['model.usage'],
-    'Which events: also `model.usage.corrected`, `session.patched`, `run.started`, `run.ended`.',
-  ),
-  'webhooks[].filter': other(
-    'texts',
-    'Only events whose `tenant`, `model`, `provider`, `agent`, `session`, `endUser`, `source`, `outcome` is exactly this.',
-  ),
-  'webhooks[].format': choice(
-    'event',
-    ['event', 'gateway-usage', 'litellm', 'cloudevents'],
-    'What is sent: our event, OpenClaw’s usage webhook, LiteLLM’s log record, a CloudEvent.',
-  ),
-  'webhooks[].secret': other(
-    'secrets',
-    'Signs each message (Standard Webhooks, `whsec_…`); a list while one replaces another.',
-  ),
-  'webhooks[].token': other(
-    'secret',
-    'Sent with each message in `tokenHeader`, and as `gatewayToken` of `gateway-usage`.',
-  ),
-  'webhooks[].tokenHeader': other('text', 'The header for `token`; `authorization` (as a bearer) unless given.'),
-  'webhooks[].timeoutMs': ms(15_000, 120_000, 'Longest attempt, connection and answer together.', 1),
-  'webhooks[].retry.firstMs': ms(
-    5_000,
-    HOUR_MS,
-    'Wait before the second attempt; the whole schedule of about 75 hours, and the breaker’s pause, scale with it.',
-    1,
-  ),
-  'webhooks[].concurrency': count(4, 64, 'Attempts at once.'),
-  'webhooks[].ordered': boolean(
-    false,
-    'One at a time, strictly in order: an event that fails holds those behind it until it is delivered or dead.',
-  ),
-  'webhooks[].batch.max': count(100, 1_000, 'Events in one message, which is then a list.'),
-  'webhooks[].batch.waitMs': ms(1_000, HOUR_MS, 'Longest wait for a batch to fill.'),
-  'webhooks[].allowPrivate': other(
-    'blocks',
-    'Lets it be http, loopback or private: `true`, or blocks and ports (`["10.0.0.0/8:443"]`). Link-local and metadata addresses stay refused.',
-  ),
-
-  'limits.webhooksMax': count(1_000, 10_000, 'Webhook endpoints made through the API.', 0),
-  'limits.webhooksPerTenantMax': count(
-    20,
-    10_000,
-    'Those of them for one tenant: each of its calls is sent to all of its endpoints. Endpoints for every tenant do not count.',
-    0,
-  ),
+  ...WEBHOOK_OPTIONS,
   'limits.bodyBytesMax': bytes(20_971_520, GIB, 'Longest request body; 413 beyond. OpenClaw’s figure.'),
   'limits.headTimeoutMs': ms(15_000, HOUR_MS, 'How long a caller may take to send a request’s head; 408 beyond.', 1),
   'limits.requestTimeoutMs': ms(
