@@ -1,7 +1,8 @@
 /**
  * `npm run bench:page`: how large the page is, how soon it shows numbers, how long from a settlement to the screen, whether ten
  * thousand rows scroll, and how a million entries over 90 days and 40 models open. The gateway runs as it does for anybody, the
- * browser is a real one. Flags: `--entries=1000000`, `--file=PATH` to keep the large ledger, `--only=size|first|lag|rows|large`.
+ * browser is a real one. Flags: `--entries=1000000`, `--file=FOLDER` to keep the large ledger, `--only=size|first|lag|rows|large`.
+ * Whoever ends it from outside (`timeout`) reads that the browser has been closed: it needs two minutes, the large ledger more.
  */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -41,7 +42,12 @@ function say(what: string, found: number, target: number, unit: string): void {
   );
 }
 
-function wanted(part: string): boolean {
+const PARTS = ['size', 'first', 'lag', 'rows', 'large'] as const;
+if (flags.only !== undefined && !(PARTS as readonly string[]).includes(flags.only)) {
+  throw new Error(`--only=${flags.only} measures nothing; it takes ${PARTS.join(', ')}`);
+}
+
+function wanted(part: (typeof PARTS)[number]): boolean {
   return flags.only === undefined || flags.only === part;
 }
 
@@ -214,6 +220,7 @@ async function rows(page: Page, url: string): Promise<void> {
   await page.goto(`${url}/models?range=30d&by=session`);
   await page.waitForSelector('.sums tbody tr[data-name]');
   const count = Number(await page.getAttribute('.sums', 'aria-rowcount')) - 2;
+  const spent = await mainThreadMs(page);
   const frames = (await page.evaluate(`new Promise((resolve) => {
     const times = []; let last = performance.now(); let top = 0;
     const step = () => {
@@ -225,6 +232,20 @@ async function rows(page: Page, url: string): Promise<void> {
   })`)) as number[];
   console.log(`rows in the table: ${count}`);
   say('scrolling them: a frame, p95', percentile(frames, 0.95), 34, 'ms');
+  const own = ((await spent()) / frames.length).toFixed(1);
+  console.log(`  of it the page’s own thread was at work, whatever else ran beside: ${own} ms a frame`);
+}
+
+/** Processor time of the page's thread from now on: what a machine that is busy with other things does not lengthen. */
+async function mainThreadMs(page: Page): Promise<() => Promise<number>> {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const read = async (): Promise<number> => {
+    const { metrics } = await devtools.send('Performance.getMetrics');
+    return (metrics.find(({ name }) => name === 'TaskDuration')?.value ?? 0) * 1000;
+  };
+  const before = await read();
+  return async () => (await read()) - before;
 }
 
 /** A steady load beside an open page, whose own measure is read: from the settlement to after the frame that shows it. */
@@ -245,6 +266,7 @@ async function lag(browser: Browser): Promise<void> {
     await signIn(page, gateway.url, gateway.token);
     await page.waitForSelector('.live-live');
     const calls: Promise<void>[] = [];
+    const spent = await mainThreadMs(page);
     const startedAt = performance.now();
     for (let n = 0; n < RATE * LAG_SECONDS; n++) {
       calls.push(call());
@@ -256,6 +278,8 @@ async function lag(browser: Browser): Promise<void> {
     const requests = await page.locator('[data-tile="requests"] .value data').getAttribute('value');
     console.log(`calls shown: ${requests} of ${calls.length + 1}`);
     say(`settled to painted at ${RATE}/s, p99`, shown, 250, 'ms');
+    const own = ((await spent()) / (performance.now() - startedAt)) * 100;
+    console.log(`  of it the page’s own thread was at work: ${own.toFixed(0)} % of the time`);
     await context.close();
   });
   await provider.close();

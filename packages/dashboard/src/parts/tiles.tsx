@@ -39,16 +39,12 @@ export function Tiles() {
       </Tile>
       <Tile
         id="latency"
-        label="Latency p50, p95"
+        label="Latency p95"
         change={delta(all.latency?.p95, then?.latency?.p95)}
         isBad
-        note={`p99 ${milliseconds(all.latency?.p99)}`}
+        note={`p50 ${milliseconds(all.latency?.p50)} · p99 ${milliseconds(all.latency?.p99)}`}
       >
-        <Exact value={all.latency?.p50 ?? null}>{milliseconds(all.latency?.p50)}</Exact>
-        <small>
-          {' '}
-          / <Exact value={all.latency?.p95 ?? null}>{milliseconds(all.latency?.p95)}</Exact>
-        </small>
+        <Exact value={all.latency?.p95 ?? null}>{milliseconds(all.latency?.p95)}</Exact>
         <Spark points={course?.latency} />
       </Tile>
       <Tile
