@@ -3,6 +3,7 @@
  * exception but that there was one. Pure but for the report of a bug.
  */
 import { GatewayError } from '../domain/errors.ts';
+import { StoreUnavailable } from '../store/store.ts';
 import type { TurnResult } from './turn.ts';
 
 export type EndReason = 'aborted' | 'turn_timeout' | 'lane_lost' | 'too_long' | 'draining';
@@ -28,6 +29,10 @@ export function wireError({ code, message, refusal }: GatewayError): TurnResult[
 
 export function errorOf(error: unknown, report: (error: unknown) => void): TurnResult['error'] {
   if (error instanceof GatewayError) return wireError(error);
+  if (error instanceof StoreUnavailable) {
+    const message = 'The database cannot be used now, so the turn did not begin; turns are taken again by themselves.';
+    return wireError(new GatewayError('ledger_unavailable', message));
+  }
   report(error);
   return wireError(new GatewayError('internal', 'Internal error; the log has it.'));
 }

@@ -9,8 +9,10 @@ import {
   ScriptedUpstream,
   stream,
 } from '../../../../test/rig/scripted-upstream.ts';
+import { StoreUnavailable } from '../store/store.ts';
 import { Rig, type RigOptions, SSE, USAGE } from './metered.fixture.ts';
 import type { TurnEvent, TurnRequest } from './turn.ts';
+import { errorOf } from './turn-ends.ts';
 
 const AGENT = { id: 'main', model: 'up/m', fallbacks: [], instructions: 'Be kind.' };
 const ASKED: TurnRequest = {
@@ -247,6 +249,11 @@ test('a turn whose answer has no end is ended, with the text that there was and 
     ['failed', 'upstream_invalid', 'ten chars.ten again.', 1],
   );
   first.go();
+});
+
+test('a database that is away while a turn waits for it is a refusal, and nothing to report', () => {
+  const error = errorOf(new StoreUnavailable('away'), (bug) => assert.fail(String(bug)));
+  assert.deepEqual([error!.code, error!.status], ['ledger_unavailable', 503]);
 });
 
 test('a lane takes so many and no more, and a turn may take so long', async (t) => {

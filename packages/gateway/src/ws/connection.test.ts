@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
+import { StoreUnavailable } from '../store/store.ts';
 import { CONNECT, Room } from './room.fixture.ts';
 
 const room = await Room.open();
@@ -211,6 +212,24 @@ test('a bug in a method is told as ours, and only the log hears what it was', as
   const { error } = await answered;
   assert.deepEqual(error, { code: 'UNAVAILABLE', message: 'Internal error; the log has it.' });
   assert.match(String(room.bugs.splice(0)[0]), /a secret detail/);
+  room.call = (method) => ({ method });
+  client.terminate();
+});
+
+test('a database that is away is a refusal that passes, and no bug', async () => {
+  const client = await room.greeted();
+  room.call = () => Promise.reject(new StoreUnavailable('no answer from a-secret-host'));
+  const answered = answerTo(client, 'away');
+  client.send(request('away'));
+  const { error } = await answered;
+  const { code, details, retryable } = error as unknown as {
+    code: string;
+    details: { code: string };
+    retryable: boolean;
+  };
+  assert.deepEqual([code, details.code, retryable], ['UNAVAILABLE', 'ledger_unavailable', true]);
+  assert.ok(!JSON.stringify(error).includes('a-secret-host'));
+  assert.deepEqual(room.bugs, []);
   room.call = (method) => ({ method });
   client.terminate();
 });

@@ -3,6 +3,7 @@
  * and nowhere else; its message and its own code (`details.code`) are those of every door.
  */
 import { GatewayError } from '../domain/errors.ts';
+import { StoreUnavailable } from '../store/store.ts';
 import type { ErrorShape } from './frames.ts';
 import type { WireScope } from './scopes.ts';
 
@@ -31,6 +32,7 @@ export function missingScope(scope: WireScope): WireFailure {
 /** Null: a bug of ours, which the caller hears nothing of. */
 export function shapeOf(error: unknown): ErrorShape | null {
   if (error instanceof WireFailure) return error.shape;
+  if (error instanceof StoreUnavailable) return shapeOf(notNow());
   if (!(error instanceof GatewayError)) return null;
   const { code, message, param, retryAfterSeconds, refusal } = error;
   return {
@@ -40,6 +42,11 @@ export function shapeOf(error: unknown): ErrorShape | null {
     ...(refusal.retryable ? { retryable: true } : {}),
     ...(retryAfterSeconds === null ? {} : { retryAfterMs: retryAfterSeconds * 1000 }),
   };
+}
+
+function notNow(): GatewayError {
+  const message = 'The database cannot be read now; ask again in a moment.';
+  return new GatewayError('ledger_unavailable', message, { retryAfterSeconds: 1 });
 }
 
 export const OUR_BUG: ErrorShape = { code: 'UNAVAILABLE', message: 'Internal error; the log has it.' };
