@@ -11,7 +11,7 @@ const SHORT = {
   /** SIGKILLs of a gateway in the middle of turns. */
   sessionKills: 3,
   /** On PostgreSQL with two gateways: SIGKILLs of either and restarts of the server, in turn. */
-  sharedKills: 12,
+  sharedKills: 9,
   /** SIGKILLs of each negative control; the comparison must have found violations by then. */
   controlKills: 4,
   /** Callers that keep the load up. */
@@ -26,18 +26,18 @@ const SHORT = {
   /** Times every golden answer goes through the pass-through. */
   passRounds: 2,
   /** Bytes of one answer and of one upload through the pass-through. */
-  passBytes: 48 * 1024 * 1024,
+  passBytes: 32 * 1024 * 1024,
   /** Streams in arbitrary spellings, through the meter alone and over sockets. */
-  meterStreams: 1_500,
-  socketStreams: 120,
+  meterStreams: 1_000,
+  socketStreams: 80,
   /** Dispatches among a thousand sessions whose headers change meanwhile, and in each negative control. */
   isolatedDispatches: 10_000,
   isolatedSharedDispatches: 500,
   isolationControlDispatches: 400,
   /** Lists of up to 14 priced calls, on each engine. */
-  moneyRuns: { sqlite: 40, postgres: 8 },
+  moneyRuns: { sqlite: 25, postgres: 5 },
   /** Dispatches of the random run that every consumer must agree on. */
-  agreedDispatches: 800,
+  agreedDispatches: 500,
   /** Events that wait for a webhook's receiver that is away. */
   webhookBacklog: { sqlite: 5_000, postgres: 1_000 },
   /** SIGKILLs of a gateway while it delivers. */

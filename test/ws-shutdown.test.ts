@@ -82,7 +82,7 @@ test('whoever has not connected when the gateway stops, or never closes, does no
   deaf.socket.pause();
   const startedAt = performance.now();
   await rig.stop();
-  assert.ok(performance.now() - startedAt < 8_000);
+  assert.ok(performance.now() - startedAt < 20_000);
   assert.equal((await challenged.closed).code, 1012);
 });
 

@@ -63,7 +63,8 @@ test('nesting beyond the limit is refused before anything parses it', () => {
   const deep = '['.repeat(1_000_000);
   const started = performance.now();
   assert.equal(refusal(`{${MESSAGES},"x":${deep}`).code, 'invalid_request');
-  assert.ok(performance.now() - started < 1000);
+  // Parsing it takes the stack or minutes.
+  assert.ok(performance.now() - started < 5000);
   for (const text of [deep, `${deep}${']'.repeat(1_000_000)}`, ` [{"x":${deep}`]) {
     assert.equal(refusal(text).code, 'invalid_request', text.slice(0, 9));
   }
