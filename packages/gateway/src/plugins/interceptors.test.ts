@@ -1,5 +1,6 @@
 /** Deciding before a dispatch: denied, changed, tagged, with headers; and what becomes of a call without a verdict. */
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { until } from '../../../../test/rig/until.ts';
 import { GatewayError } from '../domain/errors.ts';
@@ -174,6 +175,28 @@ test('a plugin that must decide and is not loaded has every call refused; one th
   await assert.rejects(guarded.beforeDispatch(PLANNED), refusedWith('plugin_unavailable', /'guard'.*not loaded/));
   const disabled = { guard: { enabled: false, ...closed() } };
   assert.equal((await house.start([broken], { entries: disabled })).interceptor(() => RULES).isWanted, false);
+});
+
+test('a plugin that must decide cannot come back as one that does not: calls are refused until it is itself again', async (t) => {
+  const house = await House.open();
+  t.after(() => house.close());
+  const guard = house.write(
+    'guard',
+    `import { existsSync } from 'node:fs';
+     const beforeModelDispatch = ({ model }) => { if (model === 'end') process.exit(1); };
+     const isOther = existsSync(new URL('./other', import.meta.url));
+     export default isOther ? { id: 'guard', onRunEnd() {} } : { id: 'guard', beforeModelDispatch };`,
+  );
+  const plugins = await house.start([guard], { entries: { guard: closed() } });
+  const interceptor = plugins.interceptor(() => RULES);
+  await interceptor.beforeDispatch(PLANNED);
+  const { path } = house.write('guard/other', '');
+  await assert.rejects(interceptor.beforeDispatch({ ...PLANNED, model: 'end' }), /must decide/);
+  await until('it was begun otherwise', () => plugins.all[0]!.reason === 'it came back with other hooks');
+  await assert.rejects(interceptor.beforeDispatch(PLANNED), /must decide/);
+  rmSync(path, { recursive: true });
+  await until('it is itself again', () => plugins.all[0]!.isRunning);
+  await interceptor.beforeDispatch(PLANNED);
 });
 
 test('a verdict is read strictly: what could be a misspelt denial is none', () => {

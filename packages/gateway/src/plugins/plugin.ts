@@ -153,8 +153,11 @@ export class Plugin {
       this.#leave('disabled', 'it is disabled');
       throw new Error('it is disabled');
     }
-    this.hooks = await process.begin(entry?.config.reveal() ?? '{}');
-    if (this.hooks.length === 0) throw new Error('it has none of the hooks that there are');
+    const hooks = await process.begin(entry?.config.reveal() ?? '{}');
+    if (hooks.length === 0) throw new Error('it has none of the hooks that there are');
+    // One that had to decide must not come back as one that is not asked.
+    if (!isFirst && hooks.join() !== this.hooks.join()) throw new Error('it came back with other hooks');
+    this.hooks = hooks;
     this.status = 'running';
     this.reason = null;
     this.#startedAt = performance.now();
@@ -204,11 +207,12 @@ export class Plugin {
     try {
       await this.#begin(await this.#newProcess(), false);
     } catch (error) {
-      this.reason = error instanceof Error ? error.message : String(error);
       // A process that died has said so; one that lives but will not begin is ended, and that says it.
-      if (this.#process !== null) await this.#process.end();
+      const ended = this.#process?.end();
       // There was none: nobody says it.
-      else if (this.status === 'restarting' && this.#restartTimer === null) this.#restartLater();
+      if (this.status === 'restarting' && this.#restartTimer === null) this.#restartLater();
+      if (this.status === 'restarting') this.reason = error instanceof Error ? error.message : String(error);
+      await ended;
     }
   }
 
