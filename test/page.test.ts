@@ -261,6 +261,18 @@ test('the page has no fault that axe knows, in light and in dark, as chart and a
   await page.click('text=As chart');
 });
 
+test('what is settled while the page opens is not lost between its first sums and the feed', async () => {
+  const before = Number(await tile('requests'));
+  const isFeed = /\/api\/v1\/events/;
+  await page.route(isFeed, async (route) => {
+    await house.call('openai/ok-1');
+    await route.continue();
+  });
+  await page.goto(`${house.url}/models`);
+  await until('requests', before + 1);
+  await page.unroute(isFeed);
+});
+
 test('a gateway that restarts is told as stale, and what was called meanwhile is there afterwards', async () => {
   const before = Number(await tile('requests'));
   await house.stop();
