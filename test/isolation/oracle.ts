@@ -29,6 +29,8 @@ export class SessionModel {
   isPatching = false;
   /** A reset ends the runs that go over sockets. */
   resets = 0;
+  /** Of these on their way: one may still end a run that begins behind it on another socket. */
+  resetting = 0;
 
   constructor(index: number) {
     this.index = index;
@@ -83,6 +85,7 @@ export class CallModel {
   /** Its own value of OWN; null: it sends none. */
   readonly own: string | null;
   /** Of its session, when it was sent. */
+  /** The session's when it began; -1: it may be ended by one that had begun before. */
   readonly resets: number;
   readonly #from: number;
   /** What its first dispatch may have been; null before it came. */
@@ -93,7 +96,7 @@ export class CallModel {
   constructor(session: SessionModel, own: string | null, patches = false) {
     this.session = session;
     this.own = own;
-    this.resets = session.resets;
+    this.resets = session.resetting > 0 ? -1 : session.resets;
     this.#from = patches ? session.sent : session.answered;
   }
 

@@ -190,17 +190,22 @@ export class Player {
   async #reset(session: SessionModel): Promise<void> {
     if (session.isPatching) return;
     session.isPatching = true;
-    session.resets++;
-    await this.#count('reset', this.#stage.sockets.empty(session, 'reset'));
+    await this.#emptied('reset', this.#stage.sockets, session);
     session.isPatching = false;
   }
 
   async #delete(way: Ways, session: SessionModel): Promise<void> {
     if (session.isPatching) return;
     session.beginClear();
-    session.resets++;
-    await this.#count('delete', way.empty(session, 'delete'));
+    await this.#emptied('delete', way, session);
     session.answer();
+  }
+
+  async #emptied(how: 'reset' | 'delete', way: Ways, session: SessionModel): Promise<void> {
+    session.resets++;
+    session.resetting++;
+    await this.#count(how, way.empty(session, how));
+    session.resetting--;
   }
 
   #expect(model: CallModel, callNo: number, script: Word[]) {
