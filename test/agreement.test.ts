@@ -29,6 +29,8 @@ const MODELS = [
   ['ok-3+reset-mid', 60],
   [PRICED, 100],
 ] as const;
+/** What is hung up on must not have ended by itself before. */
+const UNENDING = 'ok-4+hang-mid';
 const CALLERS = 16;
 const BUCKETS = ['input', 'output', 'cacheRead', 'cacheWrite', 'cacheWrite1h'] as const;
 
@@ -163,14 +165,18 @@ async function play(
   { model, stream, hangsUp, agent }: { model: string; stream: boolean; hangsUp: boolean; agent: string },
 ): Promise<void> {
   const gone = new AbortController();
+  const isCut = hangsUp && stream && model === PRICED;
   try {
     const answer = await fetch(`${url}/v1/chat/completions`, {
       method: 'POST',
       headers: { ...AUTHORIZATION, 'x-weighbridge-agent-id': agent },
-      body: JSON.stringify({ model: `scripted/${model}`, stream, messages: [{ role: 'user', content: 'hi' }] }),
+      body: JSON.stringify({
+        model: `scripted/${isCut ? UNENDING : model}`,
+        stream,
+        messages: [{ role: 'user', content: 'hi' }],
+      }),
       signal: gone.signal,
     });
-    const isCut = hangsUp && stream && model === PRICED;
     for await (const _chunk of answer.body ?? []) if (isCut) gone.abort();
   } catch {
     // Hung up, or broken off by the provider: both are meant.
