@@ -22,6 +22,7 @@ import type { Engine, Store } from '../packages/gateway/src/store/store.ts';
 import { percentile } from '../test/rig/load.ts';
 import { PostgresServer, runOn } from '../test/rig/postgres-server.ts';
 import { between, pick, type Random, seeded } from '../test/rig/random.ts';
+import { entryRow, idOf } from './entry-row.ts';
 
 const { values: flags } = parseArgs({
   options: {
@@ -53,7 +54,6 @@ const MODELS = [
   ['groq', 'llama-4'],
 ] as const;
 const AGENTS = ['main', 'support', 'coder', null];
-const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
 /** One entry as a row; ids ascend with time as ours do. */
 function entry(n: number, random: Random) {
@@ -62,67 +62,25 @@ function entry(n: number, random: Random) {
   const [provider, model] = pick(random, MODELS);
   const roll = random();
   const outcome = roll < 0.96 ? 'completed' : roll < 0.98 ? 'failed' : 'aborted';
-  const id = idOf(startedAt, n);
   const hasUsage = outcome !== 'failed';
   const input = whole(random, 20, 4000);
-  return {
-    tenantId: 'default',
-    entryId: `ent_${id}`,
-    dispatchId: `dsp_${id}`,
-    runId: `run_${id}`,
-    kind: 'usage',
-    attempt: 1,
-    instanceId: 'ins_bench',
+  return entryRow({
+    n,
+    startedAt,
+    latencyMs,
     agentId: pick(random, AGENTS),
     sessionKey: `agent:main:${whole(random, 1, 5000)}`,
     endUserId: `customer-${whole(random, 1, 500)}`,
-    endUserSource: 'header',
-    tags: '[]',
-    metadata: '{}',
     provider,
     model,
-    requestedModel: model,
-    api: 'openai-completions',
-    stream: 1,
-    source: 'gateway',
-    startedAt,
-    priceId: 'p1',
-    priceSource: 'config',
-    priceRates: '{"input":"2500000","output":"10000000","cacheRead":"250000","cacheWrite":"0","cacheWrite1h":"0"}',
-    seq: n + 1,
-    settledAt: startedAt + 1,
     outcome,
-    httpStatus: hasUsage ? 200 : 500,
-    errorKind: hasUsage ? null : 'http_error',
     usageSource: hasUsage ? (outcome === 'aborted' ? 'estimated' : 'reported') : 'none',
-    input: hasUsage ? input : null,
-    output: hasUsage ? whole(random, 10, 900) : null,
-    cacheRead: hasUsage ? 0 : null,
-    cacheWrite: hasUsage ? 0 : null,
-    cacheWrite1h: hasUsage ? 0 : null,
-    audioInput: 0,
-    audioOutput: 0,
-    imageInput: 0,
-    imageOutput: 0,
-    costNanoUsd: hasUsage ? input * 2500 : null,
-    latencyMs,
-    timeToFirstTokenMs: Math.round(latencyMs * 0.3),
-    endedAt: startedAt + latencyMs,
-  };
+    tokens: hasUsage ? { input, output: whole(random, 10, 900) } : null,
+  });
 }
 
 function whole(random: Random, min: number, max: number): number {
   return Math.floor(between(random, min, max));
-}
-
-function idOf(ms: number, n: number): string {
-  return base32(ms, 10) + base32(n, 16);
-}
-
-function base32(value: number, digits: number): string {
-  let text = '';
-  for (let rest = value, i = 0; i < digits; i++, rest = Math.floor(rest / 32)) text = ALPHABET[rest % 32] + text;
-  return text;
 }
 
 async function fill(database: Database): Promise<void> {

@@ -21,6 +21,7 @@ import { GatewayProcess } from '../test/rig/gateway-process.ts';
 import { percentile } from '../test/rig/load.ts';
 import { type Random, seeded } from '../test/rig/random.ts';
 import { startScriptedProvider } from '../test/rig/scripted-provider.ts';
+import { entryRow } from './entry-row.ts';
 
 const { values: flags } = parseArgs({
   options: { entries: { type: 'string' }, file: { type: 'string' }, only: { type: 'string' } },
@@ -32,7 +33,6 @@ const MODELS = 40;
 const SESSIONS = 10_000;
 const RATE = 100;
 const LAG_SECONDS = 15;
-const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const scratch = mkdtempSync(join(tmpdir(), 'weighbridge-bench-page-'));
 
 function say(what: string, found: number, target: number, unit: string): void {
@@ -89,57 +89,19 @@ function entryOf(random: Random, n: number, startedAt: number, sessions: number)
   const latencyMs = Math.round(200 * Math.exp(random() * 4));
   const hasUsage = random() < 0.97;
   const input = Math.floor(20 + random() * 4000);
-  const id = base32(startedAt, 10) + base32(n, 16);
-  return {
-    tenantId: 'default',
-    entryId: `ent_${id}`,
-    dispatchId: `dsp_${id}`,
-    runId: `run_${id}`,
-    kind: 'usage',
-    attempt: 1,
-    instanceId: 'ins_bench',
+  return entryRow({
+    n,
+    startedAt,
+    latencyMs,
     agentId: n % 3 === 0 ? 'main' : null,
     sessionKey: `agent:main:${n % sessions}`,
     endUserId: `customer-${n % 500}`,
-    endUserSource: 'header',
-    tags: '[]',
-    metadata: '{}',
     provider: `provider-${model % 5}`,
     model: `model-${model}`,
-    requestedModel: `model-${model}`,
-    api: 'openai-completions',
-    stream: 1,
-    source: 'gateway',
-    startedAt,
-    priceId: 'p1',
-    priceSource: 'config',
-    priceRates: '{"input":"2500000","output":"10000000","cacheRead":"250000","cacheWrite":"0","cacheWrite1h":"0"}',
-    seq: n + 1,
-    settledAt: startedAt + 1,
     outcome: hasUsage ? 'completed' : 'failed',
-    httpStatus: hasUsage ? 200 : 500,
-    errorKind: hasUsage ? null : 'http_error',
     usageSource: hasUsage ? 'reported' : 'none',
-    input: hasUsage ? input : null,
-    output: hasUsage ? Math.floor(10 + random() * 900) : null,
-    cacheRead: hasUsage ? 0 : null,
-    cacheWrite: hasUsage ? 0 : null,
-    cacheWrite1h: hasUsage ? 0 : null,
-    audioInput: 0,
-    audioOutput: 0,
-    imageInput: 0,
-    imageOutput: 0,
-    costNanoUsd: hasUsage ? input * 2500 : null,
-    latencyMs,
-    timeToFirstTokenMs: Math.round(latencyMs * 0.3),
-    endedAt: startedAt + latencyMs,
-  };
-}
-
-function base32(value: number, digits: number): string {
-  let text = '';
-  for (let rest = value, at = 0; at < digits; at++, rest = Math.floor(rest / 32)) text = ALPHABET[rest % 32] + text;
-  return text;
+    tokens: hasUsage ? { input, output: Math.floor(10 + random() * 900) } : null,
+  });
 }
 
 /** Notes when the first number, and when the chart, is on the screen, counted from the navigation's start. */

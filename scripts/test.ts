@@ -56,14 +56,12 @@ function discover(pattern: string): string[] {
 interface Job {
   name: string;
   files: string[];
-  flags: string[];
 }
 
 function unitJobs(): Job[] {
   return Array.from({ length: UNIT_SHARES }, (_, share) => ({
     name: `units-${share + 1}`,
     files: unitFiles.filter((_file, place) => place % UNIT_SHARES === share),
-    flags: ['--test-isolation=none'],
   })).filter(({ files }) => files.length > 0);
 }
 
@@ -72,7 +70,7 @@ function programJobs(): Job[] {
     LONG_ONES.findIndex((part) => file.includes(`/${part}`)) + 1 || LONG_ONES.length + 1;
   return programFiles
     .toSorted((one, other) => rank(one) - rank(other))
-    .map((file) => ({ name: file.replaceAll('/', '-'), files: [file], flags: ['--test-isolation=none'] }));
+    .map((file) => ({ name: file.replaceAll('/', '-'), files: [file] }));
 }
 
 /** What a job says is shown when it is over, or lines of several would mix. */
@@ -86,13 +84,13 @@ async function runAll(jobs: Job[]): Promise<TestCounts[]> {
   return counts;
 }
 
-async function runTests({ name, files, flags }: Job): Promise<TestCounts> {
+async function runTests({ name, files }: Job): Promise<TestCounts> {
   const countsFile = join(scratch, `${name}.json`);
   const child = spawn(
     process.execPath,
     [
       '--test',
-      ...flags,
+      '--test-isolation=none',
       '--test-reporter=spec',
       '--test-reporter-destination=stdout',
       `--test-reporter=${join(root, 'scripts/test-counts.ts')}`,
