@@ -1,9 +1,9 @@
 /** `plugins`: how each stands, what it failed on, its events once more. Asks the running gateway: plugins run in it. */
-import { ApiError, type WeighbridgeClient } from '@weighbridge/client';
+import { ApiError } from '@weighbridge/client';
 import type { PluginDetail, PluginInfo, PluginReplay } from '@weighbridge/protocol';
 import type { Command } from 'commander';
 import { countText, timeText, UNKNOWN } from './format.ts';
-import { type SourceFlags, withGateway, withSourceOptions } from './source.ts';
+import { gatewayVerb, type SourceFlags, withSourceOptions } from './source.ts';
 import { EXIT, Failure, type Surroundings } from './surroundings.ts';
 import { type Column, plainText, renderTable } from './table.ts';
 
@@ -30,12 +30,7 @@ const ASIDE = [right('seq'), left('event'), left('type'), right('failures'), lef
 export function define(command: Command, surroundings: Surroundings, finish: (exitCode: number) => void): void {
   const verb = (name: string, description: string): Command =>
     withSourceOptions(command.command(name).description(description));
-  const run = async (flags: Flags, question: (gateway: WeighbridgeClient) => Promise<string>): Promise<void> => {
-    const answer = await withGateway(flags, surroundings, question);
-    if (answer === null) throw new Failure(NOBODY);
-    surroundings.stdout(answer);
-    finish(EXIT.ok);
-  };
+  const run = gatewayVerb(surroundings, finish, NOBODY);
   verb('list', 'plugins and how each stands').action((flags: Flags) =>
     run(flags, async (gateway) => {
       const list = await gateway.plugins();

@@ -24,7 +24,7 @@ import type { DispatchFilters } from '../ledger/questions.ts';
 import type { Store } from '../store/store.ts';
 import { refuseOtherSchema } from './ledger-database.ts';
 import { readRunning } from './running.ts';
-import { Failure, type Surroundings } from './surroundings.ts';
+import { EXIT, Failure, type Surroundings } from './surroundings.ts';
 
 export interface SourceUsageQuery extends Omit<UsageQuery, 'from' | 'to'> {
   fromMs: number;
@@ -261,4 +261,18 @@ function failureOf(error: unknown, name: string): unknown {
   if (error.name === 'TimeoutError') return new Failure(`${name} did not answer in time.`);
   if (error instanceof TypeError && error.message === 'fetch failed') return new Failure(`${name} cannot be reached.`);
   return error;
+}
+
+/** A verb that only a running gateway can answer: asks it, prints what `question` makes of the answer, and ends well. */
+export function gatewayVerb(
+  surroundings: Surroundings,
+  finish: (exitCode: number) => void,
+  nobody: string,
+): (flags: SourceFlags, question: (gateway: WeighbridgeClient) => Promise<string>) => Promise<void> {
+  return async (flags, question) => {
+    const answer = await withGateway(flags, surroundings, question);
+    if (answer === null) throw new Failure(nobody);
+    surroundings.stdout(answer);
+    finish(EXIT.ok);
+  };
 }

@@ -5,7 +5,7 @@
 import { ApiError, type WeighbridgeClient } from '@weighbridge/client';
 import type { CreatedWebhook, WebhookInfo, WebhookRequest } from '@weighbridge/protocol';
 import type { Command } from 'commander';
-import { type SourceFlags, withGateway, withSourceOptions } from './source.ts';
+import { gatewayVerb, type SourceFlags, withSourceOptions } from './source.ts';
 import { EXIT, Failure, type Surroundings } from './surroundings.ts';
 import { plainText } from './table.ts';
 import { defineListen } from './webhooks-listen.ts';
@@ -29,12 +29,7 @@ const NOBODY = 'no gateway runs here; --url asks another. Endpoints of the file 
 export function define(command: Command, surroundings: Surroundings, finish: (exitCode: number) => void): void {
   const verb = (name: string, description: string): Command =>
     withSourceOptions(command.command(name).description(description));
-  const run = async (flags: Flags, question: (gateway: WeighbridgeClient) => Promise<string>): Promise<void> => {
-    const answer = await withGateway(flags, surroundings, question);
-    if (answer === null) throw new Failure(NOBODY);
-    surroundings.stdout(answer);
-    finish(EXIT.ok);
-  };
+  const run = gatewayVerb(surroundings, finish, NOBODY);
   const ofOne = (
     name: string,
     description: string,

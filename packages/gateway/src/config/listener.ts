@@ -53,9 +53,14 @@ export function listenerUrl(host: string, port: number): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
+/** Every address of this machine, now. */
+export function localAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
+}
+
 /** Throws where a provider points back at the listener. */
 export function refuseLoop({ providers, host }: GatewayConfig, port: number): void {
-  const own = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
+  const own = localAddresses();
   const looped = [...providers.values()].find(
     ({ kind, baseUrl }) => kind === 'http' && isOwnListener(new URL(baseUrl).origin, host, port, own),
   );

@@ -2,7 +2,6 @@
  * Reading, deciding and secrets, tied together: the one way to a configuration. Everything that verbs differ in is the
  * argument: only a gateway that starts makes a token.
  */
-import { networkInterfaces } from 'node:os';
 import type { GatewayConfig, GatewaySecrets } from '../domain/config.ts';
 import { decide } from './decide.ts';
 import type { Variables } from './environment.ts';
@@ -10,6 +9,7 @@ import { readEnvironment } from './environment.ts';
 import { readConfigFile, stateDirOf } from './file.ts';
 import type { SettingInForce } from './in-force.ts';
 import type { Flags } from './inputs.ts';
+import { localAddresses } from './listener.ts';
 import type { TokenOrigin } from './secrets.ts';
 import { holdSecrets } from './secrets.ts';
 
@@ -38,10 +38,7 @@ export async function loadConfig(request: LoadRequest = {}): Promise<LoadedConfi
   const environment = readEnvironment(variables);
   const stateDir = stateDirOf(flags, environment);
   const file = await readConfigFile(flags, environment, stateDir, again);
-  const localAddresses = Object.values(networkInterfaces()).flatMap((list) =>
-    (list ?? []).map(({ address }) => address),
-  );
-  const { config, given, settings } = decide({ flags, environment, file, stateDir, localAddresses });
+  const { config, given, settings } = decide({ flags, environment, file, stateDir, localAddresses: localAddresses() });
   const held = holdSecrets(config.auth.mode, given, stateDir, createToken);
   return {
     config: { ...config, warnings: [...config.warnings, ...held.warnings] },

@@ -2,8 +2,7 @@
  * All endpoints of a gateway: those of its file and those that are stored, each followed by a courier under the endpoint's
  * lease. What changes (a reload, an order, another gateway's word) makes it look at the table and run what should run.
  */
-import { networkInterfaces } from 'node:os';
-import { isOwnListener } from '../config/listener.ts';
+import { isOwnListener, listenerUrl, localAddresses } from '../config/listener.ts';
 import type { WebhookEndpoint } from '../domain/webhook.ts';
 import { holdFollower } from '../events/follower.ts';
 import type { EventLog } from '../events/log.ts';
@@ -77,9 +76,8 @@ export class Webhooks {
 
   /** Nothing is sent to the gateway's own listener, whatever its addresses. */
   listensAt(host: string, port: number): void {
-    const own = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
-    this.#isOwn = (address, at) =>
-      isOwnListener(`http://${address.includes(':') ? `[${address}]` : address}:${at}`, host, port, own);
+    const own = localAddresses();
+    this.#isOwn = (address, at) => isOwnListener(listenerUrl(address, at), host, port, own);
   }
 
   /** What every sender of this gateway is made with. */
@@ -134,20 +132,12 @@ export class Webhooks {
     try {
       const wanted = await this.#wanted();
       await Promise.all(
-        [...this.#running].map(
-          ([
-            key,
-            {
-              fingerprint: old,
-              stop: { signal },
-            },
-          ]) => {
-            const next = wanted.get(key);
-            // One that ended by itself is wanted again when its row does not say why.
-            const isSame = next !== undefined && fingerprint(next) === old && !signal.aborted;
-            return isSame ? undefined : this.#stop(key);
-          },
-        ),
+        [...this.#running].map(([key, { fingerprint: old, stop }]) => {
+          const next = wanted.get(key);
+          // One that ended by itself is wanted again when its row does not say why.
+          const isSame = next !== undefined && fingerprint(next) === old && !stop.signal.aborted;
+          return isSame ? undefined : this.#stop(key);
+        }),
       );
       if (this.#isClosed) return;
       for (const [key, endpoint] of wanted) if (!this.#running.has(key)) this.#start(key, endpoint);
