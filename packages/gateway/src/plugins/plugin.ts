@@ -46,7 +46,7 @@ export interface PluginDeps {
 
 export class Plugin {
   readonly folder: PluginFolder;
-  readonly faults: PluginFaults = { threw: 0, late: 0, died: 0, stray: 0, linesDropped: 0, badVerdicts: 0 };
+  readonly faults: PluginFaults = { threw: 0, late: 0, died: 0, stray: 0, badVerdicts: 0, linesDropped: 0 };
   id: string;
   status: PluginStatus = 'loading';
   /** Why it does not run; null while it does. */

@@ -76,7 +76,6 @@ export class PluginRegister {
   async #info(plugin: Plugin): Promise<PluginInfo> {
     const { id, folder, status, reason, hooks, isOpenClaw, intercepts, intercept, restarts, delivered } = plugin;
     const cursor = await this.#cursor(id);
-    const { linesDropped, ...faults } = plugin.faults;
     return {
       id,
       path: folder.path,
@@ -87,7 +86,7 @@ export class PluginRegister {
       intercept: intercepts ? intercept : null,
       restarts,
       delivered,
-      faults: { ...faults, linesDropped },
+      faults: { ...plugin.faults },
       cursor,
       behind: cursor === null ? 0 : await this.#behind(cursor, typesFor(hooks)),
       setAside: await this.#deps.plugins.aside.count(id),

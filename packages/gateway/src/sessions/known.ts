@@ -2,7 +2,7 @@
  * Sessions in memory, the last used kept: how a run's admission sees what was patched without asking anybody. Only where
  * no other process writes them. Whatever comes late (a change that was answered after a newer one) changes nothing.
  */
-import type { Session } from './session.ts';
+import { nameOf, type Session } from './session.ts';
 
 export class KnownSessions {
   readonly #held = new Map<string, Session>();
@@ -17,7 +17,7 @@ export class KnownSessions {
 
   /** Null: there is none. Undefined: it is not known here. */
   get(tenantId: string, sessionKey: string): Session | null | undefined {
-    const name = nameOf(tenantId, sessionKey);
+    const name = nameOf({ tenantId, sessionKey });
     const held = this.#held.get(name);
     if (held === undefined) return this.#isComplete ? null : undefined;
     // The order of a map is that of insertion: what is used goes to its end.
@@ -28,7 +28,7 @@ export class KnownSessions {
 
   /** What is there now; the older of the two where one is known already. */
   put(session: Session): Session {
-    const name = nameOf(session.tenantId, session.sessionKey);
+    const name = nameOf(session);
     const held = this.#held.get(name);
     if (held !== undefined && held.sessionId === session.sessionId && held.revision > session.revision) return held;
     this.#held.delete(name);
@@ -38,7 +38,7 @@ export class KnownSessions {
   }
 
   remove(tenantId: string, sessionKey: string, sessionId?: string): void {
-    const name = nameOf(tenantId, sessionKey);
+    const name = nameOf({ tenantId, sessionKey });
     if (sessionId === undefined || this.#held.get(name)?.sessionId === sessionId) this.#held.delete(name);
   }
 
@@ -47,8 +47,4 @@ export class KnownSessions {
     this.#held.delete(oldest!);
     this.#isComplete = false;
   }
-}
-
-function nameOf(tenantId: string, sessionKey: string): string {
-  return JSON.stringify([tenantId, sessionKey]);
 }

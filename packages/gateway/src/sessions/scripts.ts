@@ -11,6 +11,7 @@ import { bodyOf, changedValues, SESSION_COLUMNS, sessionOf, sessionValues } from
 import {
   existsAlready,
   type NewMessage,
+  nameOf,
   patched,
   type RunOutcome,
   type Session,
@@ -339,8 +340,4 @@ function rowOf(session: Session): Row {
 
 function nameValues({ tenantId, sessionKey }: SessionName): Value[] {
   return [tenantId, sessionKey];
-}
-
-function nameOf({ tenantId, sessionKey }: SessionName): string {
-  return JSON.stringify([tenantId, sessionKey]);
 }

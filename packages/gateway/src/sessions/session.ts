@@ -141,3 +141,8 @@ function overridden(
 function isSame(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
+
+/** One text for one session of one tenant. */
+export function nameOf({ tenantId, sessionKey }: Pick<Session, 'tenantId' | 'sessionKey'>): string {
+  return JSON.stringify([tenantId, sessionKey]);
+}

@@ -21,6 +21,7 @@ import {
 import { sessionOf } from './rows.ts';
 import type { Appended, AppendInput, Changed, ChangeInput, OpenInput, SessionName, SweepInput } from './scripts.ts';
 import {
+  nameOf,
   newSession,
   type RunUsage,
   type Session,
@@ -196,7 +197,7 @@ export class Sessions {
   }
 
   async #patch(name: SessionName, patch: SessionPatch, reason: 'patch' | 'create'): Promise<Session> {
-    const key = JSON.stringify([name.tenantId, name.sessionKey]);
+    const key = nameOf(name);
     const under = this.#making.get(key);
     // Whoever creates must not find its own session made by somebody else.
     const making = under && reason === 'patch' ? under : { fresh: this.#fresh(name), patches: 0 };
@@ -234,8 +235,7 @@ export class Sessions {
     const { store, report } = this.#deps;
     const again = this.#known?.get(tenantId, sessionKey);
     if (again) return again;
-    const fresh =
-      this.#making.get(JSON.stringify([tenantId, sessionKey]))?.fresh ?? this.#fresh({ tenantId, sessionKey });
+    const fresh = this.#making.get(nameOf({ tenantId, sessionKey }))?.fresh ?? this.#fresh({ tenantId, sessionKey });
     if (this.#known === null) {
       const input: OpenInput = { tenantId, sessionKey, fresh };
       return store.write<Row | null>('openSessions', input).then((row) => sessionOf(row!), refusalOf);
@@ -255,7 +255,7 @@ export class Sessions {
   }
 
   #load(name: SessionName): Promise<Session | null> {
-    const key = JSON.stringify([name.tenantId, name.sessionKey]);
+    const key = nameOf(name);
     // Where others write too, whoever asks now must not get what was read before.
     const under = this.#known === null ? undefined : this.#loading.get(key);
     if (under !== undefined) return under;
