@@ -5,9 +5,10 @@
  */
 import { createHash } from 'node:crypto';
 import type { Usage, UsageBucket } from '@weighbridge/protocol';
+import type { Whole } from '../lib/whole.ts';
 
 const PICO_PER_NANO = 1000n;
-const NANO_PER_USD = 1_000_000_000n;
+const NANO_DECIMALS = 9;
 
 /** The informational parts of `input` and `output` that some models bill at a rate of their own. */
 export const PRICED_PARTS = ['audioInput', 'imageInput', 'audioOutput', 'imageOutput', 'reasoning'] as const;
@@ -147,17 +148,14 @@ export function divideHalfEven(value: bigint, divisor: bigint): bigint {
 }
 
 /** nano-USD as USD for people: at least six decimals, never an exponent. `306000n` -> `0.000306`. */
-export function usdText(nanoUsd: bigint): string {
-  const sign = nanoUsd < 0n ? '-' : '';
-  const absolute = nanoUsd < 0n ? -nanoUsd : nanoUsd;
-  const decimals = (absolute % NANO_PER_USD)
-    .toString()
-    .padStart(9, '0')
-    .replace(/0{1,3}$/, '');
-  return `${sign}${absolute / NANO_PER_USD}.${decimals}`;
+export function usdText(nanoUsd: Whole): string {
+  const isNegative = nanoUsd < 0;
+  const digits = String(nanoUsd)
+    .slice(isNegative ? 1 : 0)
+    .padStart(NANO_DECIMALS + 1, '0');
+  const point = digits.length - NANO_DECIMALS;
+  return `${isNegative ? '-' : ''}${digits.slice(0, point)}.${digits.slice(point).replace(/0{1,3}$/, '')}`;
 }
-
-const NANO_DECIMALS = 9;
 
 /** `0.0001234567`, `2.5e-05` or `3` in nano-USD, rounded half to even; null where it is no amount. */
 export function nanoUsdOf(usd: string): bigint | null {

@@ -1,10 +1,9 @@
 /**
- * How the rows of a page are read: the columns that a record is made of, and no other; on PostgreSQL with their whole
- * numbers packed.
+ * How the rows of a page are read: the columns that a record is made of, and no other, packed as far as that is faster.
  */
 import { type CompiledQuery, type SelectQueryBuilder, sql } from 'kysely';
 import type { EntriesTable, Tables } from '../store/schema.ts';
-import type { Row, Store } from '../store/store.ts';
+import type { Row, Store, Value } from '../store/store.ts';
 import { packed, unpacked } from './packed.ts';
 import type { EntryRow } from './record.ts';
 
@@ -60,24 +59,42 @@ const NUMBERS = [
   'endedAt',
 ] as const satisfies readonly (keyof EntriesTable)[];
 
+const COST = 'costNanoUsd';
+const COLUMNS = [...TEXTS, COST, ...NUMBERS] as const;
+
 /** Corrections are not listed, so what only they have is not read. */
-export type ListedRow = Pick<EntryRow, (typeof TEXTS)[number] | (typeof NUMBERS)[number] | 'costNanoUsd'>;
+export type ListedRow = Pick<EntryRow, (typeof COLUMNS)[number]>;
+
+/** A copy of it is filled faster than an object that grows. */
+const EMPTY = Object.fromEntries(COLUMNS.map((column) => [column, null])) as unknown as ListedRow;
 
 /** Selects what `readListed` reads. */
 export function selectListed({ engine, queries }: Store): SelectQueryBuilder<Tables, 'entries', unknown> {
-  const cost = sql`cast(${sql.ref('costNanoUsd')} as text)`.as('costNanoUsd');
-  const texts = queries.selectFrom('entries').select([...TEXTS, cost]);
-  if (engine === 'sqlite') return texts.select(NUMBERS);
-  return texts.select(packed(NUMBERS.map((column) => sql.ref(column))).as('packed'));
+  const entries = queries.selectFrom('entries');
+  const numbers = NUMBERS.map((column) => sql.ref(column));
+  const cost = sql`cast(${sql.ref(COST)} as text)`;
+  if (engine === 'postgres') return entries.select([...TEXTS, cost.as(COST), packed(engine, numbers).as('packed')]);
+  // Texts too: one is cloned and read much faster than its fifty values.
+  return entries.select(packed(engine, [...TEXTS.map((column) => sql.ref(column)), cost, ...numbers]).as('packed'));
 }
 
 export async function readListed(store: Store, query: CompiledQuery): Promise<ListedRow[]> {
   const rows = await store.read<Row>(query);
-  if (store.engine === 'postgres') {
-    for (const row of rows) {
-      const values = unpacked(row.packed as string);
-      for (let index = 0; index < NUMBERS.length; index++) row[NUMBERS[index]!] = values[index]!;
-    }
-  }
-  return rows as unknown as ListedRow[];
+  return rows.map(store.engine === 'postgres' ? listedOnPostgres : listedOnSqlite);
+}
+
+function listedOnPostgres(row: Row): ListedRow {
+  const listed: Row = { ...EMPTY };
+  for (const column of TEXTS) listed[column] = row[column]!;
+  listed[COST] = row[COST]!;
+  const numbers = unpacked(row.packed as string);
+  for (let index = 0; index < NUMBERS.length; index++) listed[NUMBERS[index]!] = numbers[index]!;
+  return listed as unknown as ListedRow;
+}
+
+function listedOnSqlite(row: Row): ListedRow {
+  const listed: Row = { ...EMPTY };
+  const values = JSON.parse(row.packed as string) as Value[];
+  for (let index = 0; index < COLUMNS.length; index++) listed[COLUMNS[index]!] = values[index]!;
+  return listed as unknown as ListedRow;
 }

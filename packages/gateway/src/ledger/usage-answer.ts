@@ -9,7 +9,7 @@ import { plus, type Whole } from '../lib/whole.ts';
 import type { Store } from '../store/store.ts';
 import { bucketsOf, type Folded, MINUTE_MS, piecesOf, QUARTER_MS, type Span, startOfUnit } from './periods.ts';
 import { tenantsOf } from './tenants.ts';
-import { foundInEntries, foundInRollups, type Group, type Sums } from './usage-found.ts';
+import { foundInEntries, foundInRollups } from './usage-found.ts';
 import type { LatenciesByRow } from './usage-latency.ts';
 import {
   MINUTES_PERIOD_MAX_MS,
@@ -19,7 +19,7 @@ import {
   tooMany,
   type UsageQuestion,
 } from './usage-question.ts';
-import { SUM_COLUMNS, type SumColumn, TOKEN_COLUMNS } from './usage-sums.ts';
+import { type Group, SUM_AT, type Sums, TOKEN_COLUMNS } from './usage-sums.ts';
 
 export async function usageAnswer(store: Store, given: UsageQuestion): Promise<UsageAnswer> {
   const question = { ...given, tenants: await tenantsOf(store, given.tenantId) };
@@ -53,7 +53,7 @@ export async function usageAnswer(store: Store, given: UsageQuestion): Promise<U
     asOfSeq: asOfSeq ?? ledger.lastSeq,
     rows: shown.map((group) => rowOf(group, question, starts, latencies)),
     rowsOmitted: groupCount - shown.length,
-    totals: told({}, totals, latencies.get(null)),
+    totals: totalsOf(totals, latencies.get(null)),
   };
 }
 
@@ -102,48 +102,59 @@ function rowOf(
 ): UsageRow {
   const group: UsageRow['group'] = {};
   for (let index = 0; index < groupBy.length; index++) group[groupBy[index]!] = groups[index] ?? null;
-  const settled = isoText(lastSettledAt);
-  return told({ group, bucketStart: starts[bucket] ?? null, lastSettledAt: settled }, sums, latencies.get(name));
+  return told(group, starts[bucket] ?? null, isoText(lastSettledAt), sums, latencies.get(name));
 }
 
-/** Where each sum is. */
-const AT = Object.fromEntries(SUM_COLUMNS.map((column, index) => [column, index])) as Record<SumColumn, number>;
+function totalsOf(sums: Sums, latencies: ReturnType<LatenciesByRow['get']>): UsageSums {
+  const { group, bucketStart, lastSettledAt, ...totals } = told({}, null, '', sums, latencies);
+  return totals;
+}
 
-/** What is told of the row, then its sums. */
-function told<Head extends object>(head: Head, sums: Sums, latencies: ReturnType<LatenciesByRow['get']>) {
+/** In one piece: there may be ten thousand of them. */
+function told(
+  group: UsageRow['group'],
+  bucketStart: string | null,
+  lastSettledAt: string,
+  sums: Sums,
+  latencies: ReturnType<LatenciesByRow['get']>,
+): UsageRow {
   const { latency = null, firstToken = null } = latencies ?? {};
   return {
-    ...head,
-    requests: Number(sums[AT.requests]!),
-    input: String(sums[AT.input]!),
-    output: String(sums[AT.output]!),
-    cacheRead: String(sums[AT.cacheRead]!),
-    cacheWrite: String(sums[AT.cacheWrite]!),
-    cacheWrite1h: String(sums[AT.cacheWrite1h]!),
-    reasoning: String(sums[AT.reasoning]!),
+    group,
+    bucketStart,
+    lastSettledAt,
+    requests: Number(sums[SUM_AT.requests]!),
+    input: String(sums[SUM_AT.input]!),
+    output: String(sums[SUM_AT.output]!),
+    cacheRead: String(sums[SUM_AT.cacheRead]!),
+    cacheWrite: String(sums[SUM_AT.cacheWrite]!),
+    cacheWrite1h: String(sums[SUM_AT.cacheWrite1h]!),
+    reasoning: String(sums[SUM_AT.reasoning]!),
     total: String(tokensOf(sums)),
-    costNanoUsd: String(sums[AT.costNanoUsd]!),
-    costUsd: usdText(BigInt(sums[AT.costNanoUsd]!)),
+    costNanoUsd: String(sums[SUM_AT.costNanoUsd]!),
+    costUsd: usdText(sums[SUM_AT.costNanoUsd]!),
     composition: {
-      reported: Number(sums[AT.reported]!),
-      partial: Number(sums[AT.partial]!),
-      estimated: Number(sums[AT.estimated]!),
-      none: Number(sums[AT.none]!),
-      unpriced: Number(sums[AT.unpriced]!),
-      uncertain: Number(sums[AT.uncertain]!),
+      reported: Number(sums[SUM_AT.reported]!),
+      partial: Number(sums[SUM_AT.partial]!),
+      estimated: Number(sums[SUM_AT.estimated]!),
+      none: Number(sums[SUM_AT.none]!),
+      unpriced: Number(sums[SUM_AT.unpriced]!),
+      uncertain: Number(sums[SUM_AT.uncertain]!),
     },
     latencyMs: latency && {
-      avg: Math.round(Number(sums[AT.latencySumMs]!) / Number(sums[AT.completed]!)),
+      avg: Math.round(Number(sums[SUM_AT.latencySumMs]!) / Number(sums[SUM_AT.completed]!)),
       p50: latency[0]!,
       p95: latency[1]!,
       p99: latency[2]!,
     },
     timeToFirstTokenMs: firstToken && { p50: firstToken[0]!, p95: firstToken[1]! },
-  } satisfies UsageSums;
+  };
 }
 
 function byCostThenTokens(a: Group, b: Group): number {
-  return compared(b.sums[AT.costNanoUsd]!, a.sums[AT.costNanoUsd]!) || compared(tokensOf(b.sums), tokensOf(a.sums));
+  return (
+    compared(b.sums[SUM_AT.costNanoUsd]!, a.sums[SUM_AT.costNanoUsd]!) || compared(tokensOf(b.sums), tokensOf(a.sums))
+  );
 }
 
 function byTimeThenCost(a: Group, b: Group): number {
@@ -152,7 +163,7 @@ function byTimeThenCost(a: Group, b: Group): number {
 
 function tokensOf(sums: Sums): Whole {
   let tokens: Whole = 0;
-  for (const column of TOKEN_COLUMNS) tokens = plus(tokens, sums[AT[column]]!);
+  for (const column of TOKEN_COLUMNS) tokens = plus(tokens, sums[SUM_AT[column]]!);
   return tokens;
 }
 

@@ -4,23 +4,10 @@
  */
 import { plus, type Whole } from '../lib/whole.ts';
 import type { Store } from '../store/store.ts';
-import { unpacked } from './packed.ts';
 import { type Folded, type Piece, piecesOf, type Span } from './periods.ts';
-import { type LatenciesByRow, latenciesOfEntries, latenciesOfRollups, nameOf } from './usage-latency.ts';
+import { type LatenciesByRow, latenciesOfEntries, latenciesOfRollups } from './usage-latency.ts';
 import { needsEntries, type TenantsQuestion } from './usage-question.ts';
-import { SUM_COLUMNS, type SumsRow, sumsOfEntries, sumsOfRollups } from './usage-sums.ts';
-import { groupValues } from './usage-tiers.ts';
-
-/** In the order of SUM_COLUMNS: an answer may have ten thousand. */
-export type Sums = Whole[];
-
-export interface Group {
-  name: string;
-  bucket: number;
-  groups: (string | null)[];
-  sums: Sums;
-  lastSettledAt: number;
-}
+import { type Group, SUM_COLUMNS, type Sums, sumsOfEntries, sumsOfRollups } from './usage-sums.ts';
 
 export interface Found {
   groups: Group[];
@@ -39,13 +26,13 @@ export async function foundInRollups(
   question: TenantsQuestion,
   { pieces, wantsLatency }: { pieces: readonly Piece[]; wantsLatency: boolean },
 ): Promise<Found> {
-  const [rows, latencies] = await Promise.all([
+  const [parts, latencies] = await Promise.all([
     sumsOfRollups(store, question, pieces),
     wantsLatency ? latenciesOfRollups(store, question, pieces) : NO_LATENCIES,
   ]);
-  const groups = merged(rows, question);
   // The finest sums are the last ones, and the only ones that still change.
-  const asOfSeq = rows.at(-1)?.asOfSeq ?? null;
+  const asOfSeq = parts.at(-1)?.asOfSeq ?? null;
+  const groups = merged(parts);
   return { groups, groupCount: groups.length, totals: totalOf(groups), latencies, asOfSeq };
 }
 
@@ -61,10 +48,8 @@ export async function foundInEntries(
 ): Promise<Found> {
   const pieces = wholePieces(buckets);
   if (pieces.length === 0) return { ...EMPTY, groups: [], totals: totalOf([]) };
-  const rows = await sumsOfEntries(store, question, pieces, rowsMax);
-  const groups = merged(rows, question);
-  const groupCount = rows[0]?.groups ?? 0;
-  const asOfSeq = rows[0]?.asOfSeq ?? null;
+  const { groups, groupCount } = await sumsOfEntries(store, question, pieces, rowsMax);
+  const asOfSeq = groups[0]?.asOfSeq ?? null;
   const isCut = groupCount > groups.length;
   // All of it is the same without its groups, and rollups may know that.
   const whole = { ...question, groupBy: [] };
@@ -86,33 +71,25 @@ async function totalsOfWhole(
   pieces: readonly Piece[],
   ofRollups: readonly Piece[] | null,
 ): Promise<Sums> {
-  const rows =
-    ofRollups === null
-      ? await sumsOfEntries(store, whole, pieces, pieces.length)
-      : await sumsOfRollups(store, whole, ofRollups);
-  return totalOf(merged(rows, whole));
+  if (ofRollups !== null) return totalOf(await sumsOfRollups(store, whole, ofRollups));
+  return totalOf((await sumsOfEntries(store, whole, pieces, pieces.length)).groups);
 }
 
 function wholePieces(buckets: readonly Span[]): Piece[] {
   return buckets.map((span, bucket) => ({ ...span, bucket, tier: 'quarter' as const }));
 }
 
-/** Rows of one group from several tiers become one. */
-function merged(rows: readonly SumsRow[], question: TenantsQuestion): Group[] {
+/** Parts of one group from several tiers become one. */
+function merged(parts: readonly Group[]): Group[] {
   const groups = new Map<string, Group>();
-  for (const row of rows) {
-    const values = groupValues(row, question);
-    const name = nameOf(row.bucket, values);
-    // The last settlement comes after the sums.
-    const sums = unpacked(row.packed) as Whole[];
-    const lastSettledAt = Number(sums.pop());
-    const group = groups.get(name);
+  for (const part of parts) {
+    const group = groups.get(part.name);
     if (!group) {
-      groups.set(name, { name, bucket: row.bucket, groups: values, sums, lastSettledAt });
+      groups.set(part.name, part);
       continue;
     }
-    addTo(group.sums, sums);
-    group.lastSettledAt = Math.max(group.lastSettledAt, lastSettledAt);
+    addTo(group.sums, part.sums);
+    group.lastSettledAt = Math.max(group.lastSettledAt, part.lastSettledAt);
   }
   return [...groups.values()];
 }

@@ -5,10 +5,19 @@
 import { type RawBuilder, sql } from 'kysely';
 import { binOf, midOf, Tally } from '../lib/histogram.ts';
 import type { Row, Store } from '../store/store.ts';
-import type { Piece } from './periods.ts';
+import type { Piece, Tier } from './periods.ts';
 import type { TenantsQuestion } from './usage-question.ts';
 import { entriesTable, settledWithin } from './usage-sums.ts';
-import { buckets, filtered, groupColumns, groupValues, keepsOutcome, rowsOfTiers } from './usage-tiers.ts';
+import {
+  buckets,
+  filtered,
+  groupColumns,
+  groupValues,
+  keepsOutcome,
+  nameOf,
+  rowsOfTiers,
+  type TierSelection,
+} from './usage-tiers.ts';
 
 const LATENCY_RANKS = [0.5, 0.95, 0.99];
 const FIRST_TOKEN_RANKS = [0.5, 0.95];
@@ -28,23 +37,17 @@ interface LatencyRow extends Row {
 /** By the text of bucket and groups (`nameOf`), and under `null` over everything. */
 export type LatenciesByRow = Map<string | null, Latencies>;
 
-export function nameOf(bucket: number, groups: readonly unknown[]): string {
-  if (groups.length === 0) return `${bucket}`;
-  // Most questions have one group; a thousand rows of them are named in no time.
-  if (groups.length === 1) return groups[0] === null ? `${bucket}` : `${bucket}:${groups[0]}`;
-  return JSON.stringify([bucket, ...groups]);
-}
-
 export async function latenciesOfRollups(
   store: Store,
   question: TenantsQuestion,
   pieces: readonly Piece[],
 ): Promise<LatenciesByRow> {
-  const rows = await rowsOfTiers<LatencyRow>(store, question, pieces, (tier) => ({
+  const select = (tier: Tier): TierSelection => ({
     columns: [sql.ref('r.latencies'), sql.ref('r.firstTokens')],
     condition: keepsOutcome(question, tier) ? sql`r.outcome = 'completed'` : null,
     isSummed: false,
-  }));
+  });
+  const rows = await rowsOfTiers(store, question, pieces, select, (row: LatencyRow) => row);
   const groups = Map.groupBy(rows, (row) => nameOf(row.bucket, groupValues(row, question)));
   const latencies = new Map<string | null, Latencies>();
   const [latency, firstToken] = [new Tally(), new Tally()];

@@ -3,41 +3,97 @@
  * or from the entries. Both give the same columns, so whoever puts the answer together does not know which it was.
  */
 import { type RawBuilder, sql } from 'kysely';
+import type { Whole } from '../lib/whole.ts';
 import type { Row, Store } from '../store/store.ts';
-import { ROLLUP_SUMS } from './columns.ts';
-import { packed } from './packed.ts';
+import type { FOLDED_SUMS } from './columns.ts';
+import { packed, unpacked } from './packed.ts';
 import type { Piece, Tier } from './periods.ts';
 import { PRICED_LATER } from './rollup.ts';
 import { ofTenants } from './tenants.ts';
 import type { TenantsQuestion, UsageFilters, UsageQuestion } from './usage-question.ts';
-import { buckets, filtered, groupColumns, grouped, isOneRowEach, rowsOfTiers } from './usage-tiers.ts';
+import {
+  buckets,
+  filtered,
+  groupColumns,
+  grouped,
+  groupValues,
+  isOneRowEach,
+  nameOf,
+  rowsOfTiers,
+  type TierSelection,
+} from './usage-tiers.ts';
 
-/** One group in one bucket: `g0`, `g1`… are the groups in the order asked; the sums and the last settlement are packed. */
-export interface SumsRow extends Row {
+/** In the order of SUM_COLUMNS: an answer may have ten thousand. */
+export type Sums = Whole[];
+
+/** Sums of one group in one bucket; from rollups there may be several of one. */
+export interface Group {
+  /** Of bucket and groups (`nameOf`). */
+  name: string;
+  bucket: number;
+  /** In the order asked. */
+  groups: (string | null)[];
+  sums: Sums;
+  lastSettledAt: number;
+  /** The last event when these were read; null where they are of a time in which nothing is settled any more. */
+  asOfSeq: number | null;
+}
+
+/** `g0`, `g1`… are the groups; the sums and the last settlement are packed. */
+interface SumsRow extends Row {
   bucket: number;
   packed: string;
-  /** The last event when these were read; not told where they are of a time in which nothing is settled any more. */
   asOfSeq?: number;
 }
 
-/** Sums beside the rollups' own: dispatches whose outcome makes them count elsewhere. */
-export const SUM_COLUMNS = [...ROLLUP_SUMS, 'uncertain', 'completed'] as const;
-export type SumColumn = (typeof SUM_COLUMNS)[number];
+/** Where each sum is. Written out: code that reads an object made of a list is optimised in vain, over and over. */
+export const SUM_AT = {
+  requests: 0,
+  reported: 1,
+  partial: 2,
+  estimated: 3,
+  none: 4,
+  unpriced: 5,
+  input: 6,
+  output: 7,
+  cacheRead: 8,
+  cacheWrite: 9,
+  cacheWrite1h: 10,
+  reasoning: 11,
+  costNanoUsd: 12,
+  latencySumMs: 13,
+  completed: 14,
+  uncertain: 15,
+} as const satisfies Record<SumColumn, number>;
+
+/** `completed` and `uncertain` are dispatches whose outcome makes them count elsewhere. */
+export const SUM_COLUMNS = Object.keys(SUM_AT) as SumColumn[];
+export type SumColumn = (typeof FOLDED_SUMS)[number];
 
 /** In the same statement as the sums, so of the same moment: a follower adds what came after, and nothing twice. */
 const LAST_SEQ = sql`(select ${sql.ref('lastSeq')} from ${sql.table('ledger')}) as ${sql.ref('asOfSeq')}`;
 
 export const TOKEN_COLUMNS = ['input', 'output', 'cacheRead', 'cacheWrite', 'cacheWrite1h'] as const;
 
-export function sumsOfRollups(store: Store, question: TenantsQuestion, pieces: readonly Piece[]): Promise<SumsRow[]> {
-  return rowsOfTiers<SumsRow>(store, question, pieces, (tier, own) => {
+export function sumsOfRollups(store: Store, question: TenantsQuestion, pieces: readonly Piece[]): Promise<Group[]> {
+  const select = (tier: Tier, own: readonly Piece[]): TierSelection => {
     const isSummed = !isOneRowEach(question, tier, own);
     const sums = SUM_COLUMNS.map((column) => rollupSum(column, tier, isSummed));
     const last = sql.ref('r.lastSettledAt');
-    const numbers = packed([...sums, isSummed ? sql`max(${last})` : last]);
+    const numbers = packed(store.engine, [...sums, isSummed ? sql`max(${last})` : last]);
     const columns = [...(tier === 'quarter' ? [LAST_SEQ] : []), sql`${numbers} as packed`];
     return { columns, condition: null, isSummed };
-  });
+  };
+  return rowsOfTiers(store, question, pieces, select, (row: SumsRow) => groupOf(row, question));
+}
+
+function groupOf(row: SumsRow, question: TenantsQuestion): Group {
+  const groups = groupValues(row, question);
+  // The last settlement comes after the sums.
+  const sums = unpacked(row.packed) as Whole[];
+  const lastSettledAt = Number(sums.pop());
+  const { bucket, asOfSeq = null } = row;
+  return { name: nameOf(bucket, groups), bucket, groups, sums, lastSettledAt, asOfSeq };
 }
 
 /** Folded sums know how many of their dispatches completed; those of a quarter of an hour lie apart by outcome. */
@@ -50,20 +106,21 @@ function rollupSum(column: SumColumn, tier: Tier, isSummed: boolean): RawBuilder
   return isSummed ? sql`sum(${own(column)})` : own(column);
 }
 
-/** The first of them by cost, then tokens: there may be as many sessions as entries, and `groups` says how many there are. */
-export function sumsOfEntries(
+/** The first of them by cost, then tokens: there may be as many sessions as entries, and `groupCount` says how many there are. */
+export async function sumsOfEntries(
   store: Store,
   question: TenantsQuestion,
   pieces: readonly Piece[],
   limit: number,
-): Promise<(SumsRow & { groups: number })[]> {
+): Promise<{ groups: Group[]; groupCount: number }> {
   const tokens = sql.join(TOKEN_COLUMNS.map(entrySum), sql` + `);
-  const query = sql<SumsRow & { groups: number }>`with ${buckets(pieces)}
-    select b.bucket, ${LAST_SEQ}, count(*) over () as ${sql.ref('groups')}, ${selected(question)}
+  const query = sql`with ${buckets(pieces)}
+    select b.bucket, ${LAST_SEQ}, count(*) over () as ${sql.ref('groups')}, ${selected(store, question)}
     from b cross join ${entriesTable(store, question)} where ${settledWithin(question, 'e')} and ${filtered(question, 'e')}
     group by b.bucket${grouped(question)}
     order by ${entrySum('costNanoUsd')} desc, ${tokens} desc limit ${sql.lit(limit)}`;
-  return store.read(query.compile(store.queries));
+  const rows = await store.read<SumsRow & { groups: number }>(query.compile(store.queries));
+  return { groups: rows.map((row) => groupOf(row, question)), groupCount: rows[0]?.groups ?? 0 };
 }
 
 /** What finds few entries comes first; each has its index. */
@@ -92,9 +149,9 @@ export function settledWithin(question: TenantsQuestion, alias: string): RawBuil
   return sql`${ofTenants(`${alias}.tenantId`, question.tenants)} and ${settledAt} >= b.from_ms and ${settledAt} < b.to_ms`;
 }
 
-function selected(question: TenantsQuestion): RawBuilder<unknown> {
+function selected({ engine }: Store, question: TenantsQuestion): RawBuilder<unknown> {
   const groups = groupColumns(question, 'e').map((column, index) => sql`${column} as ${sql.ref(`g${index}`)}`);
-  const numbers = packed([...SUM_COLUMNS.map(entrySum), sql`max(${sql.ref('e.settledAt')})`]);
+  const numbers = packed(engine, [...SUM_COLUMNS.map(entrySum), sql`max(${sql.ref('e.settledAt')})`]);
   return sql.join([...groups, sql`${numbers} as packed`]);
 }
 

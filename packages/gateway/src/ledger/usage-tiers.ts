@@ -17,25 +17,45 @@ export interface TierSelection {
   isSummed: boolean;
 }
 
-/** Rows with `bucket`, the groups as `g0`, `g1`… and what was selected; one group of one bucket may be in several. */
-export async function rowsOfTiers<R extends Row>(
+/**
+ * What is `made` of rows with `bucket`, the groups as `g0`, `g1`… and what was selected; one group of one bucket may be in
+ * several. Those of the finest tier are the last.
+ */
+export async function rowsOfTiers<R extends Row, Made>(
   store: Store,
   question: TenantsQuestion,
   pieces: readonly Piece[],
   select: (tier: Tier, own: readonly Piece[]) => TierSelection,
-): Promise<R[]> {
+  made: (row: R) => Made,
+): Promise<Made[]> {
+  const reads = TIERS.flatMap((tier) => readsOf(tier, pieces).map((own) => ({ tier, own })));
   const found = await Promise.all(
-    TIERS.map((tier) => {
-      const own = pieces.filter((piece) => piece.tier === tier);
-      if (own.length === 0) return [];
+    reads.map(async ({ tier, own }) => {
       const query = tierQuery(store, question, tier, own, select(tier, own));
-      return store.read<R>(query.compile(store.queries));
+      const rows = await store.read<R>(query.compile(store.queries));
+      return rows.map(made);
     }),
   );
   return found.flat();
 }
 
-/** Each piece is a seek in the key. Both engines are kept from turning the order around and trying each row on each piece. */
+/** Units of one read, so that of a long series the first are taken in while the next are still looked up. */
+const UNITS_PER_READ = 180;
+
+function readsOf(tier: Tier, pieces: readonly Piece[]): Piece[][] {
+  const own = pieces.filter((piece) => piece.tier === tier);
+  if (own.length === 0) return [];
+  // Quarters of an hour still change, and are to be of one moment.
+  if (tier === 'quarter' || !isSeries(tier, own)) return [own];
+  return Array.from({ length: Math.ceil(own.length / UNITS_PER_READ) }, (_, read) =>
+    own.slice(read * UNITS_PER_READ, (read + 1) * UNITS_PER_READ),
+  );
+}
+
+/**
+ * Pieces that are a series of units are one walk through the key. Others are a seek in it each, and both engines are kept
+ * from turning the order around and trying each row on each piece.
+ */
 function tierQuery(
   store: Store,
   question: TenantsQuestion,
@@ -46,6 +66,12 @@ function tierQuery(
   const groups = groupColumns(question, 'r').map((column, index) => sql`${column} as ${sql.ref(`g${index}`)}`);
   const selected = sql.join([...groups, ...columns]);
   const where = sql`${within(question, tier)} and ${filtered(question, 'r')}${condition === null ? sql`` : sql` and ${condition}`}`;
+  if (!isSummed && isSeries(tier, own)) {
+    const { bucket, fromMs } = own[0]!;
+    const place = sql`(${sql.ref('r.bucketStart')} - b.from_ms) / ${sql.lit(TIER_MS[tier])}`;
+    return sql`with ${buckets([{ bucket, fromMs, toMs: own.at(-1)!.toMs, tier }])}
+      select b.bucket + ${place} as bucket, ${selected} from b cross join ${tierTable(tier)} where ${where}`;
+  }
   if (store.engine === 'sqlite') {
     return sql`with ${buckets(own)} select b.bucket, ${selected} from b cross join ${tierTable(tier)} where ${where}
       ${isSummed ? sql`group by b.bucket${grouped(question)}` : sql``}`;
@@ -66,6 +92,16 @@ function endOfSums({ groupBy }: TenantsQuestion): RawBuilder<unknown> {
 export function isOneRowEach(question: TenantsQuestion, tier: Tier, own: readonly Piece[]): boolean {
   if (tier === 'quarter' || shapeOf(question) === 'all') return false;
   return own.every(({ fromMs, toMs }) => toMs - fromMs === TIER_MS[tier]);
+}
+
+/** Each is one unit in a bucket of its own, right after the one before: where a sum belongs can be computed. */
+function isSeries(tier: Tier, own: readonly Piece[]): boolean {
+  const [first] = own;
+  const unitMs = TIER_MS[tier];
+  return own.every(
+    ({ bucket, fromMs, toMs }, index) =>
+      bucket === first!.bucket + index && fromMs === first!.fromMs + index * unitMs && toMs === fromMs + unitMs,
+  );
 }
 
 /** The pieces as a table `b`. The numbers are our own, so they may stand in the text. */
@@ -123,4 +159,12 @@ export function grouped({ groupBy }: Pick<UsageQuestion, 'groupBy'>): RawBuilder
 /** The values of a row's groups, in the order asked. */
 export function groupValues(row: Row, { groupBy }: Pick<UsageQuestion, 'groupBy'>): (string | null)[] {
   return groupBy.map((_, index) => row[`g${index}`] as string | null);
+}
+
+/** What tells a group in a bucket from any other. */
+export function nameOf(bucket: number, groups: readonly unknown[]): string {
+  if (groups.length === 0) return `${bucket}`;
+  // Most questions have one group; a thousand rows of them are named in no time.
+  if (groups.length === 1) return groups[0] === null ? `${bucket}` : `${bucket}:${groups[0]}`;
+  return JSON.stringify([bucket, ...groups]);
 }

@@ -116,16 +116,14 @@ export class Tally {
   /** Nearest-rank percentiles in milliseconds; null when nothing was counted. `ranks` in 0..1, ascending. */
   percentiles(ranks: readonly number[]): number[] | null {
     if (this.#count === 0) return null;
-    const found: number[] = [];
-    let seen = 0;
-    for (let bin = 0; bin < DENSE_BINS && found.length < ranks.length; bin++) {
-      const count = this.#counts[bin]!;
-      if (count === 0) continue;
-      seen += count;
-      while (found.length < ranks.length && seen >= Math.max(1, Math.ceil(ranks[found.length]! * this.#count)))
-        found.push(midOf(bin));
-    }
-    return found;
+    const counts = this.#counts;
+    let bin = 0;
+    let seen = counts[0]!;
+    return ranks.map((rank) => {
+      const wanted = Math.max(1, Math.ceil(rank * this.#count));
+      while (seen < wanted) seen += counts[++bin]!;
+      return midOf(bin);
+    });
   }
 
   clear(): void {
@@ -138,26 +136,45 @@ export class Tally {
 function addEncoded(into: Uint32Array, andInto: Uint32Array | null, bytes: Uint8Array): number {
   let bin = 0;
   let counted = 0;
-  let isCount = false;
-  for (let at = 0; at < bytes.length; isCount = !isCount) {
+  for (let at = 0; at < bytes.length; ) {
     // Nearly every number is one byte: bins lie close together, and few dispatches share one.
-    let value = bytes[at++]!;
-    if (value > 127) {
-      value &= 127;
-      for (let factor = 128, byte = 128; byte > 127; factor *= 128) {
-        if (at >= bytes.length) throw new Error(CUT_SHORT);
-        byte = bytes[at++]!;
-        value += (byte & 127) * factor;
-      }
+    let distance = bytes[at++]!;
+    if (distance > 127) {
+      distance = longNumber(bytes, at - 1);
+      at += bytesAfterFirst(distance);
     }
-    if (!isCount) {
-      bin = Math.min(bin + value, DENSE_BINS - 1);
-      continue;
+    let count = at < bytes.length ? bytes[at++]! : cutShort();
+    if (count > 127) {
+      count = longNumber(bytes, at - 1);
+      at += bytesAfterFirst(count);
     }
-    into[bin]! += value;
-    if (andInto !== null) andInto[bin]! += value;
-    counted += value;
+    bin = Math.min(bin + distance, DENSE_BINS - 1);
+    into[bin]! += count;
+    if (andInto !== null) andInto[bin]! += count;
+    counted += count;
   }
-  if (isCount) throw new Error(CUT_SHORT);
   return counted;
+}
+
+function longNumber(bytes: Uint8Array, start: number): number {
+  let value = 0;
+  let factor = 1;
+  for (let at = start; at < bytes.length; at++) {
+    const byte = bytes[at]!;
+    value += (byte & 127) * factor;
+    if (byte < 128) return value;
+    factor *= 128;
+  }
+  return cutShort();
+}
+
+/** As `encode` writes a number. */
+function bytesAfterFirst(number: number): number {
+  let bytes = 0;
+  for (let rest = number; rest > 127; rest = Math.floor(rest / 128)) bytes++;
+  return bytes;
+}
+
+function cutShort(): never {
+  throw new Error(CUT_SHORT);
 }
