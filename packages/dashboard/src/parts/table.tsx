@@ -25,6 +25,7 @@ const SPARE_ROWS = 6;
 const ALL_DRAWN_MAX = 120;
 /** More are put in order less often. */
 const QUICK_MAX = 500;
+const NO_TREND: readonly number[] = [];
 
 export function Table() {
   const { sources, rest } = answers.value!;
@@ -41,7 +42,8 @@ export function Table() {
   const isWide = useIsWide();
   // A column that is not shown is not made either: there are as many of its cells as rows.
   const hasRare = hasAll.value || isWide;
-  const columns = COLUMNS.filter(({ room }) => hasRare || room !== 'rare');
+  // The same list until it changes: lines whose properties are the same are left alone while the page is scrolled.
+  const columns = useMemo(() => COLUMNS.filter(({ room }) => hasRare || room !== 'rare'), [hasRare]);
   const { body, first, last, drawnMax } = useSeen(rows.length);
   // A row that leaves the screen at one end is used again at the other: making rows costs more than filling them.
   const keyOf = ({ name }: Row, at: number) => (drawnMax === null ? (name ?? '\0') : at % drawnMax);
@@ -91,7 +93,7 @@ export function Table() {
                 total={total}
                 index={first + at + 2}
                 columns={columns}
-                trend={hasRare ? (trends?.get(row.name) ?? []) : null}
+                trend={hasRare ? (trends?.get(row.name) ?? NO_TREND) : null}
               />
             ))}
             <Spacer rows={rows.length - last} columns={columns.length + 4} />

@@ -79,20 +79,25 @@ function* foldTier(
 }
 
 function foldedRows(tier: FoldedTier, parts: readonly Row[]): Value[][] {
-  return (Object.keys(SHAPES) as Shape[]).flatMap((shape) => {
-    const folded = new FoldedSums(TIER_MS[tier], shape);
-    for (const part of parts) folded.add(part);
-    return [...folded.rollups.values()].map((rollup) => foldedRow(tierName(tier, shape), rollup));
-  });
+  const folded = (shape: Shape, of: readonly FoldedPart[]): FoldedPart[] => {
+    const sums = new FoldedSums(TIER_MS[tier], shape);
+    for (const part of of) sums.add(part);
+    return [...sums.rollups.values()].map(partOf);
+  };
+  // Smaller shapes are made of the largest: it is far less than its parts.
+  const whole = folded('all', parts);
+  return (Object.keys(SHAPES) as Shape[]).flatMap((shape) =>
+    (shape === 'all' ? whole : folded(shape, whole)).map((part) => foldedRow(tierName(tier, shape), part)),
+  );
 }
 
-function foldedRow(tier: string, rollup: FoldedRollup): Value[] {
-  return [
-    tier,
-    ...ROLLUP_KEY.map((column) => rollup.key[column]),
-    ...FOLDED_SUMS.map((column) => rollup.sums[column]),
-    encode(rollup.latencies),
-    encode(rollup.firstTokens),
-    rollup.lastSettledAt,
-  ];
+type FoldedPart = Parameters<FoldedSums['add']>[0];
+
+function partOf({ key, sums, latencies, firstTokens, lastSettledAt }: FoldedRollup): FoldedPart {
+  return { ...key, ...sums, latencies: encode(latencies), firstTokens: encode(firstTokens), lastSettledAt };
+}
+
+function foldedRow(tier: string, part: FoldedPart): Value[] {
+  const columns = [...ROLLUP_KEY, ...FOLDED_SUMS, 'latencies', 'firstTokens', 'lastSettledAt'] as const;
+  return [tier, ...columns.map((column) => (part as Row)[column]!)];
 }

@@ -9,12 +9,15 @@ type Dimension = 'provider' | 'model' | 'agentId' | 'source' | 'outcome';
 
 const DIMENSIONS: readonly Dimension[] = ['provider', 'model', 'agentId', 'source', 'outcome'];
 
-/** The smallest first; what a shape leaves out is empty in its keys. */
+/** The smallest first; what a shape leaves out is empty in its keys. Pages ask by outcome too: how much of it failed. */
 export const SHAPES = {
   sources: ['source'],
   outcomes: ['outcome'],
+  'sources and outcomes': ['source', 'outcome'],
   agents: ['agentId'],
+  'agents and outcomes': ['agentId', 'outcome'],
   models: ['provider', 'model'],
+  'models and outcomes': ['provider', 'model', 'outcome'],
   all: DIMENSIONS,
 } as const satisfies Record<string, readonly Dimension[]>;
 export type Shape = keyof typeof SHAPES;

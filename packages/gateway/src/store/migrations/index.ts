@@ -13,6 +13,7 @@ import { up as sessions } from './0010-sessions.ts';
 import { up as webhooks } from './0011-webhooks.ts';
 import { up as plugins } from './0012-plugins.ts';
 import { up as reports } from './0013-reported.ts';
+import { up as foldedShapes } from './0014-folded-shapes.ts';
 
 export const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, engine: Engine) => Promise<void>>> = {
   '0001-ledger': ledger,
@@ -27,6 +28,7 @@ export const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, engine: E
   '0011-webhooks': webhooks,
   '0012-plugins': plugins,
   '0013-reported': reports,
+  '0014-folded-shapes': foldedShapes,
 };
 
 /** Throws when the database holds a migration that this version does not know. */
