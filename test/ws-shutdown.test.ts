@@ -136,6 +136,26 @@ test('an upgrade that is not ours to make is an ordinary request; a foreign page
   await client.close();
 });
 
+test('who holds every place without a credential gives one up to somebody else', async (context) => {
+  const rig = await startWireRig(lastFirst(context), { limits: { handshakesMax: 3 } });
+  const crowd = [];
+  for (let n = 0; n < 3; n++) crowd.push(await WireClient.challenged(rig.url));
+  const from = (localAddress: string): Promise<number> =>
+    new Promise((resolve) => {
+      const client = new WebSocket(rig.url, { localAddress });
+      client.on('message', () => resolve(101));
+      client.on('unexpected-response', (_request, response) => resolve(response.statusCode!));
+      client.on('error', () => {});
+    });
+  assert.equal(await from('127.0.0.1'), 503, 'nobody pushes its own out');
+  assert.equal(await from('127.0.0.2'), 101);
+  assert.equal((await crowd[0]!.closed).code, 1013, 'the oldest of them went');
+  assert.equal(await from('127.0.0.2'), 503, 'one more would leave both with as many');
+  assert.equal(await from('127.0.0.3'), 101, 'a third source');
+  assert.equal((await crowd[1]!.closed).code, 1013);
+  for (const address of ['127.0.0.1', '127.0.0.2', '127.0.0.3']) assert.equal(await from(address), 503, address);
+});
+
 test('without authentication a name that is not ours opens nothing', async (context) => {
   const rig = await startWireRig(lastFirst(context), { auth: { mode: 'none' } });
   const { port } = new URL(rig.url);

@@ -7,6 +7,7 @@ import { AGENT_LABEL, familyOf } from '../domain/attribution-headers.ts';
 import { type Caller, type ForcedHeaders, isOperator, SCOPES, type Scope } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
 import { isObject } from '../lib/json-object.ts';
+import { momentMs } from '../lib/moment.ts';
 import { forcedHeaders } from './forced-headers.ts';
 import type { KeyOrder } from './keys.ts';
 
@@ -73,8 +74,8 @@ function agentOf(asked: unknown): string | null {
 
 function expiryOf(asked: unknown, nowMs: number): number | null {
   if (asked === null) return null;
-  const ms = typeof asked === 'string' ? Date.parse(asked) : asked;
-  if (typeof ms !== 'number' || !Number.isSafeInteger(ms) || ms > 8.64e15) {
+  const ms = momentMs(asked);
+  if (ms === null) {
     throw refused('`expiresAt` must be ISO 8601 (2027-01-01T00:00:00Z) or milliseconds since 1970.', 'expiresAt');
   }
   if (ms <= nowMs) throw refused('`expiresAt` is over already.', 'expiresAt');

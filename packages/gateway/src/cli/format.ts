@@ -1,5 +1,6 @@
 /** Numbers, money and times as people read them. Pure; what is not known is `–`, never 0. */
 import type { TimeBucket } from '@weighbridge/protocol';
+import { momentMs } from '../lib/moment.ts';
 
 export const UNKNOWN = '–';
 
@@ -53,15 +54,14 @@ export function bucketText(startIso: string | null, bucket: TimeBucket, tz: stri
 const SPANS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
 /** A moment as people give it: ISO 8601, or how long ago (`30m`, `24h`, `7d`, `2w`). Null when it is neither. */
-export function momentMs(text: string, nowMs: number): number | null {
+export function pastMs(text: string, nowMs: number): number | null {
   const span = /^(\d{1,6})([mhdw])$/.exec(text.trim());
   if (span !== null) return nowMs - Number(span[1]) * SPANS_MS[span[2]!]!;
-  const ms = /^\d{4}-/.test(text.trim()) ? Date.parse(text.trim()) : Number.NaN;
-  return Number.isFinite(ms) ? ms : null;
+  return /^\d{4}-/.test(text.trim()) ? momentMs(text.trim()) : null;
 }
 
 /** The other way: how long from now, or a moment; null where it is neither. */
 export function futureMs(text: string, nowMs: number): number | null {
-  const then = momentMs(text, nowMs);
+  const then = pastMs(text, nowMs);
   return then === null || !/^\d+[mhdw]$/.test(text.trim()) ? then : nowMs + (nowMs - then);
 }

@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import type { Store } from '../store/store.ts';
-import { countText, momentMs } from './format.ts';
+import { countText, pastMs } from './format.ts';
 import { type LedgerFlags, withSnapshot } from './ledger-database.ts';
 import { type ProgressBar, progressBar } from './progress.ts';
 import { cleanUpOnSignal } from './signals.ts';
@@ -96,7 +96,7 @@ async function ledgerIdOf(store: Store): Promise<string> {
 
 function momentOf(text: string | undefined, flag: string, now: number): number | null {
   if (text === undefined) return null;
-  const ms = momentMs(text, now);
+  const ms = pastMs(text, now);
   if (ms !== null) return ms;
   throw new Failure(`${flag} must be an ISO 8601 time or how long ago (30m, 24h, 7d, 2w).`, EXIT.usage);
 }

@@ -8,7 +8,7 @@ import { usdText } from '../domain/price.ts';
 import { repricePage } from '../ledger/reprice.ts';
 import type { Settled } from '../ledger/scripts.ts';
 import { entryPricing, pricesHash } from '../prices/prices.ts';
-import { countText, dollarsText, momentMs } from './format.ts';
+import { countText, dollarsText, pastMs } from './format.ts';
 import { withWriter } from './ledger-database.ts';
 import { type OwnPrices, ownPrices } from './prices-own.ts';
 import { progressBar } from './progress.ts';
@@ -147,8 +147,8 @@ function add(sums: Map<string, Sum>, tenant: RepriceAnswer['tenants'][number]): 
 
 function askedOf(flags: Flags): Asked {
   const now = Date.now();
-  const fromMs = momentMs(flags.since, now);
-  const toMs = flags.until === undefined ? END_MS : momentMs(flags.until, now);
+  const fromMs = pastMs(flags.since, now);
+  const toMs = flags.until === undefined ? END_MS : pastMs(flags.until, now);
   if (fromMs === null)
     throw new Failure('--since must be a time like 2026-11-01, or how long ago, like 7d.', EXIT.usage);
   if (toMs === null) throw new Failure('--until must be a time like 2026-11-01, or how long ago, like 7d.', EXIT.usage);

@@ -5,7 +5,7 @@
 import type { Command } from 'commander';
 import type { Provider } from '../domain/provider.ts';
 import { type Explanation, explainPrice, orderedRates, type Supposed } from '../prices/explain.ts';
-import { momentMs, UNKNOWN } from './format.ts';
+import { pastMs, UNKNOWN } from './format.ts';
 import * as checking from './prices-check.ts';
 import * as importing from './prices-import.ts';
 import { type OwnPrices, ownPrices, rateText } from './prices-own.ts';
@@ -125,7 +125,7 @@ function explained({ prices, providers }: OwnPrices, ref: string, asked: Suppose
 
 function supposed({ at, promptTokens = '0', serviceTier }: ExplainFlags): Supposed {
   const now = Date.now();
-  const moment = at === undefined ? now : momentMs(at, now);
+  const moment = at === undefined ? now : pastMs(at, now);
   if (moment === null) throw new Failure('--at must be a time like 2026-11-01, or how long ago, like 7d.', EXIT.usage);
   if (!/^\d{1,9}$/.test(promptTokens)) throw new Failure('--prompt-tokens must be a whole number.', EXIT.usage);
   return { at: moment, promptTokens: Number(promptTokens), serviceTier: serviceTier ?? null };

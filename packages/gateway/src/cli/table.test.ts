@@ -1,7 +1,7 @@
 /** Tables and the texts in them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { countText, dollarsText, millisecondsText, momentMs } from './format.ts';
+import { countText, dollarsText, millisecondsText, pastMs } from './format.ts';
 import { costText, notesOf, promptTokensOf } from './sums.ts';
 import { type Column, cellText, renderTable } from './table.ts';
 
@@ -72,7 +72,8 @@ test('what was not reported is said below the table, and nothing where all was',
 test('durations and moments are read and written as people do', () => {
   assert.equal(millisecondsText(289.4), '289 ms');
   assert.equal(millisecondsText(61_000), '61.0 s');
-  assert.equal(momentMs('24h', 100_000_000), 13_600_000);
-  assert.equal(momentMs('2026-11-20T12:00:00Z', 0), Date.UTC(2026, 10, 20, 12));
-  for (const bad of ['soon', '', '7', '5y', '2026-99-99']) assert.equal(momentMs(bad, 0), null, bad);
+  assert.equal(pastMs('24h', 100_000_000), 13_600_000);
+  assert.equal(pastMs('2026-11-20T12:00:00Z', 0), Date.UTC(2026, 10, 20, 12));
+  for (const bad of ['soon', '', '7', '5y', '2026-99-99', '2026-02-31', '2026-11-20 noon'])
+    assert.equal(pastMs(bad, 0), null, bad);
 });

@@ -12,7 +12,7 @@ import type { Command } from 'commander';
 import { ROWS_MAX } from '../ledger/usage-question.ts';
 import { isZone } from '../lib/zones.ts';
 import { type FilterFlags, filtersOf, refuseUnknown, withFilterOptions } from './filters.ts';
-import { bucketText, countText, millisecondsText, momentMs, timeText, UNKNOWN } from './format.ts';
+import { bucketText, countText, millisecondsText, pastMs, timeText, UNKNOWN } from './format.ts';
 import { reconciled } from './reconciled.ts';
 import {
   type Source,
@@ -159,7 +159,7 @@ function groupsOf(text: string): UsageGroup[] {
 
 function periodOf({ from, to }: Flags, nowMs: number): { fromMs: number; toMs: number } {
   const moment = (flag: string, text: string) => {
-    const ms = momentMs(text, nowMs);
+    const ms = pastMs(text, nowMs);
     if (ms === null)
       throw new Failure(`${flag} must be like 2026-11-20, 2026-11-20T12:00:00Z, 24h or 7d, not "${text}".`, EXIT.usage);
     return ms;

@@ -3,7 +3,11 @@ import { bytes, count, GIB, HOUR_MS, ms, type Option } from './option.ts';
 
 export const SOCKET_OPTIONS = {
   'limits.socketsMax': count(16_384, 1_000_000, 'WebSockets at once; 503 beyond.', 0),
-  'limits.handshakesMax': count(256, 100_000, 'WebSockets at once that have not yet shown a credential; 503 beyond.'),
+  'limits.handshakesMax': count(
+    256,
+    100_000,
+    'WebSockets at once that have not yet shown a credential; beyond, 503, or the address with most gives one up.',
+  ),
   'limits.handshakeTimeoutMs': ms(15_000, HOUR_MS, 'How long a WebSocket may take to connect; it is closed beyond.', 1),
   'limits.handshakeBytesMax': bytes(65_536, GIB, 'Longest frame before a WebSocket has connected; 1009 beyond.'),
   'limits.frameBytesMax': bytes(

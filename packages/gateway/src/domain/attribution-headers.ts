@@ -27,3 +27,13 @@ export function spellingsOf(headers: Readonly<Record<string, string>>): Readonly
 
 /** An agent id that may be recorded: lower case. */
 export const AGENT_LABEL = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+
+/** W3C Trace Context: no all-zero ids, no version ff; only versions after 00 may carry more. */
+const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/;
+
+/** A trace that is not well-formed is dropped, as its standard asks; it never refuses a call. */
+export function traceparentOf(header: string | null | undefined): string | null {
+  const match = header == null ? null : TRACEPARENT.exec(header);
+  if (match === null) return null;
+  return match[1] === '00' && match[2] !== undefined ? null : match[0];
+}

@@ -8,6 +8,7 @@ import { reconcile } from '../ledger/reconcile.ts';
 import { usageAnswer } from '../ledger/usage-answer.ts';
 import { type Excluded, GROUP_COLUMNS } from '../ledger/usage-question.ts';
 import type { Clock } from '../lib/clock.ts';
+import { momentMs } from '../lib/moment.ts';
 import { isZone } from '../lib/zones.ts';
 import type { Store } from '../store/store.ts';
 import { callerOf } from './policy.ts';
@@ -173,19 +174,9 @@ function periodOf(from: string | undefined, to: string | undefined, now: number)
   return { fromMs, toMs };
 }
 
-const ISO = /^(\d{4})-(\d\d)(?:-(\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?)?$/;
-
-/** `Date.parse` alone takes `tomorrow 5` for the year 2001, 31 February for March, and a time without a zone for the server's. */
-function isoMs(value: string): number {
-  const [match, year, month, day, zone] = ISO.exec(value) ?? [];
-  if (match === undefined || Number(day ?? 1) > new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate())
-    return NaN;
-  return Date.parse(value.includes('T') && zone === undefined ? `${value}Z` : value);
-}
-
 export function timeOf(value: string, param: string): number {
-  const ms = /^\d{1,15}$/.test(value) ? Number(value) : isoMs(value);
-  if (Number.isFinite(ms) && Math.abs(ms) <= 8.64e15) return ms;
+  const ms = momentMs(value);
+  if (ms !== null) return ms;
   throw new GatewayError(
     'invalid_request',
     `\`${param}\` must be ISO 8601 (2026-11-20T12:00:00Z) or milliseconds since 1970.`,

@@ -2,7 +2,7 @@
 import type { PluginDetail, PluginInfo, PluginReplay, PluginReplayed } from '@weighbridge/protocol';
 import { GatewayError } from '../domain/errors.ts';
 import type { EventLog } from '../events/log.ts';
-import { seqAt } from '../events/seq-at.ts';
+import { replayStart } from '../events/replay-start.ts';
 import type { Store } from '../store/store.ts';
 import { followerOf } from './following.ts';
 import { typesFor } from './hooks.ts';
@@ -65,12 +65,9 @@ export class PluginRegister {
       throw new GatewayError('invalid_request', 'A replay needs one of `fromSeq`, `since` and `setAside`.');
     }
     if (setAside === true) return null;
-    if (Number.isSafeInteger(fromSeq) && fromSeq! >= 1) return fromSeq!;
-    const ms = Date.parse(String(since));
-    if (since !== undefined && Number.isFinite(ms)) {
-      return seqAt(this.#deps.store, ms, await this.#deps.events.lastSeq());
-    }
-    throw new GatewayError('invalid_request', '`fromSeq` is a whole number from 1, `since` ISO 8601, `setAside` true.');
+    if (setAside !== undefined)
+      throw new GatewayError('invalid_request', '`setAside` must be true.', { param: 'setAside' });
+    return replayStart(this.#deps.store, this.#deps.events, { fromSeq, since });
   }
 
   async #info(plugin: Plugin): Promise<PluginInfo> {

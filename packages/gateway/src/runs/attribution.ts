@@ -3,15 +3,13 @@
  * would be cut are refused, because cutting a name short makes two of one. Pure.
  */
 import { RESERVED_NAMES } from '../domain/agent.ts';
-import { AGENT_LABEL, ATTRIBUTION_HEADERS } from '../domain/attribution-headers.ts';
+import { AGENT_LABEL, ATTRIBUTION_HEADERS, traceparentOf } from '../domain/attribution-headers.ts';
 import type { Attribution } from '../domain/entry.ts';
 import { GatewayError } from '../domain/errors.ts';
 
 /** Lower-cased names. */
 export type Headers = Readonly<Record<string, string>>;
 
-/** W3C Trace Context: no all-zero ids, no version ff; only versions after 00 may carry more. */
-const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/;
 const { agent: AGENT_HEADERS, session: SESSION_HEADERS, endUser: END_USER_HEADERS } = ATTRIBUTION_HEADERS;
 const VALUE_CHARS_MAX = 256;
 
@@ -91,13 +89,6 @@ function parsedObject(text: string): Record<string, unknown> | null {
   } catch {
     return null;
   }
-}
-
-/** A trace that is not well-formed is dropped, as its standard asks; it never refuses a call. */
-function traceparentOf(header: string | undefined): string | null {
-  const match = header === undefined ? null : TRACEPARENT.exec(header);
-  if (match === null) return null;
-  return match[1] === '00' && match[2] !== undefined ? null : match[0];
 }
 
 export function first(headers: Headers, names: readonly string[]): string | null {

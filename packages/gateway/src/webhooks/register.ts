@@ -17,7 +17,7 @@ import { type Caller, DEFAULT_TENANT, isOperator } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
 import type { SigningSecret } from '../domain/webhook.ts';
 import type { EventLog } from '../events/log.ts';
-import { seqAt } from '../events/seq-at.ts';
+import { replayStart } from '../events/replay-start.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { IdSource } from '../lib/ids.ts';
 import { Secret } from '../lib/secret.ts';
@@ -216,15 +216,7 @@ export class WebhookRegister {
       throw new GatewayError('invalid_request', 'A replay needs one of `fromSeq`, `since` and `dead`.');
     }
     if (dead === true) return null;
-    if (fromSeq !== undefined) {
-      if (Number.isSafeInteger(fromSeq) && fromSeq >= 1) return fromSeq;
-      throw new GatewayError('invalid_request', '`fromSeq` must be a whole number from 1.', { param: 'fromSeq' });
-    }
-    const ms = typeof since === 'number' ? since : Date.parse(String(since));
-    if (Number.isFinite(ms)) return seqAt(this.#deps.store, ms, await this.#deps.events.lastSeq());
-    throw new GatewayError('invalid_request', '`since` must be ISO 8601 or milliseconds since 1970.', {
-      param: 'since',
-    });
+    return replayStart(this.#deps.store, this.#deps.events, { fromSeq, since });
   }
 
   /** Nothing was used and nothing is to be paid: who sums it up sums up nothing. */

@@ -7,6 +7,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
 import type { WebSocketServer } from 'ws';
+import { sourceOf } from '../access/limiter.ts';
 import { type Caller, isOperator } from '../domain/caller.ts';
 import type { GatewayConfig } from '../domain/config.ts';
 import type { GatewayError } from '../domain/errors.ts';
@@ -31,6 +32,9 @@ import { SessionEvents } from './session-events.ts';
 import { SessionRows } from './session-rows.ts';
 import { Standing, viewOf } from './standing.ts';
 import { UsageEvents } from './usage-events.ts';
+
+/** As long as others hold fewer places: come again. */
+const CLOSE_TRY_LATER = 1013;
 
 /** How long clients may take to close once they were told that the gateway stops. */
 const FAREWELL_MS = 1_500;
@@ -149,10 +153,9 @@ export class WebSocketDoor {
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', ignore);
     const config = this.#deps.config();
-    const { limits } = config;
+    const address = request.socket.remoteAddress ?? 'unknown';
     if (isForeign(request.headers, ownNamesOf(config))) return refuse(socket, 403);
-    const isFull = this.#handshakes >= limits.handshakesMax || this.#hub.size + this.#handshakes >= limits.socketsMax;
-    if (this.#isClosing || isFull) return refuse(socket, 503);
+    if (this.#isClosing || (this.#isFull(config.limits) && !this.#makeRoomFor(address))) return refuse(socket, 503);
     this.#handshakes++;
     let isGone = false;
     const onGone = (): void => {
@@ -166,7 +169,6 @@ export class WebSocketDoor {
       if (isGone) return;
       server.handleUpgrade(request, socket, head, (webSocket) => {
         socket.off('close', onGone);
-        const address = request.socket.remoteAddress ?? 'unknown';
         this.#unopened.add(new Connection(webSocket, address, connection));
       });
     } catch (error) {
@@ -174,6 +176,23 @@ export class WebSocketDoor {
       this.#deps.report(error);
       refuse(socket, 500);
     }
+  }
+
+  #isFull({ handshakesMax, socketsMax }: GatewayConfig['limits']): boolean {
+    return this.#handshakes >= handshakesMax || this.#hub.size + this.#handshakes >= socketsMax;
+  }
+
+  /**
+   * Where every place is taken, the source that holds most of those that have not shown a credential gives its oldest up to
+   * one that holds fewer: nobody keeps all others out. No limit for each source, because behind a proxy there is one only.
+   */
+  #makeRoomFor(address: string): boolean {
+    const held = Map.groupBy(this.#unopened, (connection) => sourceOf(connection.address));
+    const most = [...held.values()].reduce((a, b) => (b.length > a.length ? b : a), []);
+    const own = held.get(sourceOf(address))?.length ?? 0;
+    if (most.length <= own + 1) return false;
+    most[0]!.close(CLOSE_TRY_LATER, 'others wait');
+    return true;
   }
 
   async #load(): Promise<Loaded> {

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Outcome, Usage } from '@weighbridge/protocol';
+import { traceparentOf } from '../../domain/attribution-headers.ts';
 import type { EntryIntent, EntrySettlement } from '../../domain/entry.ts';
 import { GatewayError } from '../../domain/errors.ts';
 import { costNanoUsd, type PricePin, pin } from '../../domain/price.ts';
@@ -133,7 +134,7 @@ function attributionOf(fields: Fields, by: Reporter): EntryIntent['attribution']
     endUserSource: endUserId === null ? null : 'user',
     tags: fields.texts(by.limits.tagsMax, 'tags'),
     metadata: { ...fields.object(by.limits.metadataBytesMax, 'metadata') },
-    traceparent: fields.text('traceparent'),
+    traceparent: traceparentOf(fields.text('traceparent')),
   };
 }
 

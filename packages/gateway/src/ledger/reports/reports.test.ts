@@ -105,6 +105,16 @@ for (const engine of ENGINES) {
       assert.equal((events[0]?.data as { dispatchId: string }).dispatchId, given[0]);
     });
 
+    test('a trace is kept where it is one, and refuses no record where it is not', async () => {
+      const trace = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+      const { ids: given } = await send([
+        { ...AGENTWATCH, traceparent: trace },
+        { ...AGENTWATCH, traceparent: `${trace}\nx` },
+      ]);
+      assert.equal((await found(given[0]!)).traceparent, trace);
+      assert.equal((await found(given[1]!)).traceparent, null);
+    });
+
     test('its hook event `model:used` is the same in camelCase', async () => {
       const event = { type: 'model:used', model: 'gpt-4o', promptTokens: 7, completionTokens: 3, conversationId: 'C1' };
       const { ids: given } = await send([{ ...event, costUsd: null, latencyMs: null, agentName: 'openclaw' }]);
