@@ -131,6 +131,24 @@ test('chat.send streams pieces that make up the answer, and its final carries th
   assert.equal((await dispatchesOf('agent:main:chat')).length, 1);
 });
 
+test('a session that is deleted over HTTP takes its turns with it', async () => {
+  const [running, waiting] = [randomUUID(), randomUUID()];
+  const sessionKey = 'agent:main:gone';
+  await client.request('sessions.patch', { key: sessionKey, model: SLOW });
+  await client.request('chat.send', { sessionKey, message: 'long', idempotencyKey: running });
+  await client.request('chat.send', { sessionKey, message: 'and then', idempotencyKey: waiting });
+  await client.event('chat', ({ runId, state }: ChatPayload) => runId === running && state === 'delta');
+  const authorization = `Bearer ${rig.token}`;
+  const url = `${rig.url}/api/v1/sessions/${encodeURIComponent(sessionKey)}`;
+  assert.equal((await fetch(url, { method: 'DELETE', headers: { authorization } })).status, 200);
+  for (const runId of [running, waiting]) {
+    assert.equal(((await chatEnd(runId)).payload as ChatPayload).state, 'aborted');
+  }
+  const [entry, ...others] = await dispatchesOf(sessionKey);
+  assert.deepEqual([entry!.outcome, others.length], ['aborted', 0]);
+  assert.equal((await fetch(url, { headers: { authorization } })).status, 404, 'nothing made it anew');
+});
+
 test('an abort ends the run at once, keeps its text and its count', async () => {
   const runId = randomUUID();
   await client.request('sessions.patch', { key: 'agent:main:abort', model: SLOW });

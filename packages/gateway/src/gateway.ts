@@ -242,7 +242,7 @@ async function startOn(
       agents: section(() => setup.config.agents),
       outboundHeaders: section(() => setup.config.outboundHeaders),
     },
-    sessions: { sessions: remembered.sessions, catalogue: { find: (ref) => setup.catalogue.find(ref) } },
+    sessions: { sessions: remembered.sessions, turns, catalogue: { find: (ref) => setup.catalogue.find(ref) } },
     access,
     keys,
     webhooks: new WebhookRegister({ store, events, clock, ids, webhooks, limits: () => limits }),

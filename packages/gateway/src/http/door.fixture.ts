@@ -159,6 +159,7 @@ export class Door {
       }),
       sessions: {
         sessions: this.#sessions,
+        turns: { abort: () => [] },
         catalogue: { find: (ref) => (ref === 'p/m' ? {} : null) },
       },
       prices: NO_PRICES,

@@ -20,6 +20,8 @@ export interface SessionRoutesDeps {
     Sessions,
     'list' | 'describe' | 'patch' | 'delete' | 'history' | 'usageOfRuns' | 'exportJsonl' | 'snapshot'
   >;
+  /** Ends what runs in a session: it would write into one that is no more. */
+  turns: { abort(of: { tenantId: string; sessionKey: string }): unknown };
   rules: HeaderRules;
   catalogue: { find(ref: string): unknown };
 }
@@ -32,7 +34,7 @@ const KEY_CHARS_MAX = 512;
 /** Of one page of a transcript; it has fewer messages where they are long. */
 const PAGE_CHARS_MAX = 16 * 1024 * 1024;
 
-export function sessionRoutes(app: FastifyInstance, { sessions, rules, catalogue }: SessionRoutesDeps): void {
+export function sessionRoutes(app: FastifyInstance, { sessions, turns, rules, catalogue }: SessionRoutesDeps): void {
   const one = '/api/v1/sessions/:key';
   const shown = async (tenantId: string, sessionKey: string): Promise<SessionInfo> => {
     const view = await sessions.describe(tenantId, sessionKey);
@@ -76,8 +78,10 @@ export function sessionRoutes(app: FastifyInstance, { sessions, rules, catalogue
     { config: { scope: 'admin' }, schema: DELETE_SESSION },
     async (request) => {
       const key = keyOf(request);
+      const tenantId = tenantOf(request);
       const { transcriptOnly } = request.query;
-      if (!(await sessions.delete(tenantOf(request), key, { transcriptOnly }))) refuseUnknown(key);
+      turns.abort({ tenantId, sessionKey: key });
+      if (!(await sessions.delete(tenantId, key, { transcriptOnly }))) refuseUnknown(key);
       return { object: 'session', sessionKey: key, deleted: transcriptOnly ? 'transcript' : 'session' };
     },
   );
