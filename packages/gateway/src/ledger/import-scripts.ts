@@ -20,6 +20,7 @@ export interface ImportedRows {
     | 'events'
     | 'followers'
     | 'instances'
+    | 'pluginEventsAside'
     | 'keys'
     | 'reports'
     | 'webhooks'

@@ -1,6 +1,6 @@
 /**
- * Moves a ledger into another, empty database: entries, events, followers' cursors, keys, webhooks, sessions and numbers as they are, so that
- * followers and callers go on where they stood; rollups are folded anew. It goes on where it broke off, and is done only when both
+ * Moves a ledger into another, empty database: entries, events, followers' cursors, what plugins failed on, keys, webhooks,
+ * sessions and numbers as they are, so that followers and callers go on where they stood; rollups are folded anew. It goes on where it broke off, and is done only when both
  * sides give the same hash over every row. The source must not be served meanwhile.
  */
 import { createHash } from 'node:crypto';
@@ -17,7 +17,7 @@ import type { Destination, ImportedLedger, ImportedRows } from './import-scripts
 const PAGE = 1000;
 
 /** The tables that move, with the key that they are paged by. Instances are needed to recover what was open. */
-const MOVED = {
+export const MOVED = {
   entries: {
     columns: [...INTENT_COLUMNS, ...CORRECTION_COLUMNS, 'seq', 'settledAt', ...SETTLEMENT_COLUMNS],
     key: ['tenantId', 'entryId'],
@@ -25,6 +25,10 @@ const MOVED = {
   events: { columns: ['seq', 'tenantId', 'id', 'type', 'at', 'subject', 'payload'], key: ['seq', 'tenantId'] },
   followers: { columns: ['tenantId', 'name', 'seq', 'updatedAt'], key: ['tenantId', 'name'] },
   instances: { columns: ['instanceId', 'pid', 'startedAt', 'endedAt'], key: ['instanceId'] },
+  pluginEventsAside: {
+    columns: ['tenantId', 'pluginId', 'seq', 'eventId', 'type', 'failures', 'reason', 'setAsideAt', 'waiting'],
+    key: ['tenantId', 'pluginId', 'seq'],
+  },
   keys: {
     columns: [
       'tenantId',
@@ -117,6 +121,9 @@ export const IMPORT_WRITES: RoomWrites = {
     'import.events': insertRows('events', MOVED.events.columns, { keep: MOVED.events.key }),
     'import.followers': insertRows('followers', MOVED.followers.columns, { keep: MOVED.followers.key }),
     'import.instances': insertRows('instances', MOVED.instances.columns, { keep: MOVED.instances.key }),
+    'import.pluginEventsAside': insertRows('pluginEventsAside', MOVED.pluginEventsAside.columns, {
+      keep: MOVED.pluginEventsAside.key,
+    }),
     // A key that was revoked after a break of the import must not be taken over as it was before.
     'import.keys': insertRows('keys', MOVED.keys.columns, {
       key: MOVED.keys.key,
