@@ -20,6 +20,7 @@ import {
   type UsageQuestion,
 } from './usage-question.ts';
 import { type Group, SUM_AT, type Sums, TOKEN_COLUMNS } from './usage-sums.ts';
+import { nameOf } from './usage-tiers.ts';
 
 export async function usageAnswer(store: Store, given: UsageQuestion): Promise<UsageAnswer> {
   const question = { ...given, tenants: await tenantsOf(store, given.tenantId) };
@@ -95,14 +96,15 @@ function bucketStarts(buckets: readonly Span[], unit: TimeBucket, tz: string): s
 }
 
 function rowOf(
-  { name, bucket, groups, sums, lastSettledAt }: Group,
+  { bucket, groups, sums, lastSettledAt }: Group,
   { groupBy }: UsageQuestion,
   starts: readonly string[],
   latencies: LatenciesByRow,
 ): UsageRow {
   const group: UsageRow['group'] = {};
   for (let index = 0; index < groupBy.length; index++) group[groupBy[index]!] = groups[index] ?? null;
-  return told(group, starts[bucket] ?? null, isoText(lastSettledAt), sums, latencies.get(name));
+  const ofRow = latencies.size === 0 ? undefined : latencies.get(nameOf(bucket, groups));
+  return told(group, starts[bucket] ?? null, isoText(lastSettledAt), sums, ofRow);
 }
 
 function totalsOf(sums: Sums, latencies: ReturnType<LatenciesByRow['get']>): UsageSums {

@@ -81,17 +81,23 @@ function wholePieces(buckets: readonly Span[]): Piece[] {
 
 /** Parts of one group from several tiers become one. */
 function merged(parts: readonly Group[]): Group[] {
-  const groups = new Map<string, Group>();
+  // By bucket, then by groups: a text of both for each of ten thousand takes longer than adding them up.
+  const buckets: Map<string | null, Group>[] = [];
+  const groups: Group[] = [];
   for (const part of parts) {
-    const group = groups.get(part.name);
-    if (!group) {
-      groups.set(part.name, part);
+    const inBucket = buckets[part.bucket] ?? new Map<string | null, Group>();
+    buckets[part.bucket] = inBucket;
+    const key = part.groups.length === 1 ? part.groups[0]! : JSON.stringify(part.groups);
+    const group = inBucket.get(key);
+    if (group) {
+      addTo(group.sums, part.sums);
+      group.lastSettledAt = Math.max(group.lastSettledAt, part.lastSettledAt);
       continue;
     }
-    addTo(group.sums, part.sums);
-    group.lastSettledAt = Math.max(group.lastSettledAt, part.lastSettledAt);
+    inBucket.set(key, part);
+    groups.push(part);
   }
-  return [...groups.values()];
+  return groups;
 }
 
 function totalOf(groups: readonly Group[]): Sums {

@@ -18,7 +18,6 @@ import {
   grouped,
   groupValues,
   isOneRowEach,
-  nameOf,
   rowsOfTiers,
   type TierSelection,
 } from './usage-tiers.ts';
@@ -28,8 +27,6 @@ export type Sums = Whole[];
 
 /** Sums of one group in one bucket; from rollups there may be several of one. */
 export interface Group {
-  /** Of bucket and groups (`nameOf`). */
-  name: string;
   bucket: number;
   /** In the order asked. */
   groups: (string | null)[];
@@ -93,7 +90,7 @@ function groupOf(row: SumsRow, question: TenantsQuestion): Group {
   const sums = unpacked(row.packed) as Whole[];
   const lastSettledAt = Number(sums.pop());
   const { bucket, asOfSeq = null } = row;
-  return { name: nameOf(bucket, groups), bucket, groups, sums, lastSettledAt, asOfSeq };
+  return { bucket, groups, sums, lastSettledAt, asOfSeq };
 }
 
 /** Folded sums know how many of their dispatches completed; those of a quarter of an hour lie apart by outcome. */
