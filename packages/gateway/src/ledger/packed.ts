@@ -8,9 +8,8 @@ import type { Engine } from '../store/store.ts';
 
 export function packed(engine: Engine, numbers: readonly RawBuilder<unknown>[]): RawBuilder<string> {
   if (engine === 'sqlite') return sql<string>`json_array(${sql.join(numbers)})`;
-  // Its own json_build_array looks up each value's type in each row, and takes three times as long.
-  const texts = numbers.map((number) => sql`coalesce(cast(${number} as text), 'null')`);
-  return sql<string>`concat('[', ${sql.join(texts, sql`, ',', `)}, ']')`;
+  // Its own json_build_array looks up each value's type in each row, and takes many times as long.
+  return sql<string>`concat('[', array_to_string(array[${sql.join(numbers)}], ',', 'null'), ']')`;
 }
 
 /** The numbers, exact; null where there was none. */
