@@ -350,15 +350,16 @@ export class Dispatch implements UpstreamHandlers {
 
   /** The last word goes out now, what may follow it when it has come. */
   #awaitUpstreamEnd(meter: Meter): Promise<void> {
-    const held = meter.takeHeld();
-    if (held !== null) this.#delivery.write(held, this.#onDrained);
-    this.#exchange?.resume();
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(() => this.#closeUpstream(), CLOSE_GRACE_MS);
     this.#onUpstreamEnd = () => {
       clearTimeout(timer);
       resolve();
     };
+    const held = meter.takeHeld();
+    if (held !== null) this.#delivery.write(held, this.#onDrained);
+    // An end that lies behind a pause comes within this call.
+    this.#exchange?.resume();
     return promise;
   }
 

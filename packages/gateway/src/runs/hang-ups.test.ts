@@ -1,6 +1,7 @@
 /** Callers who go before their answer has ended (semantics 6), at every position. Real sockets, a real ledger. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Answering,
   EVENT_STREAM,
@@ -94,6 +95,29 @@ describe('hang-ups (semantics 6)', () => {
     };
     await rig.play(STREAMED, view);
     assert.deepEqual([(await rig.entry()).outcome, (await rig.entry()).usageSource], ['completed', 'reported']);
+  });
+
+  test('an end that lies behind a pause is found, whether the caller reads later, hangs up or never reads', async () => {
+    await open();
+    for (const caller of ['reads later', 'hangs up', 'never reads']) {
+      // In one piece: the caller has enough at the text, and so the end is not read before somebody asks for it.
+      upstream.answer((response) => {
+        response.writeHead(200, EVENT_STREAM);
+        response.end(Buffer.concat([text('x'), stop, usage, done]));
+      });
+      const view = new CallerView();
+      view.isReading = false;
+      if (caller === 'reads later') view.onWrite = () => setTimeout(() => view.drained(), 100);
+      if (caller === 'hangs up') view.onWrite = () => setTimeout(() => view.gone.abort(), 20);
+      const isOver = await Promise.race([rig.play(STREAMED, view).then(() => true), sleep(20_000, false)]);
+      assert.ok(isOver, `${caller}: the run never ended`);
+      assert.ok(view.hasEnd && view.bytes.includes('[DONE]'), caller);
+    }
+    assert.deepEqual(
+      (await rig.entries()).map(({ outcome }) => outcome),
+      ['completed', 'completed', 'completed'],
+    );
+    assert.deepEqual(rig.runs.inFlight(), []);
   });
 
   test('after the upstream’s end was seen it is completed, although the commit is still to come', async () => {
