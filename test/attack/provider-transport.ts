@@ -147,7 +147,7 @@ const ODD_HEADERS = [
 ];
 
 /** About the connection, or about another origin than ours, or ours to say. */
-const ORIGINS_OWN = ['forged', 'set-cookie', 'access-control', 'polluted', 'h2c', 'x-secret', 'x-late'];
+const ORIGINS_OWN = ['forged', 'set-cookie', 'access-control', 'polluted', 'upgrade:', 'x-secret', 'x-late'];
 
 function oddHeaders(draw: Draw): Attack {
   const { random, model } = draw;
