@@ -2,11 +2,10 @@
  * The transaction that folds rollups of whole hours, quarters of a day, days and weeks of UTC that are over. An hour is over when
  * a later one was settled in: `settledAt` never goes back, so nothing of it can change.
  */
-import { encode } from '../lib/histogram.ts';
 import { ask, each, type Steps } from '../store/steps.ts';
 import type { Row, Value } from '../store/store.ts';
 import { FOLDED_SUMS, ROLLUP_KEY } from './columns.ts';
-import { type FoldedRollup, FoldedSums } from './folded-sums.ts';
+import { type FoldedPart, FoldedSums, partOf } from './folded-sums.ts';
 import { type FoldedTier, TIER_MS, type Tier } from './periods.ts';
 import { SHAPES, type Shape, tierName } from './shapes.ts';
 
@@ -89,12 +88,6 @@ function foldedRows(tier: FoldedTier, parts: readonly Row[]): Value[][] {
   return (Object.keys(SHAPES) as Shape[]).flatMap((shape) =>
     (shape === 'all' ? whole : folded(shape, whole)).map((part) => foldedRow(tierName(tier, shape), part)),
   );
-}
-
-type FoldedPart = Parameters<FoldedSums['add']>[0];
-
-function partOf({ key, sums, latencies, firstTokens, lastSettledAt }: FoldedRollup): FoldedPart {
-  return { ...key, ...sums, latencies: encode(latencies), firstTokens: encode(firstTokens), lastSettledAt };
 }
 
 function foldedRow(tier: string, part: FoldedPart): Value[] {

@@ -1,7 +1,7 @@
 /**
  * Moves a ledger into another, empty database: entries, events, followers' cursors, what plugins failed on, keys, webhooks,
- * sessions and numbers as they are, so that followers and callers go on where they stood; rollups are folded anew. It goes on where it broke off, and is done only when both
- * sides give the same hash over every row. The source must not be served meanwhile.
+ * sessions and numbers as they are, so that followers and callers go on where they stood; rollups are folded anew. It goes on
+ * where it broke off, and is done only when both sides give the same hash over every row. The source must not be served meanwhile.
  */
 import { createHash } from 'node:crypto';
 import { type Compilable, sql } from 'kysely';

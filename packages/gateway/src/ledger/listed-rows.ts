@@ -80,21 +80,18 @@ export function selectListed({ engine, queries }: Store): SelectQueryBuilder<Tab
 
 export async function readListed(store: Store, query: CompiledQuery): Promise<ListedRow[]> {
   const rows = await store.read<Row>(query);
-  return rows.map(store.engine === 'postgres' ? listedOnPostgres : listedOnSqlite);
+  return rows.map((row) =>
+    listed(store.engine === 'postgres' ? valuesOnPostgres(row) : JSON.parse(row.packed as string)),
+  );
 }
 
-function listedOnPostgres(row: Row): ListedRow {
-  const listed: Row = { ...EMPTY };
-  for (const column of TEXTS) listed[column] = row[column]!;
-  listed[COST] = row[COST]!;
-  const numbers = unpacked(row.packed as string);
-  for (let index = 0; index < NUMBERS.length; index++) listed[NUMBERS[index]!] = numbers[index]!;
-  return listed as unknown as ListedRow;
+function valuesOnPostgres(row: Row): Value[] {
+  return [...TEXTS.map((column) => row[column]!), row[COST]!, ...unpacked(row.packed as string)];
 }
 
-function listedOnSqlite(row: Row): ListedRow {
-  const listed: Row = { ...EMPTY };
-  const values = JSON.parse(row.packed as string) as Value[];
-  for (let index = 0; index < COLUMNS.length; index++) listed[COLUMNS[index]!] = values[index]!;
-  return listed as unknown as ListedRow;
+/** `values`: in the order of COLUMNS. */
+function listed(values: readonly Value[]): ListedRow {
+  const row: Row = { ...EMPTY };
+  for (let index = 0; index < COLUMNS.length; index++) row[COLUMNS[index]!] = values[index]!;
+  return row as unknown as ListedRow;
 }

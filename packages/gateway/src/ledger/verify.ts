@@ -5,10 +5,10 @@
  */
 
 import { sql } from 'kysely';
-import { encode, type Histogram, mergeInto } from '../lib/histogram.ts';
+import { type Histogram, mergeInto } from '../lib/histogram.ts';
 import type { Row, Store } from '../store/store.ts';
 import { FOLDED_SUMS, ROLLUP_KEY, ROLLUP_SUMS } from './columns.ts';
-import { FoldedSums } from './folded-sums.ts';
+import { FoldedSums, partOf } from './folded-sums.ts';
 import { FOLDED_TIERS, type FoldedTier, TIER_MS } from './periods.ts';
 import { keyText, type Rollup, RollupFold, type RollupKey, type RollupSource } from './rollup.ts';
 import { SHAPES, type Shape, tierName } from './shapes.ts';
@@ -112,9 +112,7 @@ async function compareFolded(store: Store, fold: RollupFold, report: (problem: s
 
 function foldedOf(tier: FoldedTier, shape: Shape, parts: readonly Rollup[]): ReadonlyMap<string, Rollup> {
   const folded = new FoldedSums(TIER_MS[tier], shape);
-  for (const { key, sums, latencies, firstTokens, lastSettledAt } of parts) {
-    folded.add({ ...key, ...sums, latencies: encode(latencies), firstTokens: encode(firstTokens), lastSettledAt });
-  }
+  for (const part of parts) folded.add(partOf(part));
   return folded.rollups;
 }
 

@@ -33,15 +33,9 @@ export function mergeInto(histogram: Histogram, bytes: Uint8Array): void {
   let at = 0;
   let bin = 0;
   const next = (): number => {
-    let value = 0;
-    let factor = 1;
-    while (true) {
-      const byte = bytes[at++];
-      if (byte === undefined) throw new Error(CUT_SHORT);
-      value += (byte & 127) * factor;
-      if (byte < 128) return value;
-      factor *= 128;
-    }
+    const number = numberAt(bytes, at);
+    at = endOfNumber(bytes, at);
+    return number;
   };
   while (at < bytes.length) {
     bin += next();
@@ -140,13 +134,13 @@ function addEncoded(into: Uint32Array, andInto: Uint32Array | null, bytes: Uint8
     // Nearly every number is one byte: bins lie close together, and few dispatches share one.
     let distance = bytes[at++]!;
     if (distance > 127) {
-      distance = longNumber(bytes, at - 1);
-      at += bytesAfterFirst(distance);
+      distance = numberAt(bytes, at - 1);
+      at = endOfNumber(bytes, at - 1);
     }
     let count = at < bytes.length ? bytes[at++]! : cutShort();
     if (count > 127) {
-      count = longNumber(bytes, at - 1);
-      at += bytesAfterFirst(count);
+      count = numberAt(bytes, at - 1);
+      at = endOfNumber(bytes, at - 1);
     }
     bin = Math.min(bin + distance, DENSE_BINS - 1);
     into[bin]! += count;
@@ -156,7 +150,7 @@ function addEncoded(into: Uint32Array, andInto: Uint32Array | null, bytes: Uint8
   return counted;
 }
 
-function longNumber(bytes: Uint8Array, start: number): number {
+function numberAt(bytes: Uint8Array, start: number): number {
   let value = 0;
   let factor = 1;
   for (let at = start; at < bytes.length; at++) {
@@ -168,11 +162,11 @@ function longNumber(bytes: Uint8Array, start: number): number {
   return cutShort();
 }
 
-/** As `encode` writes a number. */
-function bytesAfterFirst(number: number): number {
-  let bytes = 0;
-  for (let rest = number; rest > 127; rest = Math.floor(rest / 128)) bytes++;
-  return bytes;
+/** Where the next begins: a byte above 127 is followed by more of the same. */
+function endOfNumber(bytes: Uint8Array, start: number): number {
+  let at = start;
+  while (bytes[at]! > 127) at++;
+  return at + 1;
 }
 
 function cutShort(): never {
