@@ -29,16 +29,14 @@ export class Appends {
 
   constructor(log: Pick<EventLog, 'kinds' | 'lastSeq' | 'watch'>) {
     this.#log = log;
-    this.#stopWatching = log.watch(() => {
-      this.#mayHaveMore = true;
-      if (!this.#isReading) void this.#read();
-    });
+    this.#stopWatching = log.watch(() => this.#look());
   }
 
   /** Calls when the log may hold more for an endpoint than when it began to watch, or was told last. */
   watch(endpoint: Watcher['endpoint'], tell: () => void): () => void {
     const watcher = { endpoint, tell, toldTo: this.#readTo ?? 0 };
     this.#watchers.add(watcher);
+    if (this.#readTo === null) this.#look();
     return () => this.#watchers.delete(watcher);
   }
 
@@ -46,6 +44,16 @@ export class Appends {
     this.#stopWatching();
     if (this.#passing !== null) clearTimeout(this.#passing);
     this.#watchers.clear();
+  }
+
+  /** Where nobody watches, no call pays for a look; whoever comes next is told of the log's end. */
+  #look(): void {
+    if (this.#watchers.size === 0) {
+      this.#readTo = null;
+      return;
+    }
+    this.#mayHaveMore = true;
+    if (!this.#isReading) void this.#read();
   }
 
   async #read(): Promise<void> {
