@@ -10,6 +10,7 @@ import { costNanoUsd } from '../domain/price.ts';
 import type { Clock } from '../lib/clock.ts';
 import { DurationCounts } from '../lib/exposition.ts';
 import { siblingId } from '../lib/ids.ts';
+import { TransientMap } from '../lib/transient-map.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
 import { neverSentValues, uncertainValues } from './columns.ts';
 import { lateCorrection } from './correction.ts';
@@ -53,7 +54,7 @@ export class StoredLedger implements Ledger {
   readonly commits = new DurationCounts(COMMIT_BOUNDS_SECONDS);
   readonly #deps: LedgerDeps;
   /** What was opened here and is not settled, by dispatch id. */
-  readonly #inFlight = new Map<string, EntryIntent>();
+  readonly #inFlight = new TransientMap<string, EntryIntent>();
   /** Settlements that the database refused, by entry id. */
   readonly #kept = new Map<string, Pending>();
   #settlingKept: Promise<void> | null = null;
@@ -102,9 +103,8 @@ export class StoredLedger implements Ledger {
   }
 
   async settle(settlement: EntrySettlement): Promise<void> {
-    const intent = this.#inFlight.get(settlement.dispatchId);
+    const intent = this.#inFlight.take(settlement.dispatchId);
     if (!intent) throw new Error(`dispatch ${settlement.dispatchId} was settled without being opened, or twice`);
-    this.#inFlight.delete(settlement.dispatchId);
     const { price, usage } = settlement;
     const cost = price && usage ? costNanoUsd(usage, price.rates) : null;
     const pending = { intent, input: this.#settleInput(intent, settlementValues(settlement, cost)), sent: true };

@@ -17,6 +17,7 @@ import type { Target } from '../domain/provider.ts';
 import type { RunTelling } from '../domain/run-facts.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { IdSource } from '../lib/ids.ts';
+import { TransientMap } from '../lib/transient-map.ts';
 import { Admission } from './admission.ts';
 import type { CallAppends } from './call-appends.ts';
 import { type Heard, HeardAnswer } from './heard-answer.ts';
@@ -71,7 +72,7 @@ interface Started<C> {
 export class Runs {
   readonly #deps: RunsDeps;
   readonly #tools: RunTools;
-  readonly #running = new Map<string, Run>();
+  readonly #running = new TransientMap<string, Run>();
   readonly #leading = new Leading();
   readonly #admission: Admission;
   readonly #idempotency: Idempotency;
