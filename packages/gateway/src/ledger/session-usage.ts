@@ -86,16 +86,22 @@ type Answerer = Pick<UsedByRun, 'provider' | 'model' | 'api' | 'providerRequestI
 
 /** Of a run's dispatches the last. */
 async function answerersOf(store: Store, tenantId: string, runIds: readonly string[]): Promise<Map<string, Answerer>> {
-  const query = store.queries
-    .selectFrom('entries')
-    .select(['runId', 'provider', 'model', 'api', 'providerRequestId'])
-    .where('tenantId', '=', tenantId)
-    .where('runId', 'in', runIds)
-    .where('kind', '=', 'usage')
-    .where('settledAt', 'is not', null)
-    .orderBy('entryId');
-  const rows = await store.read<Answerer & { runId: string }>(query.compile());
+  const own = (column: string) => sql.ref(column);
+  const asked = sql.join(runIds.map((runId) => sql`${runId}`));
+  const query = sql<
+    Answerer & { runId: string }
+  >`select ${own('runId')}, provider, model, api, ${own('providerRequestId')}
+    from ${entriesBy(store, 'entries_of_run')}
+    where ${own('tenantId')} = ${tenantId} and ${own('runId')} in (${asked})
+      and kind = 'usage' and ${own('settledAt')} is not null
+    order by ${own('entryId')}`;
+  const rows = await store.read<Answerer & { runId: string }>(query.compile(store.queries));
   return new Map(rows.map(({ runId, ...answerer }) => [runId, answerer]));
+}
+
+/** SQLite knows nothing of how many entries a session or a run has, and would walk all of the tenant's. */
+function entriesBy(store: Store, index: string): RawBuilder<unknown> {
+  return store.engine === 'sqlite' ? sql`entries indexed by ${sql.ref(index)}` : sql`entries`;
 }
 
 function sinceReset(sessions: readonly UsedSession[]): RawBuilder<unknown> {
@@ -115,8 +121,6 @@ function summed(
   const own = (column: string) => sql.ref(column);
   const isUsage = sql`${own('kind')} = 'usage'`;
   const sums = BUCKETS.map((column) => sql`coalesce(sum(${own(column)}), 0) as ${own(column)}`);
-  // SQLite knows nothing of how many entries a session has, and would walk all of the tenant's.
-  const told = store.engine === 'sqlite' ? sql` indexed by ${own(index)}` : sql``;
   const query = sql<Row>`select ${own(by)} as name, ${sql.join(sums)},
       sum(${own('reasoning')}) as reasoning,
       count(*) filter (where ${isUsage}) as dispatches,
@@ -124,7 +128,7 @@ function summed(
       count(*) filter (where ${isUsage} and ${own('input')} is not null and ${own('costNanoUsd')} is null)
         - count(*) filter (where ${own('kind')} = 'correction' and ${own('reason')} = ${sql.lit(PRICED_LATER)}) as unpriced,
       count(*) filter (where ${isUsage} and coalesce(${own('usageSource')}, 'none') <> 'reported') as ${own('notReported')}
-    from entries${told}
+    from ${entriesBy(store, index)}
     where ${own('tenantId')} = ${tenantId} and ${where} and ${own('settledAt')} is not null
     group by ${own(by)}`;
   return store.read<Row>(query.compile(store.queries));
