@@ -12,6 +12,8 @@ import type { Fact, Place } from './append.ts';
 const PAGE = 200;
 /** The same where only their kinds are asked for. */
 const KINDS_PAGE = 1_000;
+/** Who follows is woken at once by an event that comes alone, and no more often than this by those that come in a row. */
+const WAKE_MS = 20;
 
 /** Gives the data of events by their subjects (for `model.usage`: the entry's record by entry id). */
 export type Renderer = (tenantId: string, subjects: readonly string[]) => Promise<ReadonlyMap<string, unknown>>;
@@ -53,7 +55,9 @@ export class EventLog {
   readonly #deps: EventLogDeps;
   readonly #wakes = new EventEmitter();
   #announced = 0;
-  #missed = 0;
+  #wakeCount = 0;
+  #wokenAt = Number.NEGATIVE_INFINITY;
+  #waking: NodeJS.Timeout | null = null;
 
   constructor(deps: EventLogDeps) {
     this.#deps = deps;
@@ -64,12 +68,21 @@ export class EventLog {
   announce(seq: number): void {
     if (seq <= this.#announced) return;
     this.#announced = seq;
-    this.#wakes.emit('appended');
+    this.wake();
   }
 
   /** Wakes the followers to look for themselves: something may have been appended that nobody announced. */
   wake(): void {
-    this.#missed += 1;
+    if (this.#waking !== null) return;
+    const waitMs = this.#wokenAt + WAKE_MS - performance.now();
+    if (waitMs <= 0) this.#wakeNow();
+    else this.#waking = setTimeout(() => this.#wakeNow(), waitMs).unref();
+  }
+
+  #wakeNow(): void {
+    this.#waking = null;
+    this.#wakeCount++;
+    this.#wokenAt = performance.now();
     this.#wakes.emit('appended');
   }
 
@@ -96,8 +109,8 @@ export class EventLog {
   async *follow(question: FollowQuestion): AsyncGenerator<EventEnvelope> {
     let cursor = question.afterSeq;
     while (!question.signal.aborted) {
-      const seenBefore = this.#announced + this.#missed;
-      const { events, scannedTo } = await this.page(question, cursor);
+      const wakesBefore = this.#wakeCount;
+      const { events, scannedTo, hasMore } = await this.page(question, cursor);
       for (const event of events) {
         if (question.signal.aborted) return;
         yield event;
@@ -105,18 +118,18 @@ export class EventLog {
       if (scannedTo > cursor) {
         cursor = scannedTo;
         question.onPassed?.(cursor);
-        continue;
       }
-      if (this.#announced + this.#missed !== seenBefore) continue;
+      // What was appended while the page was read has woken us already.
+      if (hasMore || this.#wakeCount !== wakesBefore) continue;
       await this.#nextAppend(question.signal);
     }
   }
 
-  /** One page of events after `cursor`, and how far was looked; `scannedTo` === `cursor` means there is nothing newer. */
+  /** One page of events after `cursor`, how far was looked, and whether there may be more behind it already. */
   async page(
     question: Pick<FollowQuestion, 'tenantId' | 'types'>,
     cursor: number,
-  ): Promise<{ events: EventEnvelope[]; scannedTo: number }> {
+  ): Promise<{ events: EventEnvelope[]; scannedTo: number; hasMore: boolean }> {
     const query = this.#rows().where('seq', '>', cursor).orderBy('seq').limit(PAGE).compile();
     const rows = await this.#deps.store.read<EventRow>(query, 'announced');
     const wanted = rows.filter(
@@ -124,11 +137,12 @@ export class EventLog {
         (question.tenantId === null || row.tenantId === question.tenantId) &&
         (question.types === null || question.types.includes(row.type)),
     );
-    return { events: await this.#render(wanted), scannedTo: rows.at(-1)?.seq ?? cursor };
+    const events = await this.#render(wanted);
+    return { events, scannedTo: rows.at(-1)?.seq ?? cursor, hasMore: rows.length === PAGE };
   }
 
-  /** Which kinds of events lie after `cursor`, each once, and how far was looked. */
-  async kinds(cursor: number): Promise<{ kinds: EventKind[]; scannedTo: number }> {
+  /** Which kinds of events lie after `cursor`, each once, how far was looked, and whether there may be more. */
+  async kinds(cursor: number): Promise<{ kinds: EventKind[]; scannedTo: number; hasMore: boolean }> {
     const query = this.#deps.store.queries
       .selectFrom('events')
       .select(['seq', 'tenantId', 'type'])
@@ -138,7 +152,11 @@ export class EventLog {
       .compile();
     const rows = await this.#deps.store.read<EventKind & { seq: number }>(query, 'announced');
     const kinds = new Map(rows.map(({ tenantId, type }) => [`${type} ${tenantId}`, { tenantId, type }]));
-    return { kinds: [...kinds.values()], scannedTo: rows.at(-1)?.seq ?? cursor };
+    return {
+      kinds: [...kinds.values()],
+      scannedTo: rows.at(-1)?.seq ?? cursor,
+      hasMore: rows.length === KINDS_PAGE,
+    };
   }
 
   /** The events with these numbers, in their order. */

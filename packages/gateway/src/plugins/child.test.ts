@@ -1,6 +1,8 @@
 /** A plugin's process where the machine has none to give, and one that says without end that it still answers. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { until } from '../../../../test/rig/until.ts';
@@ -69,4 +71,21 @@ test('who answers pings that nobody sent floods its channel, and is ended', asyn
   await house.start([house.write('liar', source)], { limits: { handlerTimeoutMs: 60_000 } });
   await until('it was ended', () => house.deaths.length > 0);
   assert.match(house.deaths[0]!.reason, /flooded its channel/);
+});
+
+test('all of a plugin’s threads leave the processor to calls, those of one that only observes most of all', async (t) => {
+  const house = await opened(t);
+  const told = 'onGatewayStart() { saw({ pid: process.pid }); }';
+  const observes = house.write('o', `export default { id: "o", ${told}, onRunEnd() {} };`);
+  const decides = house.write('d', `export default { id: "d", ${told}, beforeModelDispatch() {} };`);
+  await house.start([observes, decides]);
+  for (const [written, niceness] of [
+    [observes, 10],
+    [decides, 5],
+  ] as const) {
+    await until('it was told of the start', () => written.seen().length === 1);
+    const threads = readdirSync(`/proc/${written.seen()[0]!.pid}/task`).map(Number);
+    assert.ok(threads.length > 1);
+    assert.deepEqual(new Set(threads.map((thread) => getPriority(thread))), new Set([niceness]));
+  }
 });

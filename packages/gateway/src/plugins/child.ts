@@ -5,12 +5,14 @@
  * with it, and one that collects garbage without end cannot be ended (docs/decisions/0014-plugins-in-processes.md).
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PluginLimits } from '../domain/plugin.ts';
 import type { PluginFolder } from './folder.ts';
+import { INTERCEPT_HOOK } from './hooks.ts';
 import { LineReader } from './line-reader.ts';
 import type { Defined, FromPlugin, Task, ToPlugin } from './messages.ts';
 
@@ -24,8 +26,11 @@ const TEXT_CHARS_MAX = 500;
 /** Messages in a minute that answer nothing, beside the lines that may be logged. */
 const NOISE_MAX = 1_000;
 const MIB = 1_048_576;
-/** A third of what the gateway gets where both want all: enough to answer in time even on a machine that is full. */
-const NICENESS = 5;
+/**
+ * Where both want all of a processor: one that calls wait for gets a third of what the gateway gets, one that only observes
+ * a tenth. That is enough to handle an event in its time, and its cursor waits for it.
+ */
+const NICENESS = { deciding: 5, observing: 10 };
 const PAGE_BYTES = 4_096;
 /** Of the machine's environment a plugin sees where and in which language it runs. */
 const ENVIRONMENT = ['HOME', 'LANG', 'LC_ALL', 'NODE_ENV', 'NODE_EXTRA_CA_CERTS', 'PATH', 'TMPDIR', 'TZ'];
@@ -88,6 +93,7 @@ export class PluginProcess {
     this.#defined.promise.catch(() => {});
     this.#ready.promise.catch(() => {});
     this.#listen();
+    this.#yield(NICENESS.deciding);
     this.#send({
       kind: 'load',
       entry: folder.entry,
@@ -109,7 +115,7 @@ export class PluginProcess {
     this.#ownBytes = await this.#bytesHeld();
     this.#lastPongAt = performance.now();
     if (this.#death !== null) throw new Error(this.#death);
-    this.#yield();
+    this.#yield(hooks.includes(INTERCEPT_HOOK) ? NICENESS.deciding : NICENESS.observing);
     this.#watch = setInterval(() => this.#look(), LOOK_MS);
     this.#watch.unref();
     return hooks;
@@ -156,14 +162,16 @@ export class PluginProcess {
   }
 
   /** Calls come first wherever the processor is scarce; and where memory is, a plugin goes before the gateway. */
-  #yield(): void {
-    try {
-      const { pid } = this.#process;
-      if (pid === undefined) return;
-      writeFile(`/proc/${pid}/oom_score_adj`, '1000').catch(() => {});
-      setPriority(pid, NICENESS);
-    } catch {
-      // Where the system does not let us, it runs as everything else.
+  #yield(niceness: number): void {
+    const { pid } = this.#process;
+    if (pid === undefined) return;
+    writeFile(`/proc/${pid}/oom_score_adj`, '1000').catch(() => {});
+    for (const thread of threadsOf(pid)) {
+      try {
+        setPriority(thread, niceness);
+      } catch {
+        // Where the system does not let us, it runs as everything else.
+      }
     }
   }
 
@@ -247,8 +255,15 @@ export class PluginProcess {
     }
   }
 
+  /** What is sent in one turn of the event loop goes in one piece. */
   #send(message: ToPlugin): void {
-    if (this.#process.stdin!.writable) this.#process.stdin!.write(`${JSON.stringify(message)}\n`);
+    const { stdin } = this.#process;
+    if (!stdin!.writable) return;
+    if (stdin!.writableCorked === 0) {
+      stdin!.cork();
+      process.nextTick(() => stdin!.uncork());
+    }
+    stdin!.write(`${JSON.stringify(message)}\n`);
   }
 
   #stopLoadTimer(): void {
@@ -283,6 +298,15 @@ function spawned(folder: PluginFolder, { heapBytesMax }: PluginLimits, stateDir:
   if (child.stdin && child.stdout && child.stderr) return child;
   child.on('error', () => {});
   throw new Error('it cannot be run: the system gives no process or no pipes to it');
+}
+
+/** On Linux each thread has a priority of its own: one that collects garbage would keep the gateway's. */
+function threadsOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map(Number);
+  } catch {
+    return [pid];
+  }
 }
 
 function environment(stateDir: string): NodeJS.ProcessEnv {

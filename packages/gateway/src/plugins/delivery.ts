@@ -15,6 +15,8 @@ const WINDOW = 256;
 const RETRY_MS = 100;
 /** Mere progress past events that the plugin does not want is written at most this often: losing it costs only reading. */
 const PASSED_MS = 500;
+/** Between two writes of the cursor while events keep coming: what a crash loses of it comes again. */
+const MOVE_MS = 50;
 
 export interface SetAside {
   event: EventEnvelope;
@@ -191,13 +193,14 @@ export class Delivery {
     this.#giveRoom();
   }
 
-  /** One move at a time; what is done meanwhile is in the next. */
+  /** One move at a time; what is done meanwhile, and in a moment after it, is in the next. */
   async #move(): Promise<void> {
     try {
       while (this.#doneTo > this.#movedTo) {
         const seq = this.#doneTo;
         if (!(await this.#deps.moveCursor(seq))) throw new CursorLost();
         this.#movedTo = seq;
+        await pause(MOVE_MS, this.#ended.signal);
       }
     } catch (error) {
       this.#fail(error);

@@ -37,7 +37,10 @@ export class Appends {
     const watcher = { endpoint, tell, toldTo: this.#readTo ?? 0 };
     this.#watchers.add(watcher);
     if (this.#readTo === null) this.#look();
-    return () => this.#watchers.delete(watcher);
+    return () => {
+      this.#watchers.delete(watcher);
+      if (this.#watchers.size === 0) this.#readTo = null;
+    };
   }
 
   close(): void {
@@ -77,8 +80,8 @@ export class Appends {
       this.#tellAll();
       return;
     }
-    const { kinds, scannedTo } = await this.#log.kinds(this.#readTo);
-    if (scannedTo > this.#readTo) this.#mayHaveMore = true;
+    const { kinds, scannedTo, hasMore } = await this.#log.kinds(this.#readTo);
+    if (hasMore) this.#mayHaveMore = true;
     this.#readTo = scannedTo;
     for (const watcher of this.#watchers) if (mayWant(watcher, kinds)) this.#tell(watcher);
     this.#passSoon();

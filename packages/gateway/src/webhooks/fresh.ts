@@ -65,11 +65,11 @@ export class FreshMessages {
     while (this.#mayHaveMore) {
       // Cleared first: what is appended while the page is read sets it again.
       this.#mayHaveMore = false;
-      const { events, scannedTo } = await log.page(
+      const { events, scannedTo, hasMore } = await log.page(
         { tenantId: endpoint.tenantId, types: endpoint.events },
         this.#readTo,
       );
-      if (scannedTo > this.#readTo) this.#mayHaveMore = true;
+      if (hasMore) this.#mayHaveMore = true;
       this.#readTo = scannedTo;
       this.#ready = events.filter((event) => event.data !== null && isWanted(event, endpoint));
       const first = this.#ready.shift();
