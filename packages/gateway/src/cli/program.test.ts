@@ -156,7 +156,8 @@ test('init --from takes over models and agents, not the gateway, and not ourselv
   const text = readFileSync(join(stateDir, 'weighbridge.json5'), 'utf8');
   assert.doesNotMatch(text, /hunter2|18789|localhost:18760/);
   assert.equal(readFileSync(from, 'utf8'), JSON.stringify(openclaw));
-  const doctor = await run(['doctor', '--state-dir', stateDir]);
+  // Somebody may have the usual port.
+  const doctor = await run(['doctor', '--state-dir', stateDir], { variables: { WEIGHBRIDGE_PORT: '0' } });
   assert.equal(doctor.code, 0, doctor.stdout);
   assert.match(doctor.stdout, /a \(mine\/m\); default: a/);
 });
@@ -165,7 +166,7 @@ test('doctor fails with every problem of the configuration, and says what is off
   const stateDir = temporary(t);
   const file = join(stateDir, 'weighbridge.json5');
   writeFileSync(file, '{ limits: { runsMx: 1 }, gateway: { port: -1 } }');
-  const bad = await run(['doctor', '--state-dir', stateDir]);
+  const bad = await run(['doctor', '--state-dir', stateDir], { variables: { WEIGHBRIDGE_PORT: '0' } });
   assert.equal(bad.code, 3);
   assert.equal(bad.stdout.match(/^FAILURE/gm)?.length, 2);
   // Somebody may have the usual port.
