@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, afterEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'kysely';
 import { openReadOnlyStore, openStore, type StoreOptions, syncs } from './open.ts';
 import { DatabaseInUse } from './sqlite/lock.ts';
 import { type Store, StoreUnavailable } from './store.ts';
@@ -129,6 +130,18 @@ test('closing writes what still waits', async () => {
   assert.equal((await reader.read(reader.queries.selectFrom('probe').select('one').compile())).length, 1);
   await assert.rejects(reader.write('probe', null), StoreUnavailable);
   await reader.close();
+});
+
+test('a short question does not wait for a long one that was asked before it', async () => {
+  const store = await opened(options());
+  const count = sql`with recursive n(i) as (select 1 union all select i + 1 from n where i < 3000000) select max(i) as i from n`;
+  const ended: string[] = [];
+  const long = store.read(count.compile(store.queries)).then(() => ended.push('long'));
+  for (let n = 0; n < 5; n++) {
+    await store.read(store.queries.selectFrom('probe').select('one').compile()).then(() => ended.push('short'));
+  }
+  await long;
+  assert.deepEqual(ended, [...Array.from({ length: 5 }, () => 'short'), 'long']);
 });
 
 test('durability says which commits wait for the disk', () => {

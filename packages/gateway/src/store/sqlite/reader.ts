@@ -1,6 +1,7 @@
 /**
- * The main thread's end of the reader thread, which is started by the first question: a gateway that only meters does
- * without. A question too large for its thread fails, and those beside it; the calls go on, and the next starts anew.
+ * The main thread's end of the reader threads. The first question starts one: a gateway that only meters does without. One
+ * that comes while that is busy starts the other, so that what a call's turn needs does not wait for an operator's long
+ * question. A question too large for its thread fails, and those beside it; the calls go on, and the next starts anew.
  */
 import type { Worker } from 'node:worker_threads';
 import type { CompiledQuery } from 'kysely';
@@ -8,7 +9,27 @@ import { type Row, StoreUnavailable, type Value } from '../store.ts';
 import type { ReadAnswer } from './messages.ts';
 import { startThread } from './thread.ts';
 
+/** More would only share the processors. */
+const THREADS = 2;
+
 export class Reader {
+  readonly #threads: readonly ReaderThread[];
+
+  constructor(file: string) {
+    this.#threads = Array.from({ length: THREADS }, () => new ReaderThread(file));
+  }
+
+  read(query: CompiledQuery): Promise<Row[]> {
+    const least = this.#threads.reduce((least, other) => (other.pending < least.pending ? other : least));
+    return least.read(query);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.close()));
+  }
+}
+
+class ReaderThread {
   readonly #file: string;
   #thread: Worker | null = null;
   readonly #reads = new Map<number, { resolve(rows: Row[]): void; reject(error: Error): void }>();
@@ -16,6 +37,10 @@ export class Reader {
 
   constructor(file: string) {
     this.#file = file;
+  }
+
+  get pending(): number {
+    return this.#reads.size;
   }
 
   read(query: CompiledQuery): Promise<Row[]> {
