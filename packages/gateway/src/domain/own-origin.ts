@@ -34,12 +34,17 @@ export function isForeign(
   return (
     isForeignOrigin ||
     site === 'cross-site' ||
-    (mustBeOurName && !isOurName(named, host) && !isAllowed(named, allowedOrigins))
+    (mustBeOurName && !isOurName(named, host) && allowedAs(named, allowedOrigins) === undefined)
   );
 }
 
-function isAllowed(hostHeader: string, origins: readonly string[]): boolean {
-  return origins.some((origin) => origin.endsWith(`://${hostHeader.toLowerCase()}`));
+/** Where a browser reaches whoever was asked under that name: a proxy's origin, else our own. */
+export function originOf(hostHeader: string, { allowedOrigins }: OwnNames): string {
+  return allowedAs(hostHeader, allowedOrigins) ?? `http://${hostHeader}`;
+}
+
+function allowedAs(hostHeader: string, origins: readonly string[]): string | undefined {
+  return origins.find((origin) => origin.endsWith(`://${hostHeader.toLowerCase()}`));
 }
 
 function isOurName(hostHeader: string, host: string): boolean {

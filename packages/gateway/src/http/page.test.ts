@@ -1,5 +1,7 @@
 /** The page's door: who sees what, how one signs in, and that nobody signs in, out or acts from elsewhere. */
 import assert from 'node:assert/strict';
+import { type IncomingMessage, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import type { UsageAnswer } from '@weighbridge/protocol';
 import { BEARER, Door, TOKEN } from './door.fixture.ts';
@@ -170,6 +172,20 @@ test('a link signs in once, and says its code to no server before that', async (
   const again = await signIn({ code });
   assert.equal(again.status, 400);
   assert.match(await again.text(), /was used, or is too old/);
+});
+
+test('a link is for the address under which it was asked for: behind a proxy with TLS that is the proxy’s', async () => {
+  for (const [host, origin] of [
+    ['meter.example', 'https://meter.example'],
+    ['localhost:18760', 'http://localhost:18760'],
+  ] as const) {
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      const options = { method: 'POST', headers: { ...BEARER, host } };
+      request(`${door.base}/api/v1/sign-in-links`, options, resolve).on('error', reject).end();
+    });
+    const { url } = JSON.parse(await text(answer)) as { url: string };
+    assert.equal(new URL(url).origin, origin);
+  }
 });
 
 test('who follows a link from another site is asked to ask again, because a strict cookie does not come along', async () => {

@@ -10,7 +10,7 @@ import type { Access } from '../access/authenticate.ts';
 import { cookieName, SIGN_IN_MS, signInCookie } from '../access/sign-in.ts';
 import { type Caller, isOperator } from '../domain/caller.ts';
 import { GatewayError } from '../domain/errors.ts';
-import type { OwnNames } from '../domain/own-origin.ts';
+import { type OwnNames, originOf } from '../domain/own-origin.ts';
 import { usageAnswer } from '../ledger/usage-answer.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Store } from '../store/store.ts';
@@ -117,7 +117,7 @@ export function page(app: FastifyInstance, deps: PageDeps): void {
     const { code, expiresAt } = deps.access.signIns.linkFor(callerOf(request));
     reply.code(201);
     // Behind `#`: it is sent to no server, and stands in no log.
-    const url = `http://${request.headers.host}/models#code=${code}`;
+    const url = `${originOf(request.headers.host ?? '', deps.ownNames())}/models#code=${code}`;
     return { object: 'sign_in_link', url, expiresAt: new Date(expiresAt).toISOString() };
   });
 }
