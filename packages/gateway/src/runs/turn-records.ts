@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import type { GatewayConfig } from '../domain/config.ts';
 import { GatewayError } from '../domain/errors.ts';
 import type { Clock } from '../lib/clock.ts';
+import { TransientMap } from '../lib/transient-map.ts';
 import type { TurnRequest, TurnResult, TurnTicket } from './turn.ts';
 import type { Turn } from './turns.ts';
 
@@ -23,7 +24,7 @@ interface Ended {
 export class TurnRecords {
   readonly #limits: () => Limits;
   readonly #clock: Clock;
-  readonly #live = new Map<string, { turn: Turn; print: string }>();
+  readonly #live = new TransientMap<string, { turn: Turn; print: string }>();
   /** In the order of their ends. */
   readonly #ended = new Map<string, Ended>();
   #bytes = 0;
@@ -83,8 +84,7 @@ export class TurnRecords {
   /** Kept for those who ask again, unless nothing came of it: a refusal before any dispatch may be tried again. */
   ended(turn: Turn, result: TurnResult): void {
     const name = nameOf(turn.request, turn.runId);
-    const { print } = this.#live.get(name)!;
-    this.#live.delete(name);
+    const { print } = this.#live.take(name)!;
     if (result.outcome === 'failed' && result.dispatchId === null) return;
     const until = this.#clock.monotonic() + this.#limits().idempotencyKeepMs;
     const bytes = Buffer.byteLength(result.text);

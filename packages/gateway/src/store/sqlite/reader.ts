@@ -5,6 +5,7 @@
  */
 import type { Worker } from 'node:worker_threads';
 import type { CompiledQuery } from 'kysely';
+import { TransientMap } from '../../lib/transient-map.ts';
 import { type Row, StoreUnavailable, type Value } from '../store.ts';
 import type { ReadAnswer } from './messages.ts';
 import { startThread } from './thread.ts';
@@ -32,7 +33,7 @@ export class Reader {
 class ReaderThread {
   readonly #file: string;
   #thread: Worker | null = null;
-  readonly #reads = new Map<number, { resolve(rows: Row[]): void; reject(error: Error): void }>();
+  readonly #reads = new TransientMap<number, { resolve(rows: Row[]): void; reject(error: Error): void }>();
   #lastId = 0;
 
   constructor(file: string) {
@@ -68,9 +69,8 @@ class ReaderThread {
   }
 
   #answered(answer: ReadAnswer): void {
-    const read = this.#reads.get(answer.id);
-    if (!read) return;
-    this.#reads.delete(answer.id);
+    const read = this.#reads.take(answer.id);
+    if (read === undefined) return;
     if ('rows' in answer) read.resolve(named(answer.columns, answer.rows));
     else read.reject(new Error(answer.error));
   }
