@@ -93,7 +93,7 @@ export class StoredLedger implements Ledger {
     try {
       await this.#deps.store.write('openEntries', intentValues(intent, this.#deps.instanceId));
     } catch (error) {
-      this.#inFlight.delete(intent.dispatchId);
+      this.#inFlight.take(intent.dispatchId);
       // Whether a server that went away has it is not known. If it has, it must not look as if it were in flight.
       if (error instanceof StoreUnavailable) {
         this.#keep({ intent, input: this.#settleInput(intent, neverSentValues()), sent: false });

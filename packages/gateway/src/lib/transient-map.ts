@@ -26,10 +26,6 @@ export class TransientMap<K, V extends object> {
     else box.value = value;
   }
 
-  delete(key: K): void {
-    this.take(key);
-  }
-
   /** Gives what is there, and takes it out. */
   take(key: K): V | undefined {
     const box = this.#boxes.get(key);
@@ -38,10 +34,6 @@ export class TransientMap<K, V extends object> {
     const { value } = box;
     box.value = undefined;
     return value;
-  }
-
-  clear(): void {
-    for (const key of this.#boxes.keys()) this.delete(key);
   }
 
   *values(): Generator<V> {

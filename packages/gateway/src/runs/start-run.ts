@@ -193,7 +193,7 @@ export class Runs {
       await run.play();
     } finally {
       callerGone.removeEventListener('abort', onGone);
-      this.#running.delete(runId);
+      this.#running.take(runId);
     }
   }
 

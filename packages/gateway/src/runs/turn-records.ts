@@ -78,7 +78,7 @@ export class TurnRecords {
   }
 
   forget(turn: Turn): void {
-    this.#live.delete(nameOf(turn.request, turn.runId));
+    this.#live.take(nameOf(turn.request, turn.runId));
   }
 
   /** Kept for those who ask again, unless nothing came of it: a refusal before any dispatch may be tried again. */

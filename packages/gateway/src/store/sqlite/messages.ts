@@ -10,10 +10,9 @@ export interface WriterSetup {
 }
 
 export interface ReadRequest {
-  id: number;
   sql: string;
   parameters: Value[];
 }
 
 /** Rows travel without the names of their columns: a thread clones four times as many in the same time. */
-export type ReadAnswer = { id: number; columns: string[]; rows: Value[][] } | { id: number; error: string };
+export type ReadAnswer = { columns: string[]; rows: Value[][] } | { error: string };

@@ -18,12 +18,12 @@ const { file } = workerData as { file: string };
 const prepared = new Map<string, Prepared>();
 let connection: DatabaseSync | null = null;
 
-port.on('message', ({ id, sql, parameters }: ReadRequest) => {
+port.on('message', ({ sql, parameters }: ReadRequest) => {
   try {
     const { statement, columns } = prepare(sql);
-    port.postMessage({ id, columns, rows: statement.all(...parameters) as unknown as Value[][] } satisfies ReadAnswer);
+    port.postMessage({ columns, rows: statement.all(...parameters) as unknown as Value[][] } satisfies ReadAnswer);
   } catch (error) {
-    port.postMessage({ id, error: (error as Error).message });
+    port.postMessage({ error: (error as Error).message });
   }
 });
 
