@@ -47,13 +47,13 @@ export function* addFollowers(inputs: readonly (FollowerName & { seq: number; no
 }
 
 /**
- * Puts a cursor elsewhere, or (`seq` null) only takes it from its holder, who claims it again and begins anew. False:
- * there is no such follower.
+ * Puts a cursor back, or (`seq` null) only takes it from its holder, who claims it again and begins anew. False: there
+ * is no such follower.
  */
 export function* rewindFollowers(inputs: readonly (FollowerName & { seq: number | null })[]): Steps<boolean[]> {
   const found: boolean[] = [];
   for (const { tenantId, name, seq } of inputs) {
-    const rows = yield* ask('events.rewindFollower', [seq, 1, null, null, tenantId, name]);
+    const rows = yield* ask('events.rewindFollower', [seq, seq, 1, null, null, tenantId, name]);
     found.push(rows.length > 0);
   }
   return found;

@@ -39,7 +39,13 @@ export const EVENT_STATEMENTS: Readonly<Record<string, StatementShape>> = {
     db
       .updateTable('followers')
       .set((eb) => ({
-        seq: eb.fn.coalesce(sql<number>`cast(${0} as bigint)`, eb.ref('seq')),
+        // Only ever back: what lies between a cursor and a number ahead of it would never be delivered. Null: as it is.
+        seq: eb
+          .case()
+          .when('seq', '>', sql<number>`cast(${0} as bigint)`)
+          .then(sql<number>`cast(${0} as bigint)`)
+          .else(eb.ref('seq'))
+          .end(),
         fence: eb('fence', '+', 1),
         holder: null,
         leaseUntil: null,

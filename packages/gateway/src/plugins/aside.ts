@@ -6,8 +6,8 @@ import type { Store } from '../store/store.ts';
 import type { AsideInput, AsideName } from './scripts.ts';
 
 const TENANT_UNKNOWN = '';
-/** Replayed in one go. */
-const WAITING_MAX = 10_000;
+/** Of those that are to be replayed so many are asked for at once. */
+const WAITING_PAGE = 200;
 
 export interface EventAside {
   tenantId: string;
@@ -44,10 +44,17 @@ export class EventsAside {
     return this.#store.write('replayPluginEventsAside', { pluginId });
   }
 
-  /** The numbers of those that are to be replayed, oldest first. */
-  async waiting(pluginId: string): Promise<number[]> {
-    const query = this.#of(pluginId).select('seq').where('waiting', '=', 1).orderBy('seq').limit(WAITING_MAX).compile();
-    return (await this.#store.read<{ seq: number }>(query)).map(({ seq }) => Number(seq));
+  /** The numbers of those that are to be replayed, oldest first, a page after the other. */
+  async *waiting(pluginId: string): AsyncGenerator<number[]> {
+    let after = -1;
+    for (;;) {
+      const waiting = this.#of(pluginId).select('seq').where('waiting', '=', 1).where('seq', '>', after);
+      const rows = await this.#store.read<{ seq: number }>(waiting.orderBy('seq').limit(WAITING_PAGE).compile());
+      if (rows.length === 0) return;
+      const seqs = rows.map(({ seq }) => Number(seq));
+      yield seqs;
+      after = seqs.at(-1)!;
+    }
   }
 
   /** Newest first. */

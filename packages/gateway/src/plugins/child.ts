@@ -7,7 +7,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PluginLimits } from '../domain/plugin.ts';
@@ -31,6 +31,7 @@ const MIB = 1_048_576;
  * a tenth. That is enough to handle an event in its time, and its cursor waits for it.
  */
 const NICENESS = { deciding: 5, observing: 10 };
+const NICENESS_MAX = 19;
 const PAGE_BYTES = 4_096;
 /** Of the machine's environment a plugin sees where and in which language it runs. */
 const ENVIRONMENT = ['HOME', 'LANG', 'LC_ALL', 'NODE_ENV', 'NODE_EXTRA_CA_CERTS', 'PATH', 'TMPDIR', 'TZ'];
@@ -168,7 +169,7 @@ export class PluginProcess {
     writeFile(`/proc/${pid}/oom_score_adj`, '1000').catch(() => {});
     for (const thread of threadsOf(pid)) {
       try {
-        setPriority(thread, niceness);
+        setPriority(thread, Math.min(NICENESS_MAX, getPriority() + niceness));
       } catch {
         // Where the system does not let us, it runs as everything else.
       }
@@ -210,8 +211,8 @@ export class PluginProcess {
   #hear(message: FromPlugin | null): void {
     const { onLine, onLinesDropped, onStray, limits } = this.#deps;
     if (++this.#noise > NOISE_MAX + limits.logLinesMax) this.#die('it flooded its channel');
-    else if (message?.kind === 'line') onLine(message.level, cut(message.text));
-    else if (message?.kind === 'lines-dropped') onLinesDropped(Number(message.count) || 0);
+    else if (message?.kind === 'line') onLine(levelOf(message.level), cut(message.text));
+    else if (message?.kind === 'lines-dropped') onLinesDropped(countOf(message.count));
     else if (message?.kind === 'stray') onStray(cut(message.error));
     else if (message?.kind === 'defined') this.#defined.resolve(message.defined);
     else if (message?.kind === 'ready') this.#ready.resolve(message.hooks);
@@ -334,6 +335,15 @@ function exitText(code: number | null, signal: NodeJS.Signals | null): string {
   return signal === null ? `its process ended with code ${code}` : `its process ended with ${signal}`;
 }
 
+/** Its process says what it likes: even the text of an object can be something that throws. */
 function cut(text: unknown): string {
-  return String(text).slice(0, TEXT_CHARS_MAX);
+  return (typeof text === 'string' ? text : JSON.stringify(text ?? null)).slice(0, TEXT_CHARS_MAX);
+}
+
+function levelOf(level: unknown): 'info' | 'warn' | 'error' {
+  return level === 'warn' || level === 'error' ? level : 'info';
+}
+
+function countOf(count: unknown): number {
+  return Number.isSafeInteger(count) && (count as number) > 0 ? (count as number) : 0;
 }

@@ -70,6 +70,7 @@ export class Delivery {
     // Every event of the window may wait for it.
     setMaxListeners(0, this.#ended.signal);
     deps.signal.addEventListener('abort', () => this.stop(), { once: true, signal: this.#ended.signal });
+    if (deps.signal.aborted) this.stop();
   }
 
   /** Takes the event; resolves when there is room for another. Rejects when the cursor is lost or cannot be moved. */
@@ -84,7 +85,7 @@ export class Delivery {
       if (this.#lanes.get(key) === own) this.#lanes.delete(key);
     });
     // No race: a promise that is raced again and again keeps every race.
-    if (this.#places.length >= WINDOW) {
+    if (this.#places.length >= WINDOW && !this.#ended.signal.aborted) {
       await new Promise<void>((resolve) => {
         this.#onRoom = resolve;
       });

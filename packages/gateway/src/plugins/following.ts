@@ -67,7 +67,10 @@ export async function follow(
     rewound.once('rewound', onRewound);
     const until = AbortSignal.any([held, stopped.signal]);
     try {
-      for (const event of await log.at(await aside.waiting(plugin.id))) await delivery.take(event, true);
+      for await (const seqs of aside.waiting(plugin.id)) {
+        for (const event of await log.at(seqs)) await delivery.take(event, true);
+        if (until.aborted) break;
+      }
       const onPassed = (to: number): void => delivery.passed(to);
       for await (const event of log.follow({ afterSeq: seq, tenantId: null, types, signal: until, onPassed })) {
         await delivery.take(event);

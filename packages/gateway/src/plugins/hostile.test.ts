@@ -4,10 +4,12 @@
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import type { EventEnvelope } from '@weighbridge/protocol';
 import { ENGINES } from '../../../../test/rig/databases.ts';
 import { until } from '../../../../test/rig/until.ts';
 import type { PluginLimits } from '../domain/plugin.ts';
 import type { Engine } from '../store/store.ts';
+import { Delivery } from './delivery.ts';
 import { House, type Written } from './house.fixture.ts';
 import type { PluginFaults } from './plugin.ts';
 import type { Plugins } from './plugins.ts';
@@ -91,8 +93,55 @@ for (const engine of ENGINES) {
     await plugins.replay('hostile', seqs[6]!);
     await until('three came again', () => hostile.seen().length === seqs.length + 3);
     assert.equal(await plugins.replay('nobody', null), null);
+    // A number ahead of the cursor skips nothing.
+    await plugins.replay('hostile', 1_000_000);
+    const next = await house.usage();
+    await until('what comes next was delivered', () => hostile.seen().at(-1)?.seq === next);
   });
 }
+
+test('a gateway closes in the midst of a replay of more than a plugin may have in hand', async (t) => {
+  const house = await opened(t);
+  const seqs: number[] = [];
+  for (let n = 0; n < 300; n++) seqs.push(await house.usage());
+  const source =
+    'export default { id: "slow", async onModelDispatchComplete(e, { seq }) { saw({ seq }); await new Promise((r) => setTimeout(r, 100)); } };';
+  const slow = house.write('slow', source);
+  const plugins = await house.start([slow]);
+  for (const event of await house.log.at(seqs)) await plugins.aside.add('slow', event, 1, 'once');
+  assert.deepEqual(await plugins.replay('slow', null), { setAside: 300 });
+  await until('some came again', () => slow.seen().length > 4);
+  let isClosed = false;
+  void plugins.close().then(() => {
+    isClosed = true;
+  });
+  await until('it is closed', () => isClosed);
+  assert.ok(slow.seen().length < 300);
+  assert.ok((await plugins.aside.count('slow')) > 200, 'what did not come again is set aside still');
+});
+
+test('where the lease is lost before anything was taken, nothing is delivered and nobody waits', async () => {
+  const performed: unknown[] = [];
+  const delivery = new Delivery({
+    plugin: {
+      isRunning: false,
+      whenRunning: () => Promise.resolve(),
+      perform: (task) => {
+        performed.push(task);
+        return Promise.resolve({ end: 'died', text: 'it does not run', alone: false });
+      },
+    },
+    limits: { failuresMax: 2, concurrentMax: 4 },
+    onDelivered: () => {},
+    setAside: () => Promise.resolve(),
+    forget: () => Promise.resolve(),
+    moveCursor: () => Promise.resolve(true),
+    signal: AbortSignal.abort(),
+  });
+  for (let seq = 1; seq <= 300; seq++) await delivery.take({ seq, data: {} } as EventEnvelope);
+  await delivery.settled();
+  assert.deepEqual(performed, []);
+});
 
 const KILLERS: [string, string][] = [
   ['spins', 'for (;;);'],
@@ -161,7 +210,10 @@ const UNRULY: Record<string, string> = {
   forges: hooked(
     'if (event.bad) return { deny: { reason: "x" } };',
     `import { writeSync } from 'node:fs';
-     const junk = ['null', '7', '{', '{}', '{"kind":"done","n":1e9,"error":5}', '{"kind":"line"}', '"x"'];
+     const odd = '{"toString":1}';
+     const junk = ['null', '7', '{', '{}', '{"kind":"done","n":1e9,"error":5}', '{"kind":"line"}', '"x"',
+       '{"kind":"line","level":' + odd + ',"text":' + odd + '}', '{"kind":"lines-dropped","count":' + odd + '}',
+       '{"kind":"lines-dropped","count":-5}', '{"kind":"stray","error":' + odd + '}'];
      for (const line of junk) writeSync(1, line + '\\n');`,
   ),
 };
