@@ -56,6 +56,7 @@ export class Courier {
   readonly #ended = new AbortController();
   readonly #cut = new AbortController();
   readonly #underWay = new Set<Promise<void>>();
+  #isEnding = false;
   #failure: Error | null = null;
   #busyUntil = 0;
   #prefersDue = false;
@@ -69,7 +70,14 @@ export class Courier {
     this.#endpoint = endpoint;
     this.#window = new CursorWindow(seq);
     this.#breaker = new Breaker(endpoint.firstMs);
-    this.#fresh = new FreshMessages({ log, endpoint, window: this.#window, now: () => clock.monotonic() });
+    this.#fresh = new FreshMessages({
+      log,
+      endpoint,
+      window: this.#window,
+      now: () => clock.monotonic(),
+      isEnding: () => this.#isEnding,
+      onSkipped: () => this.#keeper.progressed(),
+    });
     this.#due = new DueMessages({ store, log, endpoint, tenantId, now: () => clock.now() });
     this.#keeper = new AttemptKeeper({
       store,
@@ -96,8 +104,11 @@ export class Courier {
   /** Until the signal fires, the lease goes to another, or the endpoint says that it is gone. Rejects when it cannot go on. */
   async run(signal: AbortSignal): Promise<void> {
     const ending = AbortSignal.any([signal, this.#ended.signal]);
-    const rouse = (): void => this.#rouse();
-    ending.addEventListener('abort', rouse);
+    ending.addEventListener('abort', () => {
+      this.#isEnding = true;
+      this.#rouse();
+    });
+    this.#isEnding = ending.aborted;
     const stopWatching = this.#deps.watch(() => {
       this.#fresh.noteAppend();
       this.#rouse();

@@ -14,6 +14,9 @@ export interface FreshDeps {
   window: CursorWindow;
   /** Monotonic milliseconds. */
   now: () => number;
+  isEnding: () => boolean;
+  /** Told after each page that held nothing wanted: a cursor must not stand still for as long as they last. */
+  onSkipped: () => void;
 }
 
 export class FreshMessages {
@@ -61,8 +64,8 @@ export class FreshMessages {
 
   /** Reads until an event is wanted or the log ends. */
   async #readOn(): Promise<EventEnvelope | undefined> {
-    const { log, endpoint, window } = this.#deps;
-    while (this.#mayHaveMore) {
+    const { log, endpoint, window, isEnding, onSkipped } = this.#deps;
+    while (this.#mayHaveMore && !isEnding()) {
       // Cleared first: what is appended while the page is read sets it again.
       this.#mayHaveMore = false;
       const { events, scannedTo, hasMore } = await log.page(
@@ -70,12 +73,15 @@ export class FreshMessages {
         this.#readTo,
       );
       if (hasMore) this.#mayHaveMore = true;
+      const hasPassed = scannedTo > this.#readTo;
       this.#readTo = scannedTo;
       this.#ready = events.filter((event) => event.data !== null && isWanted(event, endpoint));
       const first = this.#ready.shift();
       if (first !== undefined) return first;
       // What nobody wants is passed over, unless events before it still wait to be sent.
-      if (this.#gathered.length === 0) window.skip(scannedTo);
+      if (this.#gathered.length > 0 || !hasPassed) continue;
+      window.skip(scannedTo);
+      onSkipped();
     }
     return undefined;
   }
