@@ -149,6 +149,19 @@ test('a session that is deleted over HTTP takes its turns with it', async () => 
   assert.equal((await fetch(url, { headers: { authorization } })).status, 404, 'nothing made it anew');
 });
 
+test('a transcript that is deleted over HTTP while a turn writes stays deleted', async () => {
+  const [runId, sessionKey] = [randomUUID(), 'agent:main:unsaid'];
+  await client.request('sessions.patch', { key: sessionKey, model: SLOW });
+  await client.request('chat.send', { sessionKey, message: 'long', idempotencyKey: runId });
+  await client.event('chat', ({ runId: own, state }: ChatPayload) => own === runId && state === 'delta');
+  const headers = { authorization: `Bearer ${rig.token}` };
+  const url = `${rig.url}/api/v1/sessions/${encodeURIComponent(sessionKey)}`;
+  assert.equal((await fetch(`${url}?transcriptOnly=true`, { method: 'DELETE', headers })).status, 200);
+  assert.equal(((await chatEnd(runId)).payload as ChatPayload).state, 'aborted');
+  const transcript = await fetch(`${url}/transcript`, { headers });
+  assert.deepEqual(((await transcript.json()) as { data: unknown[] }).data, []);
+});
+
 test('an abort ends the run at once, keeps its text and its count', async () => {
   const runId = randomUUID();
   await client.request('sessions.patch', { key: 'agent:main:abort', model: SLOW });

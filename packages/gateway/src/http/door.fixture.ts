@@ -159,7 +159,7 @@ export class Door {
       }),
       sessions: {
         sessions: this.#sessions,
-        turns: { abort: () => [] },
+        turns: { endAll: () => Promise.resolve() },
         catalogue: { find: (ref) => (ref === 'p/m' ? {} : null) },
       },
       prices: NO_PRICES,

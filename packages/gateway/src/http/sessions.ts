@@ -20,8 +20,8 @@ export interface SessionRoutesDeps {
     Sessions,
     'list' | 'describe' | 'patch' | 'delete' | 'history' | 'usageOfRuns' | 'exportJsonl' | 'snapshot'
   >;
-  /** Ends what runs in a session: it would write into one that is no more. */
-  turns: { abort(of: { tenantId: string; sessionKey: string }): unknown };
+  /** Ends what runs in a session, and what it writes: it would write into one that is no more. */
+  turns: { endAll(of: { tenantId: string; sessionKey: string }, timeoutMs: number): Promise<void> };
   rules: HeaderRules;
   catalogue: { find(ref: string): unknown };
 }
@@ -31,6 +31,8 @@ interface OfOne {
   Querystring: { tenant?: string };
 }
 const KEY_CHARS_MAX = 512;
+/** How long a deletion waits for turns to be written down: longer only where the database is away. */
+const TURNS_END_MS = 5_000;
 /** Of one page of a transcript; it has fewer messages where they are long. */
 const PAGE_CHARS_MAX = 16 * 1024 * 1024;
 
@@ -80,7 +82,8 @@ export function sessionRoutes(app: FastifyInstance, { sessions, turns, rules, ca
       const key = keyOf(request);
       const tenantId = tenantOf(request);
       const { transcriptOnly } = request.query;
-      turns.abort({ tenantId, sessionKey: key });
+      // What they still write would be said again in a transcript that has been deleted.
+      await turns.endAll({ tenantId, sessionKey: key }, TURNS_END_MS);
       if (!(await sessions.delete(tenantId, key, { transcriptOnly }))) refuseUnknown(key);
       return { object: 'session', sessionKey: key, deleted: transcriptOnly ? 'transcript' : 'session' };
     },

@@ -4,6 +4,7 @@
  * whole: whatever happens to it, it ends once, with all the text there was and with what the ledger counted.
  */
 import { EventEmitter } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunInFlight } from '@weighbridge/protocol';
 import type { AnswerSink, Call } from '../domain/answer.ts';
 import type { GatewayConfig } from '../domain/config.ts';
@@ -98,6 +99,16 @@ export class Turns {
       .filter((turn) => (runId === undefined || turn.runId === runId) && !turn.end.signal.aborted);
     for (const turn of ended) turn.end.abort('aborted' satisfies EndReason);
     return ended.map((turn) => turn.runId);
+  }
+
+  /** Ends a session's turns here; resolves when nothing of them is written any more, or after that time. */
+  async endAll(of: { tenantId: string; sessionKey: string }, timeoutMs: number): Promise<void> {
+    const ended = new Set(this.abort(of));
+    const turns = this.#records.live().filter(({ runId }) => ended.has(runId));
+    const over = Promise.all(turns.map(({ done }) => done.promise.catch(() => {})));
+    const late = new AbortController();
+    await Promise.race([over, sleep(timeoutMs, null, { signal: late.signal }).catch(() => {})]);
+    late.abort();
   }
 
   /** Null: it had not ended in that time, or nobody started it. */
