@@ -120,7 +120,9 @@ function told(
   sums: Sums,
   latencies: ReturnType<LatenciesByRow['get']>,
 ): UsageRow {
-  const { latency = null, firstToken = null } = latencies ?? {};
+  const completed = Number(sums[SUM_AT.completed]!);
+  // Percentiles are asked beside the sums, and a first completion may come between the two.
+  const { latency = null, firstToken = null } = (completed > 0 ? latencies : undefined) ?? {};
   return {
     group,
     bucketStart,
@@ -144,7 +146,7 @@ function told(
       uncertain: Number(sums[SUM_AT.uncertain]!),
     },
     latencyMs: latency && {
-      avg: Math.round(Number(sums[SUM_AT.latencySumMs]!) / Number(sums[SUM_AT.completed]!)),
+      avg: Math.round(Number(sums[SUM_AT.latencySumMs]!) / completed),
       p50: latency[0]!,
       p95: latency[1]!,
       p99: latency[2]!,

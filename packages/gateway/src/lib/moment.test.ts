@@ -16,13 +16,26 @@ test('ISO 8601 and milliseconds are moments', () => {
     [String(noon), noon],
     [noon, noon],
     [0, 0],
+    ['0', 0],
   ] as const) {
     assert.equal(momentMs(value), ms, String(value));
   }
 });
 
 test('what only looks like a moment is none', () => {
-  const values = ['tomorrow 5', '2026-02-31', '2026-13-01', '2026-11-20T25:00Z', '20 Nov 2026', '', ' ', '1e3', '-5'];
+  const values = [
+    'tomorrow 5',
+    '2026-02-31',
+    '2026-13-01',
+    '2026-11-20T25:00Z',
+    '20 Nov 2026',
+    '',
+    ' ',
+    '1e3',
+    '-5',
+    '2026',
+    '20261120',
+  ];
   const others = [Number.NaN, Infinity, 1.5, 9e15, null, undefined, true, {}, [2026]];
   for (const value of [...values, ...others]) assert.equal(momentMs(value), null, String(value));
 });

@@ -1,6 +1,8 @@
 /** A moment as people and programs write it. */
 
 const ISO = /^(\d{4})-(\d\d)(?:-(\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?)?$/;
+/** A text of digits, from 12 of them on (1973): 20261120 is a day that somebody wrote without its dashes. 0: everything. */
+const MILLISECONDS = /^(?:0|\d{12,15})$/;
 /** The last that a `Date` can be. */
 const MOMENT_MS_MAX = 8.64e15;
 
@@ -11,7 +13,7 @@ const MOMENT_MS_MAX = 8.64e15;
 export function momentMs(value: unknown): number | null {
   if (typeof value === 'number') return isMoment(value) ? value : null;
   if (typeof value !== 'string') return null;
-  const ms = /^\d{1,15}$/.test(value) ? Number(value) : isoMs(value);
+  const ms = MILLISECONDS.test(value) ? Number(value) : isoMs(value);
   return isMoment(ms) ? ms : null;
 }
 
