@@ -127,7 +127,9 @@ function draw(): void {
   hasNew = true;
   if (settle(events)) void reask();
   addToLatest(events.map(({ record }) => record).filter(({ kind }) => kind === 'usage'));
-  requestAnimationFrame(() => setTimeout(() => measure(events)));
+  // A tab that is hidden gets its frame when it is looked at again: that says nothing of how late events come.
+  const own = feed;
+  requestAnimationFrame(() => setTimeout(() => own !== null && own === feed && measure(events)));
 }
 
 /** After the frame that shows them. */
