@@ -9,45 +9,11 @@ import type { DispatchRecord, List } from '@weighbridge/protocol';
 import { until } from './rig/until.ts';
 import { WireClient, WireRefusal } from './wire/client.ts';
 import { startWireRig } from './wire/gateway.ts';
+import type { AgentFinal, AgentPayload, ChatPayload, RunUsage } from './wire/payloads.ts';
 import type { WireFrame } from './wire/published.ts';
 
 const SLOW = 'scripted/ok-200+gap-20ms';
 const rig = await startWireRig({ after }, { limits: { deltaIntervalMs: 20 } });
-
-interface RunUsage {
-  input: number;
-  output: number;
-  cacheRead: number;
-  cacheWrite: number;
-  total: number;
-  cost?: { total: number };
-}
-
-interface AgentFinal {
-  runId: string;
-  status: string;
-  summary: string;
-  result: {
-    payloads: { text: string }[];
-    meta: { aborted: boolean; stopReason: string; agentMeta: { sessionId: string; usage: RunUsage; model: string } };
-  };
-}
-
-interface ChatPayload {
-  runId: string;
-  sessionKey: string;
-  state: string;
-  seq: number;
-  deltaText: string;
-  usage?: RunUsage;
-  message: { content: { text: string }[] };
-}
-
-interface AgentPayload {
-  runId: string;
-  stream: string;
-  data: { phase?: string; text?: string; delta?: string; usage?: RunUsage; aborted?: boolean };
-}
 
 const client = await WireClient.connect(rig.url, { token: rig.token });
 after(() => client.close());
@@ -131,13 +97,19 @@ test('chat.send streams pieces that make up the answer, and its final carries th
   assert.equal((await dispatchesOf('agent:main:chat')).length, 1);
 });
 
-test('a session that is deleted over HTTP takes its turns with it', async () => {
-  const [running, waiting] = [randomUUID(), randomUUID()];
-  const sessionKey = 'agent:main:gone';
+/** A turn whose answer has begun and lasts. */
+async function writingTurn(sessionKey: string): Promise<string> {
+  const runId = randomUUID();
   await client.request('sessions.patch', { key: sessionKey, model: SLOW });
-  await client.request('chat.send', { sessionKey, message: 'long', idempotencyKey: running });
+  await client.request('chat.send', { sessionKey, message: 'long', idempotencyKey: runId });
+  await client.event('chat', ({ runId: own, state }: ChatPayload) => own === runId && state === 'delta');
+  return runId;
+}
+
+test('a session that is deleted over HTTP takes its turns with it', async () => {
+  const [sessionKey, waiting] = ['agent:main:gone', randomUUID()];
+  const running = await writingTurn(sessionKey);
   await client.request('chat.send', { sessionKey, message: 'and then', idempotencyKey: waiting });
-  await client.event('chat', ({ runId, state }: ChatPayload) => runId === running && state === 'delta');
   const authorization = `Bearer ${rig.token}`;
   const url = `${rig.url}/api/v1/sessions/${encodeURIComponent(sessionKey)}`;
   assert.equal((await fetch(url, { method: 'DELETE', headers: { authorization } })).status, 200);
@@ -150,10 +122,8 @@ test('a session that is deleted over HTTP takes its turns with it', async () => 
 });
 
 test('a transcript that is deleted over HTTP while a turn writes stays deleted', async () => {
-  const [runId, sessionKey] = [randomUUID(), 'agent:main:unsaid'];
-  await client.request('sessions.patch', { key: sessionKey, model: SLOW });
-  await client.request('chat.send', { sessionKey, message: 'long', idempotencyKey: runId });
-  await client.event('chat', ({ runId: own, state }: ChatPayload) => own === runId && state === 'delta');
+  const sessionKey = 'agent:main:unsaid';
+  const runId = await writingTurn(sessionKey);
   const headers = { authorization: `Bearer ${rig.token}` };
   const url = `${rig.url}/api/v1/sessions/${encodeURIComponent(sessionKey)}`;
   assert.equal((await fetch(`${url}?transcriptOnly=true`, { method: 'DELETE', headers })).status, 200);
@@ -163,10 +133,7 @@ test('a transcript that is deleted over HTTP while a turn writes stays deleted',
 });
 
 test('an abort ends the run at once, keeps its text and its count', async () => {
-  const runId = randomUUID();
-  await client.request('sessions.patch', { key: 'agent:main:abort', model: SLOW });
-  await client.request('chat.send', { sessionKey: 'agent:main:abort', message: 'long', idempotencyKey: runId });
-  await client.event('chat', ({ runId: own, state }: ChatPayload) => own === runId && state === 'delta');
+  const runId = await writingTurn('agent:main:abort');
   const aborted = await client.request('chat.abort', { sessionKey: 'agent:main:abort', runId });
   assert.deepEqual(aborted, { ok: true, aborted: true, runIds: [runId] });
   const end = (await chatEnd(runId)).payload as ChatPayload;

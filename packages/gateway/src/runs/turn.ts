@@ -95,3 +95,10 @@ export type TurnFact =
   | { type: 'ended'; result: TurnResult };
 
 export type TurnEvent = TurnEventBase & TurnFact;
+
+/** Those of a session, or one of them. */
+export interface TurnsAsked {
+  tenantId: string;
+  sessionKey: string;
+  runId?: string;
+}

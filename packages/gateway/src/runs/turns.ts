@@ -17,7 +17,7 @@ import type { NewMessage, RunUsage, Session } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { Lanes, type Place } from './lanes.ts';
 import type { OnAdmitted } from './start-run.ts';
-import type { TurnEvent, TurnFact, TurnRequest, TurnResult, TurnTicket } from './turn.ts';
+import type { TurnEvent, TurnFact, TurnRequest, TurnResult, TurnsAsked, TurnTicket } from './turn.ts';
 import { TurnAnswer } from './turn-answer.ts';
 import { callOfTurn } from './turn-call.ts';
 import { type EndReason, errorOf, refusalOf, wireError } from './turn-ends.ts';
@@ -92,23 +92,23 @@ export class Turns {
   }
 
   /** Ends what runs or waits in a session, or one run of it, at once. Gives the ids of those that it ended. */
-  abort({ tenantId, sessionKey, runId }: { tenantId: string; sessionKey: string; runId?: string }): string[] {
+  abort(which: TurnsAsked): string[] {
+    return this.#ending(which).map(({ runId }) => runId);
+  }
+
+  /** Resolves when nothing of them is written any more, or after that time. */
+  async endAll(which: TurnsAsked, timeoutMs: number): Promise<void> {
+    const over = this.#ending(which).map(({ done }) => done.promise.catch(() => {}));
+    await Promise.race([Promise.all(over), sleep(timeoutMs, null, { ref: false })]);
+  }
+
+  #ending({ tenantId, sessionKey, runId }: TurnsAsked): Turn[] {
     const ended = this.#records
       .live()
       .filter(({ request, names }) => request.caller.tenantId === tenantId && names.sessionKey === sessionKey)
       .filter((turn) => (runId === undefined || turn.runId === runId) && !turn.end.signal.aborted);
     for (const turn of ended) turn.end.abort('aborted' satisfies EndReason);
-    return ended.map((turn) => turn.runId);
-  }
-
-  /** Ends a session's turns here; resolves when nothing of them is written any more, or after that time. */
-  async endAll(of: { tenantId: string; sessionKey: string }, timeoutMs: number): Promise<void> {
-    const ended = new Set(this.abort(of));
-    const turns = this.#records.live().filter(({ runId }) => ended.has(runId));
-    const over = Promise.all(turns.map(({ done }) => done.promise.catch(() => {})));
-    const late = new AbortController();
-    await Promise.race([over, sleep(timeoutMs, null, { signal: late.signal }).catch(() => {})]);
-    late.abort();
+    return ended;
   }
 
   /** Null: it had not ended in that time, or nobody started it. */
@@ -160,13 +160,8 @@ export class Turns {
     const { runs, config, clock } = this.#deps;
     if (runs.draining) throw refusalOf('draining');
     if (this.#records.liveCount >= config.limits.turnsMax) {
-      throw new GatewayError(
-        'overloaded',
-        'As many turns are on their way as `limits.turnsMax` allows; send it later.',
-        {
-          retryAfterSeconds: 1,
-        },
-      );
+      const text = 'As many turns are on their way as `limits.turnsMax` allows; send it later.';
+      throw new GatewayError('overloaded', text, { retryAfterSeconds: 1 });
     }
     const names = namesOfTurn(request, runId, config);
     const place = this.#lanes.enter(JSON.stringify([request.caller.tenantId, names.sessionKey]));
