@@ -4,7 +4,10 @@
  * browser is a real one. Flags: `--entries=1000000`, `--file=FOLDER` to keep the large ledger, `--only=size|first|lag|rows|large`.
  * Whoever ends it from outside (`timeout`) reads that the browser has been closed: it needs two minutes, the large ledger more.
  */
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -120,11 +123,17 @@ const WATCH = `(() => {
   new MutationObserver(look).observe(document, { childList: true, subtree: true });
 })()`;
 
-async function openings(page: Page, url: string): Promise<{ numbers: number[]; chart: number[] }> {
+/** `between` is run between two openings. */
+async function openings(
+  page: Page,
+  url: string,
+  between: () => Promise<void> = async () => {},
+): Promise<{ numbers: number[]; chart: number[] }> {
   const numbers: number[] = [];
   const chart: number[] = [];
   await page.addInitScript(WATCH);
   for (let round = 0; round < ROUNDS; round++) {
+    await between();
     await page.goto(url);
     const seen = page.locator('html[data-numbers][data-chart]');
     await seen.waitFor({ state: 'attached' });
@@ -154,12 +163,15 @@ async function withGateway<Answer>(
   }
 }
 
+/** What the page loads, its drawing library among it; the form to sign in is another document. */
 function size(): void {
   const folder = join(import.meta.dirname, '../packages/dashboard/dist/assets');
-  const bytes = readdirSync(folder)
-    .filter((name) => name.endsWith('.js'))
-    .reduce((sum, name) => sum + gzipSync(readFileSync(join(folder, name)), { level: 9 }).length, 0);
-  say('JavaScript, gzip', bytes / 1000, 60, 'kB');
+  const scripts = readdirSync(folder).filter((name) => name.endsWith('.js'));
+  const kilobytes = (names: readonly string[]): number =>
+    names.reduce((sum, name) => sum + gzipSync(readFileSync(join(folder, name)), { level: 9 }).length, 0) / 1000;
+  const ofForm = scripts.filter((name) => name.startsWith('signIn'));
+  say('JavaScript, gzip', kilobytes(scripts.filter((name) => !ofForm.includes(name))), 60, 'kB');
+  console.log(`  the form to sign in, beside it: ${kilobytes(ofForm).toFixed(1)} kB`);
 }
 
 async function first(browser: Browser): Promise<void> {
@@ -170,12 +182,57 @@ async function first(browser: Browser): Promise<void> {
     const { page, context } = await openPage(browser, gateway.url, { viewport: { width: 1440, height: 900 } });
     await signIn(page, gateway.url, gateway.token);
     if (wanted('first')) {
-      const { numbers } = await openings(page, `${gateway.url}/models`);
-      say('first numbers after navigation, median', percentile(numbers, 0.5), 100, 'ms');
+      const floor = await barePage(browser);
+      const { numbers } = await openings(page, `${gateway.url}/models`, floor.open);
+      await floor.close();
+      const [median, least] = [percentile(numbers, 0.5), percentile(floor.numbers.slice(1), 0.5)];
+      say('first numbers after navigation, median', median, 100, 'ms');
+      console.log(
+        `  a page of one number and nothing else, opened in turns with it: ${least.toFixed(0)} ms; beyond it ${(median - least).toFixed(0)} ms`,
+      );
     }
     if (wanted('rows')) await rows(page, gateway.url);
     await context.close();
   });
+}
+
+/** What this browser takes on this machine to open any page with a number in it: one script, and a server that does nothing. */
+async function barePage(
+  browser: Browser,
+): Promise<{ numbers: number[]; open(): Promise<void>; close(): Promise<void> }> {
+  const number = '<p data-tile="requests"><b class="value"><data value="1">1</data></b></p>';
+  const server = createServer((request, response) => {
+    const isScript = request.url === '/number.js';
+    response.writeHead(200, {
+      'content-type': isScript ? 'text/javascript' : 'text/html',
+      'cache-control': isScript ? 'public, max-age=31536000, immutable' : 'no-store',
+    });
+    response.end(
+      isScript
+        ? `document.querySelector('main').innerHTML = ${JSON.stringify(number)};`
+        : '<!doctype html><title>One number</title><script type="module" src="/number.js"></script><main></main>',
+    );
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  await page.addInitScript(WATCH);
+  const numbers: number[] = [];
+  return {
+    numbers,
+    async open() {
+      await page.goto(`http://127.0.0.1:${port}/`);
+      const seen = page.locator('html[data-numbers]');
+      await seen.waitFor({ state: 'attached' });
+      numbers.push(Number(await seen.getAttribute('data-numbers')));
+    },
+    async close() {
+      await page.close();
+      server.closeAllConnections();
+      server.close();
+    },
+  };
 }
 
 /** A wheel turned fast, and a scroll bar dragged: pixels a frame. */

@@ -31,6 +31,7 @@ const MODELS = [
 ] as const;
 /** What is hung up on must not have ended by itself before. */
 const UNENDING = 'ok-4+hang-mid';
+const IMAGE = { model: 'dall-e-3', cost_usd: '0.500000001', latency_ms: 900, agent_name: 'a0' };
 const CALLERS = 16;
 const BUCKETS = ['input', 'output', 'cacheRead', 'cacheWrite', 'cacheWrite1h'] as const;
 
@@ -89,6 +90,8 @@ test('metrics, webhooks, plugins, the API and the ledger agree on one random run
   await gateway.start();
   t.after(() => gateway.stop());
   await playCalls(gateway.url);
+  // Counted by somebody else, and without tokens: an image, which cost something all the same.
+  await asked(gateway, '/api/v1/ingest/model_usage', 'POST', IMAGE);
   await until(
     'nothing is in flight',
     async () => (await asked<{ data: [] }>(gateway, '/api/v1/runs')).data.length === 0,
@@ -103,7 +106,7 @@ test('metrics, webhooks, plugins, the API and the ledger agree on one random run
   assert.ok(tenants[0]!.repriced > 0, 'nothing was corrected');
 
   const ledger = sumsOfLedger(gateway.databaseFile);
-  assert.equal(ledger.sums.dispatches, String(quotas.agreedDispatches));
+  assert.equal(ledger.sums.dispatches, String(quotas.agreedDispatches + 1));
   assert.ok(['failed', 'aborted', 'completed'].every((outcome) => Number(ledger.sums.byOutcome[outcome]) > 0));
   const seenFile = join(folder, 'seen.ndjson');
   const seen = () => (existsSync(seenFile) ? readFileSync(seenFile, 'utf8').trim().split('\n') : []);
@@ -252,8 +255,9 @@ function sorted<Value>(object: Record<string, Value>): Record<string, Value> {
   return Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-async function asked<Answer>(gateway: GatewayProcess, path: string, method = 'GET'): Promise<Answer> {
-  const answer = await fetch(gateway.url + path, { method, headers: AUTHORIZATION });
+async function asked<Answer>(gateway: GatewayProcess, path: string, method = 'GET', sent?: object): Promise<Answer> {
+  const body = sent === undefined ? null : JSON.stringify(sent);
+  const answer = await fetch(gateway.url + path, { method, headers: AUTHORIZATION, body });
   const text = await answer.text();
   assert.ok(answer.ok, `${path}: ${text}`);
   return JSON.parse(text) as Answer;

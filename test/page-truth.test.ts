@@ -4,10 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { seed } from './quotas.ts';
-import { buildPage, launchBrowser, openPage, signIn, type WatchedPage } from './rig/browser.ts';
-import { PageHouse } from './rig/page-house.ts';
+import { signIn, type WatchedPage } from './rig/browser.ts';
+import type { PageHouse } from './rig/page-house.ts';
+import { type PageSeat, takeSeat } from './rig/page-seat.ts';
 import { seeded } from './rig/random.ts';
 import { costOf, priced, randomEntries, type WrittenEntry, writeLedger } from './rig/written-ledger.ts';
 
@@ -41,24 +42,18 @@ const GROUPS = {
 const now = Date.now();
 const entries = randomEntries(seeded(seed), ENTRIES, now - 80 * DAY_MS, now - 1_000, NAMES);
 
-let browser: Browser;
+let seat: PageSeat;
 let house: PageHouse;
 let watched: WatchedPage;
 let page: Page;
 
 before(async () => {
-  await buildPage();
-  [browser, house] = await Promise.all([launchBrowser(), PageHouse.open((stateDir) => writeLedger(stateDir, entries))]);
   // Tall, so that every row of the table is drawn.
-  watched = await openPage(browser, house.url, { viewport: { width: 1600, height: 3000 } });
-  page = watched.page;
-  page.setDefaultTimeout(30_000);
+  seat = await takeSeat({ width: 1600, height: 3000 }, 30_000, (stateDir) => writeLedger(stateDir, entries));
+  ({ house, watched, page } = seat);
   await signIn(page, house.url, house.token);
 });
-after(async () => {
-  await browser?.close();
-  await house?.close();
-});
+after(() => seat?.close());
 
 interface Sum {
   requests: string;

@@ -6,32 +6,29 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, afterEach, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DispatchRecord, List, UsageAnswer } from '@weighbridge/protocol';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Page, Request } from 'playwright-core';
 import { runCli } from '../packages/gateway/src/cli/program.ts';
-import { buildPage, launchBrowser, openPage, signIn, type WatchedPage } from './rig/browser.ts';
-import { PageHouse } from './rig/page-house.ts';
+import { openPage, signIn, type WatchedPage } from './rig/browser.ts';
+import type { PageHouse } from './rig/page-house.ts';
+import { type PageSeat, takeSeat } from './rig/page-seat.ts';
 
 const HOSTILE = 'openai/ok-3+<img/src=x/onerror=alert(1)>';
 const WCAG = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
+let seat: PageSeat;
 let browser: Browser;
 let house: PageHouse;
 let watched: WatchedPage;
 let page: Page;
 
 before(async () => {
-  await buildPage();
-  [browser, house] = await Promise.all([launchBrowser(), PageHouse.open()]);
-  watched = await openPage(browser, house.url, { viewport: { width: 1440, height: 1000 } });
-  page = watched.page;
-  page.setDefaultTimeout(30_000);
+  seat = await takeSeat({ width: 1440, height: 1000 }, 30_000);
+  ({ browser, house, watched, page } = seat);
 });
-after(async () => {
-  await browser?.close();
-  await house?.close();
-});
+after(() => seat?.close());
 afterEach(() => assert.deepEqual(watched.misdeeds.splice(0), []));
 
 /** The exact number of a cell of the table. */
@@ -99,6 +96,16 @@ test('`open` prints a link that signs in another browser once', async () => {
   await third.page.goto(said.join('').trim());
   await third.page.waitForSelector('text=This link was used');
   await third.context.close();
+});
+
+test('whoever signs in at a shared link sees what it shows', async () => {
+  const other = await openPage(browser, house.url);
+  await other.page.goto(`${house.url}/models?tab=health&range=7d&filter=model%3A%22a+b%22`);
+  await other.page.fill('#credential', house.token);
+  await other.page.press('#credential', 'Enter');
+  await other.page.waitForSelector('.head');
+  assert.match(other.page.url(), /\/models\?tab=health&range=7d&filter=model%3A%22a\+b%22$/);
+  await other.context.close();
 });
 
 test('nothing secret is in the address, in storage or in what scripts can read', async () => {
@@ -187,6 +194,7 @@ test('customers and models stand in one table, and go into a file that no spread
   await page.click('nav >> text=Customers');
   await page.waitForSelector('.matrix tr[data-name="=1+1"]');
   const [file] = await Promise.all([page.waitForEvent('download'), page.click('.exports >> text=CSV')]);
+  assert.match(file.suggestedFilename(), /^customers-\w+-\d{4}-\d\d-\d\d(-to-\d{4}-\d\d-\d\d)?\.csv$/);
   const lines = readFileSync(await file.path(), 'utf8')
     .trim()
     .split('\r\n');
@@ -272,6 +280,62 @@ test('what is settled while the page opens is not lost between its first sums an
   await until('requests', before + 1);
   await page.unroute(isFeed);
 });
+
+test('whatever answer of the first ones comes last, nothing of the page is missing, and what is above comes first', async () => {
+  const isSums = /\/api\/v1\/usage\?/;
+  const parts = ['chart', 'course', 'table', 'before'];
+  for (const last of parts) {
+    const held = new Map<string, () => Promise<void>>();
+    await page.route(isSums, (route) => {
+      const part = partOf(route.request().url());
+      if (part !== 'sources') return void held.set(part, () => route.continue());
+      return route.continue();
+    });
+    await page.goto(`${house.url}/models`);
+    while (held.size < parts.length) await sleep(10);
+    for (const part of parts.filter((part) => part !== last)) {
+      await held.get(part)!();
+      if (part === 'chart') await page.waitForSelector('.canvas canvas');
+    }
+    if (last === 'table') assert.equal(await page.locator('.sums').count(), 0);
+    await held.get(last)!();
+    await page.waitForSelector('.sums tbody tr[data-name]');
+    await page.waitForSelector('.canvas canvas');
+    await page.waitForSelector('[data-tile="requests"] .spark');
+    await page.waitForSelector('.flight');
+    await page.unroute(isSums);
+  }
+});
+
+function partOf(url: string): string {
+  const { searchParams } = new URL(url);
+  if (searchParams.get('groupBy')!.startsWith('source')) return 'sources';
+  if (searchParams.get('groupBy') === 'outcome') return searchParams.has('bucket') ? 'course' : 'before';
+  return searchParams.has('bucket') ? 'chart' : 'table';
+}
+
+test('a tab that nobody sees asks for nothing, and catches up when it is seen', async () => {
+  const before = Number(await tile('requests'));
+  const asked: string[] = [];
+  await page.evaluate(seen(false));
+  await page.waitForSelector('.live-paused');
+  const note = (request: Request): void => void asked.push(request.url());
+  page.on('request', note);
+  await house.call('openai/ok-1');
+  await sleep(1500);
+  page.off('request', note);
+  assert.deepEqual(asked, []);
+  assert.equal(Number(await tile('requests')), before);
+  await page.evaluate(seen(true));
+  await page.waitForSelector('.live-live');
+  await until('requests', before + 1);
+});
+
+/** As a browser tells a page; no tab of this one is ever in the background. */
+function seen(isSeen: boolean): string {
+  return `Object.defineProperty(document, 'hidden', { configurable: true, value: ${!isSeen} });
+    document.dispatchEvent(new Event('visibilitychange'));`;
+}
 
 test('a gateway that restarts is told as stale, and what was called meanwhile is there afterwards', async () => {
   const before = Number(await tile('requests'));

@@ -27,7 +27,7 @@ const NARROWS: readonly [column: RegExp, index: string][] = [
 ];
 /** Questions without which nothing was shown. */
 const MUST_BE_ASKED = [
-  /from entries.*"runId" in/s,
+  /from "entries".*"runId" in/s,
   /entries.*"sessionKey" = /s,
   /entries.*"endUserId" = /s,
   /from "events"/,

@@ -195,3 +195,15 @@ test('the methods that the list names answer on an empty gateway, each as publis
   }
   await client.close();
 });
+
+test('who is here is told when somebody who sits at a client comes and goes, and of programs not at all', async () => {
+  const client = await WireClient.connect(rig.url, { token: rig.token });
+  const modes = (payload: { presence: { mode: string }[] }): string[] => payload.presence.map(({ mode }) => mode);
+  const program = await WireClient.connect(rig.url, { token: rig.token });
+  const person = await WireClient.connect(rig.url, { token: rig.token, client: { mode: 'ui' } });
+  await client.event('presence', (payload) => modes(payload).filter((mode) => mode === 'ui').length === 1);
+  assert.equal(client.events.filter(({ event }) => event === 'presence').length, 1, 'the program was told of by none');
+  await person.close();
+  await client.event('presence', (payload) => !modes(payload).includes('ui'));
+  await Promise.all([program.close(), client.close()]);
+});

@@ -6,4 +6,5 @@
 export type * from '@weighbridge/protocol';
 export { ApiError } from './api-error.ts';
 export * from './client.ts';
+export { type ClientOptions, ConsoleClient } from './console-client.ts';
 export type * from './queries.ts';

@@ -40,6 +40,8 @@ export interface Looked {
 
 const SORT = { column: 'cost', isDescending: true };
 
+/** What of the address could not be read, in words; the rest of it holds. */
+export const addressProblem = signal('');
 export const looked = signal<Looked>(read(location.search));
 
 /** Changes what is looked at; a step that can be gone back, unless it only refines the last one. */
@@ -49,6 +51,7 @@ export function look(change: Partial<Looked>, how: 'step' | 'refine' = 'step'): 
   if (how === 'refine') history.replaceState(null, '', address);
   else if (address !== location.pathname + location.search) history.pushState(null, '', address);
   batch(() => {
+    addressProblem.value = '';
     looked.value = next;
   });
 }
@@ -61,12 +64,14 @@ function read(search: string): Looked {
   const given = new URLSearchParams(search);
   const zone = given.get('tz');
   const sort = given.get('sort');
+  const { filters, problem } = readFilters(given.get('filter') ?? '');
+  addressProblem.value = problem;
   return {
     tab: oneOf(TABS, given.get('tab')) ?? 'models',
     range: rangeOf(given),
     group: oneOf(GROUPS, given.get('by')) ?? 'model',
     metric: oneOf(METRICS, given.get('chart')) ?? 'cost',
-    filters: readFilters(given.get('filter') ?? '').filters,
+    filters,
     zone: zone !== null && isZone(zone) ? zone : ownZone(),
     compares: given.get('compare') !== 'no',
     dispatchId: given.get('dispatch'),

@@ -24,25 +24,34 @@ export interface Answers {
   period: Period;
   /** By source and outcome: the sums of everything, also where the table leaves rows out. */
   sources: LiveView;
-  /** Null: still on its way, which is so only when the page has just been opened. */
-  rest: Rest | null;
+  /** What is missing is still on its way, which is so only when the page has just been opened. */
+  rest: Partial<Rest>;
 }
 
 export interface Rest {
-  /** By the chosen group and outcome, without buckets, with percentiles where they cost little. */
-  table: LiveView;
-  /** In buckets, by the chosen group; for latency and errors the same view as `course`. */
-  chart: LiveView;
+  chart: Charted;
   /** In buckets, by outcome, with percentiles: how everything went. */
   course: LiveView;
+  /** By the chosen group and outcome, without buckets, with percentiles where they cost little. */
+  table: LiveView;
   /** The period before; null where none is compared. */
   before: { totals: Sums; failed: number } | null;
-  /** What the chart is grouped by: not always what was chosen, because not every answer would be short enough. */
-  chartGroup: UsageGroup | null;
+}
+
+export interface Charted {
+  /** In buckets, by `group`; for latency and errors the same view as `course`. */
+  view: LiveView;
+  /** Not always what was chosen, because not every answer would be short enough; null: it is not grouped. */
+  group: UsageGroup | null;
 }
 
 /** Groups that one answer may hold. */
 export const ROWS_MAX = 10_000;
+
+/** What answers depend on, and nothing else: the same text means the same questions. */
+export function askedFor({ range, zone, group, metric, filters, compares }: Looked): string {
+  return JSON.stringify([range, zone, group, metric, filters, compares]);
+}
 
 export function periodNow({ range, zone }: Looked): Period {
   return periodOf(range, zone, serverNow());
@@ -56,33 +65,35 @@ export function sourcesFromPage(state: Looked, period: Period): LiveView | null 
   return isMeant ? new LiveView(sums, []) : null;
 }
 
-export async function sourcesOf(state: Looked, period: Period): Promise<LiveView> {
+export async function sourcesOf(state: Looked, period: Period, signal: AbortSignal): Promise<LiveView> {
   const asked = { ...questionOf(state, period), groupBy: ['source', 'outcome'] as const, latency: true };
-  return new LiveView(await client.usage(asked), state.filters);
+  return new LiveView(await client.usage(asked, signal), state.filters);
 }
 
-export async function restOf(state: Looked, period: Period): Promise<Rest> {
-  const { group, filters, metric } = state;
-  const during = questionOf(state, period);
+/** In the order in which they are on the screen: whoever answers one after the other answers so. */
+export function restOf(
+  state: Looked,
+  period: Period,
+  signal: AbortSignal,
+): { [Part in keyof Rest]: Promise<Rest[Part]> } {
+  const { filters, metric } = state;
+  const during = { ...questionOf(state, period), bucket: period.bucket };
   const isOfAll = metric === 'latency' || metric === 'first-token' || metric === 'errors';
-  const [table, course, parts, before] = await Promise.all([
-    tableAnswer(state, period),
-    client.usage({ ...during, bucket: period.bucket, groupBy: ['outcome'], latency: true }),
-    isOfAll ? null : chartAnswer(group, { ...during, bucket: period.bucket, latency: false }),
-    beforeAnswer(state, period),
-  ]);
-  const courseView = new LiveView(course, filters);
+  const parts = isOfAll ? null : chartAnswer(state, { ...during, latency: false }, signal);
+  const course = client
+    .usage({ ...during, groupBy: ['outcome'], latency: true }, signal)
+    .then((answer) => new LiveView(answer, filters));
+  const chart = parts ?? course.then((view) => ({ view, group: null }));
   return {
-    table: new LiveView(table, filters),
-    chart: parts === null ? courseView : new LiveView(parts.answer, filters),
-    course: courseView,
-    before: before === null ? null : beforeOf(new LiveView(before, filters)),
-    chartGroup: parts?.group ?? null,
+    chart,
+    course,
+    table: tableAnswer(state, period, signal).then((answer) => new LiveView(answer, filters)),
+    before: beforeAnswer(state, period, signal),
   };
 }
 
-export function viewsOf({ sources, rest }: Answers): Iterable<LiveView> {
-  return rest === null ? [sources] : new Set([sources, rest.table, rest.chart, rest.course]);
+export function viewsOf({ sources, rest: { chart, course, table } }: Answers): Iterable<LiveView> {
+  return new Set([sources, chart?.view, course, table].filter((view) => view !== undefined));
 }
 
 /** What is looked at as a question: the period, the zone, the filters. */
@@ -91,11 +102,11 @@ export function questionOf({ zone, filters }: Looked, { fromMs, toMs }: Pick<Per
 }
 
 /** By outcome too, unless that would leave a part of a group out: then nobody knows which dispatches of it failed. */
-async function tableAnswer(state: Looked, period: Period): Promise<UsageAnswer> {
+async function tableAnswer(state: Looked, period: Period, signal: AbortSignal): Promise<UsageAnswer> {
   const { group } = state;
   const asked = { ...questionOf(state, period), ...latencyOf(group, period), limit: ROWS_MAX };
-  const answer = await client.usage({ ...asked, groupBy: [group, 'outcome'] });
-  return answer.rowsOmitted === 0 ? answer : client.usage({ ...asked, groupBy: [group] });
+  const answer = await client.usage({ ...asked, groupBy: [group, 'outcome'] }, signal);
+  return answer.rowsOmitted === 0 ? answer : client.usage({ ...asked, groupBy: [group] }, signal);
 }
 
 /** Percentiles of many sessions are put together from single entries: over more than a day they would be waited for. */
@@ -108,23 +119,22 @@ function isOfEntries(group: UsageGroup): boolean {
 }
 
 /** Sessions and end users may be too many for one answer in buckets; the chart then shows models. */
-async function chartAnswer(group: UsageGroup, asked: UsageQuery): Promise<{ answer: UsageAnswer; group: UsageGroup }> {
+async function chartAnswer({ group, filters }: Looked, asked: UsageQuery, signal: AbortSignal): Promise<Charted> {
   try {
-    return { answer: await client.usage({ ...asked, groupBy: [group] }), group };
+    return { view: new LiveView(await client.usage({ ...asked, groupBy: [group] }, signal), filters), group };
   } catch (error) {
     if (!isOfEntries(group) || !(error instanceof ApiError) || error.param !== 'bucket') throw error;
-    return { answer: await client.usage({ ...asked, groupBy: ['model'] }), group: 'model' };
+    const models = await client.usage({ ...asked, groupBy: ['model'] }, signal);
+    return { view: new LiveView(models, filters), group: 'model' };
   }
 }
 
-async function beforeAnswer(state: Looked, period: Period): Promise<UsageAnswer | null> {
+async function beforeAnswer(state: Looked, period: Period, signal: AbortSignal): Promise<Rest['before']> {
   if (!state.compares) return null;
   const { fromMs, toMs, bucket } = periodBefore(state.range, period, state.zone, serverNow());
   const asked = { ...questionOf(state, { fromMs, toMs }), groupBy: ['outcome'] as const, latency: true };
-  return client.usage(bucket === null ? asked : { ...asked, bucket });
-}
-
-function beforeOf(view: LiveView): { totals: Sums; failed: number } {
+  const answer = await client.usage(bucket === null ? asked : { ...asked, bucket }, signal);
+  const view = new LiveView(answer, state.filters);
   const failed = [...view.cells.values()].reduce((sum, { sums }) => sum + sums.failed, 0);
   return { totals: view.totals, failed };
 }

@@ -1,4 +1,4 @@
 /** The one client of the page: it asks its own origin, and the browser sends the cookie along. */
-import { WeighbridgeClient } from '@weighbridge/client';
+import { ConsoleClient } from '@weighbridge/client';
 
-export const client = new WeighbridgeClient({ url: location.origin, token: null });
+export const client = new ConsoleClient({ url: location.origin, token: null });

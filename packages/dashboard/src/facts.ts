@@ -25,6 +25,14 @@ function readFacts(): Facts {
 
 export const facts = readFacts();
 
+/** The tenant of whoever names none. */
+export const DEFAULT_TENANT = 'default';
+
+/** Whether it has to be said whose each of these is: several tenants may have sessions of the same name. */
+export function areOfTenants(rows: readonly { tenantId: string }[]): boolean {
+  return facts.tenantId === null && rows.some(({ tenantId }) => tenantId !== DEFAULT_TENANT);
+}
+
 /** How far the server's clock is ahead of this one's, milliseconds, as well as one answer can tell. */
 const clockAheadMs = facts.now - (performance.timeOrigin + (navigationEntry()?.responseStart ?? performance.now()));
 

@@ -24,27 +24,30 @@ export const FILTER_NAMES = [
 
 export interface ReadFilters {
   filters: Filter[];
-  /** What could not be read, for the person who wrote it; empty where all could. */
+  /** What could not be read first, for the person who wrote it; empty where all could. */
   problem: string;
 }
 
 const TERM = /(-?)([A-Za-z]+):(?:"((?:[^"\\]|\\.)*)"|(\S*))|(\S+)/g;
 
 export function readFilters(text: string): ReadFilters {
-  const filters: Filter[] = [];
+  let filters: Filter[] = [];
+  let problem = '';
   for (const [term, minus, given, quoted, plain, stray] of text.matchAll(TERM)) {
     const name = FILTER_NAMES.find((known) => known.toLowerCase() === given?.toLowerCase());
+    const value = quoted === undefined ? (plain ?? '') : quoted.replace(/\\(.)/g, '$1');
     if (stray !== undefined || name === undefined) {
-      return {
-        filters,
-        problem: `“${term}” is no filter. Write for example model:gpt-5, with one of ${FILTER_NAMES.join(', ')}.`,
-      };
-    }
-    const value = quoted === undefined ? plain! : quoted.replace(/\\(.)/g, '$1');
-    if (value === '') return { filters, problem: `“${term}” names no value.` };
-    filters.push({ name, value, isExcluded: minus === '-' });
+      problem ||= `“${term}” is no filter. Write for example model:gpt-5, with one of ${FILTER_NAMES.join(', ')}.`;
+    } else if (value === '') problem ||= `“${term}” names no value.`;
+    else filters = withFilter(filters, { name, value, isExcluded: minus === '-' });
   }
-  return { filters, problem: '' };
+  return { filters, problem };
+}
+
+/** Of one property a dispatch has one value: a second takes the place of the first, as in a question to the ledger. */
+export function withFilter(filters: readonly Filter[], added: Filter): Filter[] {
+  const isThere = filters.some((filter) => filterText(filter) === filterText(added));
+  return isThere ? [...filters] : toggled(filters, added);
 }
 
 export function filtersText(filters: readonly Filter[]): string {

@@ -88,25 +88,21 @@ export function day(ms: number, zone: string): string {
   return dateFormat(zone, { year: 'numeric', month: 'short', day: 'numeric' }).format(ms);
 }
 
+const MINUTE = { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
+
 export function moment(ms: number, zone: string): string {
-  return dateFormat(zone, {
-    month: 'short',
-    day: 'numeric',
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-    hourCycle: 'h23',
-  }).format(ms);
+  return dateFormat(zone, { ...MINUTE, second: '2-digit' }).format(ms);
 }
 
 export function minute(ms: number, zone: string): string {
-  return dateFormat(zone, {
-    month: 'short',
-    day: 'numeric',
-    hour: '2-digit',
-    minute: '2-digit',
-    hourCycle: 'h23',
-  }).format(ms);
+  return dateFormat(zone, MINUTE).format(ms);
+}
+
+/** The same with its year, unless it is this one. */
+export function minuteWithYear(ms: number, nowMs: number, zone: string): string {
+  const year = dateFormat(zone, { year: 'numeric' });
+  if (year.format(ms) === year.format(nowMs)) return minute(ms, zone);
+  return dateFormat(zone, { year: 'numeric', ...MINUTE }).format(ms);
 }
 
 export function clock(ms: number, zone: string): string {

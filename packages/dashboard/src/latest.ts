@@ -9,6 +9,8 @@ import { asFilters, periodNow } from './answers.ts';
 import { client } from './client.ts';
 import { matches } from './filter-text.ts';
 import type { Period } from './period.ts';
+import { messageOf } from './problems.ts';
+import { HOUR_MS } from './zone.ts';
 
 /** Newest first. */
 export const latest = signal<readonly DispatchRecord[]>([]);
@@ -20,26 +22,63 @@ export const isFirst = signal(false);
 /** Where older dispatches go on; null: there are none. */
 export const olderCursor = signal<string | null>(null);
 
+/** How many were looked through for those: a list is asked with fewer filters than a sum can have. */
+export const lookedThrough = signal(0);
+/** Why there is no list; empty while there is one. It is asked again by itself. */
+export const listProblem = signal('');
+
 const FIRST = 50;
-const MORE = 100;
+const MORE = 200;
+/** As many are looked for, in as many questions at most. */
+const WANTED = 25;
+const PAGES_MAX = 8;
 /** What came live and is kept; what was asked for beyond stays until something else is looked at. */
 const KEPT_MAX = 200;
+const AGAIN_MS = 3_000;
 
 let asked = 0;
 /** What came while the list was on its way, which may have been made before it. */
 let meanwhile: DispatchRecord[] = [];
 
+/** Asks for the list; where that fails, it says so and asks again after a while. */
 export async function refreshLatest(): Promise<void> {
   const id = ++asked;
   meanwhile = [];
+  try {
+    await askFirst(id);
+    if (id === asked) listProblem.value = '';
+  } catch (error) {
+    if (id !== asked) return;
+    listProblem.value = messageOf(error);
+    setTimeout(() => id === asked && void refreshLatest(), AGAIN_MS);
+  }
+}
+
+async function askFirst(id: number): Promise<void> {
   const state = looked.peek();
   const period = periodNow(state);
-  const { data, nextCursor } = await client.dispatches({ ...asFilters(state.filters), ...endOf(period), limit: FIRST });
-  if (id !== asked) return;
+  const found: DispatchRecord[] = [];
+  let through = 0;
+  let cursor: string | undefined;
+  for (let page = 0; page < PAGES_MAX && found.length < WANTED; page++) {
+    const limit = page === 0 ? FIRST : MORE;
+    const query = { ...asFilters(state.filters), ...endOf(period), limit, cursor };
+    const { data, nextCursor } = await client.dispatches(query);
+    if (id !== asked) return;
+    found.push(...data.filter((record) => isMeant(record, state, period)));
+    through += data.length;
+    cursor = nextCursor ?? undefined;
+    const oldest = data.at(-1);
+    if (cursor === undefined || oldest === undefined) break;
+    // Further back hardly any was still running when the period began.
+    if (Date.parse(oldest.startedAt) < period.fromMs - HOUR_MS) break;
+  }
   const isAll = state.filters.length === 0 && period.isOpen;
-  isEmpty.value = isEmpty.peek() === false ? false : isAll && data.length === 0 && meanwhile.length === 0;
-  latest.value = withoutTwins([...meanwhile.toReversed(), ...data]).filter((record) => isMeant(record, state, period));
-  olderCursor.value = nextCursor;
+  isEmpty.value = isEmpty.peek() === false ? false : isAll && through === 0 && meanwhile.length === 0;
+  const own = meanwhile.filter((record) => isMeant(record, state, period));
+  latest.value = withoutTwins([...own.toReversed(), ...found]);
+  lookedThrough.value = through;
+  olderCursor.value = cursor ?? null;
 }
 
 export async function askOlder(): Promise<void> {
@@ -51,6 +90,7 @@ export async function askOlder(): Promise<void> {
   if (id !== asked) return;
   const meant = data.filter((record) => isMeant(record, state, periodNow(state)));
   latest.value = withoutTwins([...latest.peek(), ...meant]);
+  lookedThrough.value += data.length;
   olderCursor.value = nextCursor;
 }
 

@@ -9,7 +9,8 @@ import { looked } from './address.ts';
 import { client } from './client.ts';
 import { facts, serverNow } from './facts.ts';
 import { addToLatest, refreshLatest, refreshRuns } from './latest.ts';
-import { drawn, followAddress, messageOf, refresh, settle, shownSeq, tookMs } from './screen.ts';
+import { messageOf } from './problems.ts';
+import { drawn, followAddress, hasFailed, isAsking, refresh, settle, shownSeq, tookMs } from './screen.ts';
 import type { SettledEvent } from './view.ts';
 
 export type Standing = 'connecting' | 'live' | 'stale' | 'paused';
@@ -23,6 +24,9 @@ const FRAME_MS = 100;
 const REASK_MS = 5_000;
 /** And everything, whether or not: what moves with the clock. */
 const REASK_ALL_MS = 60_000;
+/** What failed, or lies before the last events, is asked again no sooner. */
+const REASK_LEAST_MS = 1_000;
+const FAILED_MS = 3_000;
 /** A gateway that needs long for the answers is asked as much less often. */
 const REASK_SHARE = 20;
 const RUNS_MS = 1_000;
@@ -39,6 +43,8 @@ let lastFrameAt = 0;
 let askedAt = 0;
 let runsAskedAt = 0;
 let hasNew = false;
+/** What is shown lacks something that no event will add: its period is over, or the connection was broken. */
+let isBehind = false;
 let feed: AbortController | null = null;
 /** What was settled before was waited for by nobody: it is no measure of how fast the screen is. */
 let connectedAt = 0;
@@ -47,7 +53,6 @@ const lags: number[] = [];
 export function begin(): void {
   followAddress();
   document.addEventListener('visibilitychange', () => (document.hidden ? pause() : void resume()));
-  askedAt = performance.now();
   if (document.hidden) standing.value = 'paused';
   // Nothing is lost by that: it follows from the number that came with the page.
   else {
@@ -76,7 +81,7 @@ async function resume(): Promise<void> {
   askedAt = performance.now();
   lastSeq = Math.max(lastSeq, shownSeq() ?? 0);
   // After the number is known: what is settled up to it is then in the list.
-  await refreshLatest().catch(() => {});
+  await refreshLatest();
   if (!own.aborted) await follow(own);
 }
 
@@ -99,7 +104,7 @@ async function follow(own: AbortSignal): Promise<void> {
         const wasStale = standing.peek() === 'stale';
         standing.value = isOpen ? 'live' : 'stale';
         if (isOpen) connectedAt = serverNow();
-        if (isOpen && wasStale) void reask();
+        if (isOpen && wasStale) isBehind = true;
       },
     });
     for await (const { seq, data } of events) take({ seq, record: data as DispatchRecord });
@@ -125,7 +130,7 @@ function draw(): void {
   const events = waiting;
   waiting = [];
   hasNew = true;
-  if (settle(events)) void reask();
+  if (settle(events)) isBehind = true;
   addToLatest(events.map(({ record }) => record).filter(({ kind }) => kind === 'usage'));
   // A tab that is hidden gets its frame when it is looked at again: that says nothing of how late events come.
   const own = feed;
@@ -149,8 +154,11 @@ function tick(): void {
   if (document.hidden || standing.peek() === 'paused') return;
   const now = performance.now();
   // Nobody is there to be asked while the connection is broken.
-  if (standing.peek() === 'live' && now - runsAskedAt > RUNS_MS) void askRuns();
+  const isLive = standing.peek() === 'live';
+  if (isLive && now - runsAskedAt > RUNS_MS) void askRuns();
+  if (isAsking()) return;
   const sinceMs = now - askedAt;
+  if (isLive && ((isBehind && sinceMs > REASK_LEAST_MS) || (hasFailed && sinceMs > FAILED_MS))) return void reask();
   if (sinceMs < tookMs * REASK_SHARE) return;
   if ((hasNew && sinceMs > REASK_MS) || sinceMs > REASK_ALL_MS) void reask();
 }
@@ -162,9 +170,11 @@ async function askRuns(): Promise<void> {
 }
 
 async function reask(): Promise<void> {
-  askedAt = performance.now();
   hasNew = false;
+  isBehind = false;
   if (looked.peek().tab === 'models') await refresh();
+  // From its end: what takes long is not asked for the more often.
+  askedAt = performance.now();
 }
 
 function pauseFor(ms: number): Promise<void> {

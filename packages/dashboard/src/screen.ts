@@ -2,15 +2,24 @@
  * What the screen shows of the ledger's sums, as signals. Asks when something else is looked at, lets events add to the
  * answers, and asks again for what cannot be added (percentiles). One place, so that tiles, chart and table never disagree.
  */
-import { batch, effect, signal } from '@preact/signals';
-import { ApiError } from '@weighbridge/client';
-import { looked } from './address.ts';
-import { type Answers, periodNow, restOf, sourcesFromPage, sourcesOf, viewsOf } from './answers.ts';
+import { computed, effect, signal } from '@preact/signals';
+import { type Looked, looked } from './address.ts';
+import {
+  type Answers,
+  askedFor,
+  periodNow,
+  type Rest,
+  restOf,
+  sourcesFromPage,
+  sourcesOf,
+  viewsOf,
+} from './answers.ts';
 import { refreshLatest } from './latest.ts';
-import type { SettledEvent } from './view.ts';
+import { messageOf } from './problems.ts';
+import type { LiveView, SettledEvent } from './view.ts';
 
 export const answers = signal<Answers | null>(null);
-/** Counts changes inside the answers: whoever draws them reads it. */
+/** Counts changes inside the answers, which other answers are not: whoever draws them reads both. */
 export const version = signal(0);
 /** The same for what costs more to draw than to read: charts, and tables of thousands. At most twice a second. */
 export const slowVersion = signal(0);
@@ -18,62 +27,101 @@ export const problem = signal('');
 
 /** How long the last question took, milliseconds. */
 export let tookMs = 0;
+/** Whether the last one failed: it has to be asked again. */
+export let hasFailed = false;
 
 const SLOW_MS = 500;
 
-let asked = 0;
 let slowTimer: ReturnType<typeof setTimeout> | null = null;
-/** Of each question under way the events that came meanwhile: its answer may have been made before them. */
-const underWay = new Set<SettledEvent[]>();
 
-/** Asks for everything that is looked at; false where that failed. A later question makes an earlier one's answers unwanted. */
-export async function refresh(): Promise<boolean> {
-  const id = ++asked;
+/** What is being asked: one thing at a time, so that an answer that takes long is never given up for its own repetition. */
+interface Asking {
+  /** `askedFor`. */
+  key: string;
+  ended: AbortController;
+  /** The events that came meanwhile: its answers may have been made before them. */
+  meanwhile: SettledEvent[];
+  /** False where it failed. */
+  done: Promise<boolean>;
+}
+
+let asking: Asking | null = null;
+
+/** Whether what is shown is the answer to something that is not looked at any more; the new one is on its way. */
+export const isOutdated = computed(
+  () => answers.value !== null && askedFor(answers.value.looked) !== askedFor(looked.value),
+);
+
+export function isAsking(): boolean {
+  return asking !== null && asking.key === askedFor(looked.peek());
+}
+
+/** Asks for everything that is looked at; false where that failed. Whatever else was being asked is given up. */
+export function refresh(): Promise<boolean> {
   const state = looked.peek();
+  const key = askedFor(state);
+  if (asking?.key === key) return asking.done;
+  asking?.ended.abort();
+  const own: Asking = { key, ended: new AbortController(), meanwhile: [], done: Promise.resolve(false) };
+  asking = own;
+  own.done = answered(own, state).finally(() => {
+    if (asking === own) asking = null;
+  });
+  return own.done;
+}
+
+async function answered(own: Asking, state: Looked): Promise<boolean> {
   const period = periodNow(state);
-  const meanwhile: SettledEvent[] = [];
-  const show = (found: Answers): void => {
-    if (id !== asked) return;
-    for (const event of meanwhile) for (const view of viewsOf(found)) view.add(event);
-    batch(() => {
-      answers.value = found;
-      version.value += 1;
-      slowVersion.value += 1;
-    });
-    problem.value = '';
-  };
-  underWay.add(meanwhile);
   const startedAt = performance.now();
+  const { signal } = own.ended;
+  const shown = answers.peek();
+  const isShown = shown !== null && askedFor(shown.looked) === own.key;
+  // What came of an opening that failed in part stays, until its successor is there.
+  let come: Partial<Rest> = isShown ? shown.rest : {};
+  const isOpening = shown === null || (isShown && !isWhole(come));
+  const show = (sources: LiveView): void => {
+    if (signal.aborted) return;
+    const found = { looked: state, period, sources, rest: come };
+    for (const event of own.meanwhile) for (const view of viewsOf(found)) view.add(event);
+    answers.value = found;
+  };
   try {
-    const isFirst = answers.peek() === null;
-    const given = isFirst ? sourcesFromPage(state, period) : null;
+    const given = shown === null ? sourcesFromPage(state, period) : null;
     if (given !== null) {
-      show({ looked: state, period, sources: given, rest: null });
+      show(given);
       // The numbers are drawn before anything else is asked.
       await drawn();
     }
-    const sums = given === null ? sourcesOf(state, period) : Promise.resolve(given);
-    const rest = restOf(state, period);
-    if (isFirst && given === null)
-      void sums.then(
-        (sources) => show({ looked: state, period, sources, rest: null }),
-        () => {},
-      );
-    const [sources, found] = await Promise.all([sums, rest]);
-    show({ looked: state, period, sources, rest: found });
+    const sources = given === null ? sourcesOf(state, period, signal) : Promise.resolve(given);
+    const showCome = async (): Promise<void> => show(await sources);
+    const parts = Object.entries(restOf(state, period, signal)).map(async ([name, part]) => {
+      const answer = await part;
+      come = { ...come, [name]: answer };
+      if (isOpening) await showCome();
+    });
+    // At first each as it comes, for nothing is there that it could disagree with; later all at once.
+    await Promise.all([isOpening ? showCome() : sources, ...parts]);
+    if (!isOpening) await showCome();
     tookMs = performance.now() - startedAt;
+    if (signal.aborted) return false;
+    problem.value = '';
+    hasFailed = false;
     return true;
   } catch (error) {
-    if (id === asked) problem.value = messageOf(error);
+    if (signal.aborted) return false;
+    problem.value = messageOf(error);
+    hasFailed = true;
     return false;
-  } finally {
-    underWay.delete(meanwhile);
   }
+}
+
+function isWhole({ chart, course, table, before }: Partial<Rest>): boolean {
+  return chart !== undefined && course !== undefined && table !== undefined && before !== undefined;
 }
 
 /** Adds what was settled. True where the time has come to ask anew: something lies after the period that is shown. */
 export function settle(events: readonly SettledEvent[]): boolean {
-  for (const meanwhile of underWay) meanwhile.push(...events);
+  asking?.meanwhile.push(...events);
   const current = answers.peek();
   if (current === null) return false;
   for (const view of viewsOf(current)) for (const event of events) view.add(event);
@@ -93,28 +141,18 @@ export function shownSeq(): number | null {
   return current === null ? null : Math.min(...[...viewsOf(current)].map(({ seq }) => seq));
 }
 
-export function messageOf(error: unknown): string {
-  if (error instanceof ApiError && error.status === 401) {
-    // The server shows the form instead of the page.
-    location.reload();
-    return 'Your sign-in has ended.';
-  }
-  if (error instanceof ApiError) return error.message;
-  return 'The gateway cannot be reached.';
-}
-
 /** Asks whenever something else is looked at that answers depend on. */
 export function followAddress(): void {
   let before = '';
   effect(() => {
-    const { range, zone, group, metric, filters, compares, tab } = looked.value;
-    const key = JSON.stringify([range, zone, group, metric, filters, compares, tab === 'models']);
+    const { tab } = looked.value;
+    const key = `${tab === 'models'} ${askedFor(looked.value)}`;
     if (key === before) return;
     before = key;
     if (tab !== 'models') return;
     const isFirst = answers.peek() === null;
     void refresh();
-    void (isFirst ? drawn() : Promise.resolve()).then(refreshLatest).catch(() => {});
+    void (isFirst ? drawn() : Promise.resolve()).then(refreshLatest);
   });
 }
 

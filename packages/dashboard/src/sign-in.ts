@@ -4,6 +4,6 @@ const form = document.querySelector<HTMLFormElement>('#by-link');
 
 if (code !== null && form !== null) {
   history.replaceState(null, '', location.pathname + location.search);
-  form.querySelector<HTMLInputElement>('input')!.value = code;
+  form.querySelector<HTMLInputElement>('[name=code]')!.value = code;
   form.submit();
 }

@@ -30,47 +30,25 @@ export interface Sums {
   hasOutcomes: boolean;
 }
 
-const COUNTS = [
-  'requests',
-  'completed',
-  'failed',
-  'aborted',
-  'uncertain',
-  'reported',
-  'partial',
-  'estimated',
-  'none',
-  'unpriced',
-] as const;
+const COMPOSITION = ['uncertain', 'reported', 'partial', 'estimated', 'none', 'unpriced'] as const;
+const COUNTS = ['requests', 'completed', 'failed', 'aborted', ...COMPOSITION] as const;
 const AMOUNTS = ['input', 'output', 'cacheRead', 'cacheWrite', 'reasoning', 'costNanoUsd'] as const;
 
 /** The reason of a correction that gives an unpriced entry its cost. */
 const PRICED_LATER = 'priced';
 
+const NONE = {
+  ...Object.fromEntries(COUNTS.map((name) => [name, 0])),
+  ...Object.fromEntries(AMOUNTS.map((name) => [name, 0n])),
+  latency: null,
+  firstToken: null,
+  outputTimed: { tokens: 0n, ms: 0 },
+  lastSettledAt: 0,
+  hasOutcomes: true,
+} as unknown as Sums;
+
 export function noSums(): Sums {
-  return {
-    requests: 0,
-    completed: 0,
-    failed: 0,
-    aborted: 0,
-    uncertain: 0,
-    reported: 0,
-    partial: 0,
-    estimated: 0,
-    none: 0,
-    unpriced: 0,
-    input: 0n,
-    output: 0n,
-    cacheRead: 0n,
-    cacheWrite: 0n,
-    reasoning: 0n,
-    costNanoUsd: 0n,
-    latency: null,
-    firstToken: null,
-    outputTimed: { tokens: 0n, ms: 0 },
-    lastSettledAt: 0,
-    hasOutcomes: true,
-  };
+  return { ...NONE };
 }
 
 /** Adds an answer's sums, all of whose dispatches ended with `outcome`; null: that is not known of them. */
@@ -79,18 +57,9 @@ export function addAnswer(sums: Sums, wire: UsageSums, outcome: string | null, l
   sums.requests += wire.requests;
   if (outcome === null) sums.hasOutcomes = false;
   if (outcome === 'completed' || outcome === 'failed' || outcome === 'aborted') sums[outcome] += wire.requests;
-  sums.uncertain += composition.uncertain;
-  sums.reported += composition.reported;
-  sums.partial += composition.partial;
-  sums.estimated += composition.estimated;
-  sums.none += composition.none;
-  sums.unpriced += composition.unpriced;
-  sums.input += BigInt(wire.input);
-  sums.output += BigInt(wire.output);
-  sums.cacheRead += BigInt(wire.cacheRead);
-  sums.cacheWrite += BigInt(wire.cacheWrite) + BigInt(wire.cacheWrite1h);
-  sums.reasoning += BigInt(wire.reasoning);
-  sums.costNanoUsd += BigInt(wire.costNanoUsd);
+  for (const name of COMPOSITION) sums[name] += composition[name];
+  for (const name of AMOUNTS) sums[name] += BigInt(wire[name]);
+  sums.cacheWrite += BigInt(wire.cacheWrite1h);
   sums.lastSettledAt = Math.max(sums.lastSettledAt, lastSettledAt);
   if (wire.latencyMs !== null) {
     sums.latency = wire.latencyMs;

@@ -1,9 +1,11 @@
 /** An answer for a tab that is not the Models tab: asked when it opens and when what is looked at changes, and again every few seconds. */
 import { type Signal, useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { messageOf } from '../screen.ts';
+import { messageOf } from '../problems.ts';
 
 const AGAIN_MS = 5_000;
+/** What takes long is asked the less often. */
+const AGAIN_SHARE = 4;
 
 export interface Asked<Answer> {
   answer: Signal<Answer | null>;
@@ -28,9 +30,20 @@ export function useAsked<Answer>(key: string, ask: () => Promise<Answer>): Asked
     }
   };
   useEffect(() => {
-    void again();
-    const timer = setInterval(() => document.hidden || void again(), AGAIN_MS);
-    return () => clearInterval(timer);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let isLeft = false;
+    // One after the other: an answer that takes longer than the pause would never be the wanted one.
+    const goOn = async (): Promise<void> => {
+      const startedAt = performance.now();
+      if (!document.hidden) await again();
+      const tookMs = performance.now() - startedAt;
+      if (!isLeft) timer = setTimeout(goOn, Math.max(AGAIN_MS, tookMs * AGAIN_SHARE));
+    };
+    void goOn();
+    return () => {
+      isLeft = true;
+      clearTimeout(timer);
+    };
   }, [key]);
   return { answer, problem, again };
 }

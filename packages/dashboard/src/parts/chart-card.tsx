@@ -3,6 +3,7 @@ import { signal, useSignal } from '@preact/signals';
 import type { ComponentType } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { look, looked, METRICS, type Metric } from '../address.ts';
+import type { Charted } from '../answers.ts';
 import { compact, milliseconds, minute, money, whole } from '../format.ts';
 import { answers, slowVersion } from '../screen.ts';
 import type { ChartProps } from './chart.tsx';
@@ -19,21 +20,22 @@ const LABELS: Readonly<Record<Metric, string>> = {
   errors: 'Errors',
 };
 
-export function ChartCard() {
+export function ChartCard({ view, group }: Charted) {
   const drawn = slowVersion.value;
-  const { looked: asked, rest } = answers.value!;
-  const { chart, chartGroup } = rest!;
+  const { looked: asked } = answers.value!;
   const { metric, zone } = looked.value;
   const isTable = useSignal(false);
   const pointed = useSignal<number | null>(null);
+  // As it was when the key was pressed: a text that changes with each event would be read out with each.
+  const stepped = useSignal('');
   const Chart = drawing.value?.Chart ?? null;
   // The answers are those of another metric while this one's are on their way.
   const shownMetric = asked.metric;
-  const course = useMemo(() => courseOf(chart, shownMetric), [drawn, chart, shownMetric]);
+  const course = useMemo(() => courseOf(view, shownMetric), [drawn, view, shownMetric]);
   const by =
-    chartGroup === null || shownMetric === 'errors'
+    group === null || shownMetric === 'errors'
       ? ''
-      : ` by ${GROUP_LABELS[chartGroup as keyof typeof GROUP_LABELS].toLowerCase()}`;
+      : ` by ${GROUP_LABELS[group as keyof typeof GROUP_LABELS].toLowerCase()}`;
   const label = `${LABELS[shownMetric]}${by}`;
   return (
     <section class="card chart-card" aria-label={label}>
@@ -66,12 +68,16 @@ export function ChartCard() {
               zone={zone}
               summary={summary(course, label)}
               onPoint={(index) => (pointed.value = index)}
+              onStep={(index) => (stepped.value = stepText(course, shownMetric, index, zone))}
               onZoom={zoom}
             />
           )}
         </div>
       )}
       {isTable.value ? null : <Legend course={course} metric={shownMetric} pointed={pointed.value} zone={zone} />}
+      <p class="sr" role="status">
+        {stepped.value}
+      </p>
     </section>
   );
 }
@@ -104,12 +110,23 @@ function Legend({
       {course.series.map(({ name, values, colour }) => (
         <span key={name} class="key">
           <i class={`swatch swatch-${colour < 0 ? 'rest' : colour}`} aria-hidden="true" />
-          <span class="clip">{name}</span>
+          <bdi class="clip" title={name}>
+            {name}
+          </bdi>
           {at === null ? null : <b>{valueText(values[at] ?? null, metric)}</b>}
         </span>
       ))}
     </div>
   );
+}
+
+/** What the legend shows of a bar, to be read out when keys lead to it; a pointer that wanders about says nothing. */
+function stepText({ starts, series }: Course, metric: Metric, at: number, zone: string): string {
+  const start = starts[at];
+  if (start === undefined) return '';
+  const parts = series.filter(({ values }) => (values[at] ?? 0) !== 0);
+  const said = parts.map(({ name, values }) => `${name} ${valueText(values[at]!, metric)}`);
+  return `${minute(start, zone)}: ${said.join(', ') || 'nothing'}`;
 }
 
 /** The chart as a table: the same series, exactly. */

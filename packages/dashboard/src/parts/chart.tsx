@@ -2,7 +2,6 @@
  * The drawing itself, by uPlot on a canvas: stacked bars or lines, a zone's own times below, a stretch that is drawn with the
  * pointer becomes the range. Loaded after the page. What it shows is in the legend and the table too: a canvas says nothing.
  */
-import 'uplot/dist/uPlot.min.css';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import UPlot from 'uplot';
 import type { Metric } from '../address.ts';
@@ -16,13 +15,15 @@ export interface ChartProps {
   zone: string;
   summary: string;
   onPoint(index: number | null): void;
+  /** By a key: who does so may not see what is pointed at. */
+  onStep(index: number): void;
   onZoom(fromMs: number, toMs: number): void;
 }
 
 const HEIGHT_PX = 240;
 
 export function Chart(props: ChartProps) {
-  const { course, metric, zone, summary, onPoint } = props;
+  const { course, metric, zone, summary, onPoint, onStep } = props;
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot | null>(null);
   const latest = useRef(props);
@@ -63,6 +64,7 @@ export function Chart(props: ChartProps) {
     const left = plot.current.valToPos(middleOf(course, index), 'x');
     plot.current.setCursor({ left, top: 0 });
     onPoint(index);
+    onStep(index);
   };
 
   return <div ref={host} class="canvas" role="img" aria-label={summary} tabIndex={0} onKeyDown={move} />;
@@ -102,7 +104,8 @@ function optionsFor(latest: { current: ChartProps }, host: HTMLElement): UPlot.O
     cursor: { y: false, points: { show: !course.isStacked }, drag: { x: true, y: false, setScale: false } },
     scales: {
       x: { range: (_plot, min, max) => wide(latest.current.course, min, max) },
-      y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.08 : 1] },
+      // Corrections may take more than there was.
+      y: { range: (_plot, min, max) => [Math.min(0, min * 1.08), max > 0 ? max * 1.08 : min < 0 ? 0 : 1] },
     },
     axes: [
       {

@@ -1,9 +1,9 @@
 /** What is looked at: range, grouping, filters. Everything here is in the address. */
-import { useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { GROUPS, type Group, look, looked } from '../address.ts';
 import { serverNow } from '../facts.ts';
-import { type Filter, filterText, readFilters, toggled } from '../filter-text.ts';
-import { minute } from '../format.ts';
+import { type Filter, filterText, readFilters, withFilter } from '../filter-text.ts';
+import { minuteWithYear } from '../format.ts';
 import { type NamedRange, periodOf, RANGE_LABELS, RANGES, type Range } from '../period.ts';
 import { momentOf, wallText } from '../zone.ts';
 
@@ -19,7 +19,8 @@ export const GROUP_LABELS: Readonly<Record<Group, string>> = {
 
 export function Controls({ hasGroups = true }: { hasGroups?: boolean }) {
   const { range, zone } = looked.value;
-  const period = periodOf(range, zone, serverNow());
+  const now = serverNow();
+  const period = periodOf(range, zone, now);
   return (
     <div class="controls">
       <label>
@@ -42,7 +43,7 @@ export function Controls({ hasGroups = true }: { hasGroups?: boolean }) {
       <FilterBox />
       {hasGroups ? <Compares /> : null}
       <span class="period">
-        {minute(period.fromMs, zone)} – {period.isOpen ? 'now' : minute(period.toMs, zone)}
+        {minuteWithYear(period.fromMs, now, zone)} – {period.isOpen ? 'now' : minuteWithYear(period.toMs, now, zone)}
       </span>
     </div>
   );
@@ -56,31 +57,64 @@ function chosenRange(name: string): Range {
   return { name, fromMs, toMs };
 }
 
+/** Before it no model was called; years of more than four digits are slips of the finger. */
+const EARLIEST = '1990-01-01T00:00';
+const LAST = '2099-12-31T23:59';
+
 function CustomRange() {
   const { range, zone } = looked.value;
-  if (range.name !== 'custom') return null;
-  const change = (end: 'fromMs' | 'toMs', text: string): void => {
-    const ms = momentOf(zone, text);
-    if (ms === null) return;
-    const next = { ...range, [end]: ms };
-    if (next.fromMs < next.toMs) look({ range: next });
+  const from = useRef<HTMLInputElement>(null);
+  const to = useRef<HTMLInputElement>(null);
+  // A year that is typed is a whole date after each of its digits: what is typed counts when it is done.
+  const isTyping = useRef(false);
+  const { fromMs, toMs } = range.name === 'custom' ? range : { fromMs: 0, toMs: 0 };
+  // Not as `value`: a render in between would take away what is half typed.
+  useLayoutEffect(() => {
+    from.current!.value = wallText(zone, fromMs);
+    to.current!.value = wallText(zone, toMs);
+    to.current!.setCustomValidity('');
+  }, [zone, fromMs, toMs]);
+  const take = (): void => {
+    isTyping.current = false;
+    to.current!.setCustomValidity('');
+    const nextFrom = typedMoment(from.current!, zone, fromMs);
+    const nextTo = typedMoment(to.current!, zone, toMs);
+    if (nextFrom === null || nextTo === null) return;
+    // Both fields as they stand: a stretch may be moved past its own end, one field after the other.
+    if (nextFrom >= nextTo) to.current!.setCustomValidity('The end must come after the beginning.');
+    else if (nextFrom !== fromMs || nextTo !== toMs)
+      look({ range: { name: 'custom', fromMs: nextFrom, toMs: nextTo } });
   };
+  const field = (label: string, own: typeof from) => (
+    <input
+      ref={own}
+      type="datetime-local"
+      required
+      aria-label={label}
+      min={EARLIEST}
+      max={LAST}
+      onKeyDown={({ key }) => {
+        isTyping.current = key !== 'Enter';
+        if (key !== 'Enter') return;
+        take();
+        own.current!.reportValidity();
+      }}
+      onChange={() => isTyping.current || take()}
+      onBlur={take}
+    />
+  );
   return (
     <span class="custom">
-      <input
-        type="datetime-local"
-        aria-label="From"
-        value={wallText(zone, range.fromMs)}
-        onChange={({ currentTarget }) => change('fromMs', currentTarget.value)}
-      />
-      <input
-        type="datetime-local"
-        aria-label="To"
-        value={wallText(zone, range.toMs)}
-        onChange={({ currentTarget }) => change('toMs', currentTarget.value)}
-      />
+      {field('From', from)}
+      {field('To', to)}
     </span>
   );
+}
+
+/** Null where it is no moment, or none that can be meant. Fields show minutes: what nobody changed keeps its seconds. */
+function typedMoment(field: HTMLInputElement, zone: string, shownMs: number): number | null {
+  if (!field.validity.valid) return null;
+  return field.value === wallText(zone, shownMs) ? shownMs : momentOf(zone, field.value);
 }
 
 function GroupChoice() {
@@ -122,7 +156,7 @@ function FilterBox() {
     box.current!.setCustomValidity(problem);
     if (problem !== '') return void box.current!.reportValidity();
     box.current!.value = '';
-    if (read.length > 0) look({ filters: read.reduce(added, looked.peek().filters) });
+    if (read.length > 0) look({ filters: read.reduce(withFilter, looked.peek().filters) });
   };
   return (
     <form
@@ -152,20 +186,22 @@ function FilterBox() {
   );
 }
 
-function added(filters: readonly Filter[], filter: Filter): readonly Filter[] {
-  return filters.some((known) => filterText(known) === filterText(filter)) ? filters : toggled(filters, filter);
-}
-
 function FilterChip({ filter }: { filter: Filter }) {
   const text = filterText(filter);
   return (
     <button
       type="button"
       class="chip"
+      title={text}
       aria-label={`Remove the filter ${text}`}
-      onClick={() => look({ filters: looked.peek().filters.filter((kept) => filterText(kept) !== text) })}
+      onClick={({ currentTarget }) => {
+        // Its focus goes on to what stands behind it: the next chip, or the box.
+        (currentTarget.nextElementSibling as HTMLElement | null)?.focus();
+        look({ filters: looked.peek().filters.filter((kept) => filterText(kept) !== text) });
+      }}
     >
-      {text} <span aria-hidden="true">×</span>
+      <bdi class="clip">{text}</bdi>
+      <span aria-hidden="true">×</span>
     </button>
   );
 }

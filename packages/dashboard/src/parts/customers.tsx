@@ -8,6 +8,7 @@ import { type Looked, look, looked } from '../address.ts';
 import { periodNow, questionOf, ROWS_MAX } from '../answers.ts';
 import { client } from '../client.ts';
 import { lineOf } from '../export-text.ts';
+import { withFilter } from '../filter-text.ts';
 import { compact, whole } from '../format.ts';
 import { addSums, noSums, type Sums, takeSums, tokensOf } from '../sums.ts';
 import { LiveView } from '../view.ts';
@@ -15,6 +16,7 @@ import { useAsked } from './asked.ts';
 import { Controls } from './controls.tsx';
 import { Exact } from './exact.tsx';
 import { ExportButtons } from './export-buttons.tsx';
+import { Problem } from './problem.tsx';
 import { costText } from './rows.ts';
 import { madeOf } from './tiles.tsx';
 
@@ -44,11 +46,7 @@ export function Customers() {
   return (
     <>
       <Controls hasGroups={false} />
-      {problem.value === '' ? null : (
-        <p role="alert" class="problem">
-          {problem.value}
-        </p>
-      )}
+      <Problem text={problem.value} />
       {matrix === null ? (
         <p class="waiting">Asking the ledger…</p>
       ) : (
@@ -75,7 +73,7 @@ export function Customers() {
                 </button>
               ))}
             </fieldset>
-            <ExportButtons name={`customers-${state.range.name}`} lines={matrix.lines} />
+            <ExportButtons name={`customers-${matrix.rangeName}`} view={matrix.view} lines={matrix.lines} />
           </header>
           <Shown matrix={matrix} amount={amount.value} />
         </section>
@@ -87,8 +85,9 @@ export function Customers() {
 type Who = 'endUser' | 'tenant';
 
 interface CustomersAnswer {
-  /** Which of both it was asked for: the next answer may be on its way. */
+  /** Which of both it was asked for, and in which range: the next answer may be on its way. */
   by: Who;
+  rangeName: string;
   pairs: LiveView;
   /** Where the pairs are too many for one answer: the sums of each customer, and of each model, with all of them in. */
   sums: { customers: LiveView; models: LiveView } | null;
@@ -98,13 +97,16 @@ async function customersAnswer(state: Looked, by: Who): Promise<CustomersAnswer>
   const during = { ...questionOf(state, periodNow(state)), latency: false, limit: ROWS_MAX };
   const ask = async (groupBy: UsageGroup[]) => new LiveView(await client.usage({ ...during, groupBy }), state.filters);
   const pairs = await ask([by, 'model']);
-  if (pairs.rowsOmitted === 0) return { by, pairs, sums: null };
+  const asked = { by, rangeName: state.range.name, pairs };
+  if (pairs.rowsOmitted === 0) return { ...asked, sums: null };
   const [customers, models] = await Promise.all([ask([by]), ask(['model'])]);
-  return { by, pairs, sums: { customers, models } };
+  return { ...asked, sums: { customers, models } };
 }
 
 interface Matrix {
   by: Who;
+  rangeName: string;
+  view: LiveView;
   models: (string | null)[];
   rows: { name: string | null; total: Sums; cells: Map<string | null, Sums>; others: Sums }[];
   totals: Map<string | null, Sums>;
@@ -116,7 +118,7 @@ interface Matrix {
   lines(): ReturnType<typeof lineOf>[];
 }
 
-function matrixOf({ by, pairs, sums }: CustomersAnswer, amount: Amount): Matrix {
+function matrixOf({ by, rangeName, pairs, sums }: CustomersAnswer, amount: Amount): Matrix {
   const size = (sums: Sums): bigint => AMOUNTS[amount].exact(sums);
   const cells = [...pairs.cells.values()];
   const models = groupedBy(cellsOf(sums?.models, 0) ?? cellsOf(pairs, 1));
@@ -133,6 +135,8 @@ function matrixOf({ by, pairs, sums }: CustomersAnswer, amount: Amount): Matrix 
   const total = sums === null ? summed([...models.values()]) : pairs.totals;
   return {
     by,
+    rangeName,
+    view: pairs,
     models: shownModels,
     rows,
     totals: models,
@@ -162,7 +166,7 @@ function Shown({ matrix, amount }: { matrix: Matrix; amount: Amount }) {
   const { shown, exact } = AMOUNTS[amount];
   const hasOthers = matrix.totals.size > matrix.models.length || matrix.isCut;
   const cell = (sums: Sums | undefined) =>
-    sums === undefined || sums.requests === 0 ? (
+    sums === undefined || isNothing(sums) ? (
       <td class="nothing">–</td>
     ) : (
       <td title={madeOf(sums)}>
@@ -197,7 +201,10 @@ function Shown({ matrix, amount }: { matrix: Matrix; amount: Amount }) {
                     class="name"
                     title={row.name}
                     onClick={() =>
-                      look({ tab: 'models', filters: [{ name: by, value: row.name!, isExcluded: false }] })
+                      look({
+                        tab: 'models',
+                        filters: withFilter(looked.peek().filters, { name: by, value: row.name!, isExcluded: false }),
+                      })
                     }
                   >
                     {row.name}
@@ -232,6 +239,11 @@ function Shown({ matrix, amount }: { matrix: Matrix; amount: Amount }) {
       ) : null}
     </section>
   );
+}
+
+/** A correction alone is something, though it is no request. */
+function isNothing(sums: Sums): boolean {
+  return sums.requests === 0 && sums.costNanoUsd === 0n && tokensOf(sums) === 0n;
 }
 
 function groupedBy(pairs: readonly (readonly [string | null, Sums])[]): Map<string | null, Sums> {

@@ -6,7 +6,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { look, looked } from '../address.ts';
 import { client } from '../client.ts';
 import { milliseconds, moment, NOTHING, whole } from '../format.ts';
-import { messageOf } from '../screen.ts';
+import { messageOf } from '../problems.ts';
 import { costOf, Outcome } from './tail.tsx';
 
 export function Drawer() {
@@ -14,36 +14,63 @@ export function Drawer() {
   return dispatchId === null ? null : <Opened key={dispatchId} id={dispatchId} />;
 }
 
-function close(): void {
-  look({ dispatchId: null });
+/** How the drawer came to be open, kept with the entry of the browser's history: `here` has the page that it opened over before it. */
+type Opening = { drawer: 'here' | 'by link' };
+
+// An entry that came with the document was a link, or is loaded anew and says itself what it was.
+if (looked.peek().dispatchId !== null && openingOf() === null) markOpening('by link');
+
+function openingOf(): Opening['drawer'] | null {
+  return (history.state as Opening | null)?.drawer ?? null;
+}
+
+function markOpening(drawer: Opening['drawer']): void {
+  history.replaceState({ drawer } satisfies Opening, '');
+}
+
+/** Leaves no entry behind that going back would open again. */
+function leave(id: string): void {
+  if (looked.peek().dispatchId !== id) return;
+  if (openingOf() === 'here') history.back();
+  else look({ dispatchId: null }, 'refine');
+}
+
+/** To what had it before, unless that only lies around it all; else to the dispatch's row, where it is listed; else to the content. */
+function giveFocusBack(before: Element | null, id: string): void {
+  const row = document.querySelector(`[data-dispatch="${CSS.escape(id)}"] .name`);
+  const main = document.querySelector('#main');
+  // A click beside a button gives the focus to what can have it around it.
+  const opener = before?.contains(row ?? main) ? null : before;
+  for (const element of [opener, row, main]) {
+    if (!(element instanceof HTMLElement)) continue;
+    element.focus({ preventScroll: element.id === 'main' });
+    if (document.activeElement === element) return;
+  }
 }
 
 function Opened({ id }: { id: string }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  const found = useSignal<DispatchDetail | null>(null);
-  const problem = useSignal('');
+  const { found, problem, isAsking, ask } = useDetail(id);
   useEffect(() => {
-    dialog.current?.showModal();
-    client.dispatch(id).then(
-      (detail) => {
-        found.value = detail;
-      },
-      (error: unknown) => {
-        problem.value = messageOf(error);
-      },
-    );
+    const own = dialog.current!;
+    const before = document.activeElement;
+    if (openingOf() === null) markOpening('here');
+    own.showModal();
+    return () => {
+      // Taken away while it is open it would leave the page without anything that can have the focus.
+      own.close();
+      giveFocusBack(before, id);
+    };
   }, [id]);
+  const close = (): void => dialog.current?.close();
   return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: a click on what is around it; Escape closes a dialog by itself
     <dialog
       ref={dialog}
       class="drawer"
       aria-label="Dispatch"
-      onCancel={(event) => {
-        event.preventDefault();
-        close();
-      }}
+      onClose={() => leave(id)}
       onClick={({ target }) => target === dialog.current && close()}
-      onKeyDown={({ key }) => key === 'Escape' && close()}
     >
       <article>
         <header>
@@ -54,7 +81,18 @@ function Opened({ id }: { id: string }) {
         </header>
         {problem.value === '' ? null : (
           <p role="alert" class="problem">
-            {problem.value}
+            {problem.value}{' '}
+            <button
+              type="button"
+              class="quiet"
+              aria-busy={isAsking.value}
+              onClick={async () => {
+                // It goes with the problem, and its focus with it.
+                if (await ask()) dialog.current?.querySelector('button')?.focus();
+              }}
+            >
+              Try again
+            </button>
           </p>
         )}
         {found.value === null ? null : <Detail detail={found.value} />}
@@ -63,23 +101,54 @@ function Opened({ id }: { id: string }) {
   );
 }
 
+/** The dispatch, asked for at once; `ask` asks again, and says whether an answer came. */
+function useDetail(id: string) {
+  const found = useSignal<DispatchDetail | null>(null);
+  const problem = useSignal('');
+  const isAsking = useSignal(false);
+  const ask = async (): Promise<boolean> => {
+    if (isAsking.peek()) return false;
+    isAsking.value = true;
+    try {
+      found.value = await client.dispatch(id);
+      problem.value = '';
+      return true;
+    } catch (error) {
+      problem.value = messageOf(error);
+      return false;
+    } finally {
+      isAsking.value = false;
+    }
+  };
+  useEffect(() => void ask(), [id]);
+  return { found, problem, isAsking, ask };
+}
+
 function Detail({ detail }: { detail: DispatchDetail }) {
   const { zone } = looked.value;
   const { usage } = detail;
   return (
     <>
       <p class="lead">
-        <b>{detail.model}</b> at {detail.provider} · <Outcome record={detail} />
-        {detail.servedModel === null ? null : <small> served as {detail.servedModel}</small>}
+        <b>
+          <bdi>{detail.model}</bdi>
+        </b>{' '}
+        at <bdi>{detail.provider}</bdi> · <Outcome record={detail} />
+        {detail.servedModel === null ? null : (
+          <small>
+            {' '}
+            served as <bdi>{detail.servedModel}</bdi>
+          </small>
+        )}
       </p>
       <Waterfall detail={detail} />
       <h3>Usage and cost</h3>
-      {usage === null ? <p class="note">Nothing was counted: {detail.usageSource}.</p> : <Lines detail={detail} />}
+      {usage === null ? <Uncounted detail={detail} /> : <Lines detail={detail} />}
       {detail.corrections.length === 0 ? null : (
         <ul class="corrections">
           {detail.corrections.map((correction) => (
             <li key={correction.entryId}>
-              {correction.reason}: {correction.cost === null ? 'usage' : `$${correction.cost.usd}`} on{' '}
+              <bdi>{correction.reason}</bdi>: {correction.cost === null ? 'usage' : `$${correction.cost.usd}`} on{' '}
               {moment(Date.parse(correction.settledAt ?? correction.startedAt), zone)}
             </li>
           ))}
@@ -98,7 +167,8 @@ function Detail({ detail }: { detail: DispatchDetail }) {
             type="button"
             class="name"
             onClick={() =>
-              look({ dispatchId: null, filters: [{ name: 'run', value: detail.runId, isExcluded: false }] })
+              // In place of the drawer: going back leads to what was looked at before it.
+              look({ dispatchId: null, filters: [{ name: 'run', value: detail.runId, isExcluded: false }] }, 'refine')
             }
           >
             {detail.runId}
@@ -132,7 +202,7 @@ function Waterfall({ detail }: { detail: DispatchDetail }) {
     <div class="waterfall">
       {latencyMs === null || wait === null ? null : (
         <div
-          class="bar"
+          class="stretch"
           role="img"
           aria-label={`${milliseconds(wait)} until the first token, ${milliseconds(latencyMs - wait)} writing`}
         >
@@ -193,24 +263,58 @@ function Lines({ detail }: { detail: DispatchDetail }) {
           <td class="clip">{detail.cost === null ? (detail.unpriced ?? '') : detail.price?.source}</td>
           <td>{detail.cost === null ? costOf(detail) : `$${detail.cost.usd}`}</td>
         </tr>
-        {detail.costNow !== null && detail.costNow.nanoUsd !== detail.cost?.nanoUsd ? (
-          <tr>
-            <th scope="row" colSpan={3}>
-              With corrections
-            </th>
-            <td>${detail.costNow.usd}</td>
-          </tr>
-        ) : null}
-        {detail.providerCost === null ? null : (
-          <tr>
-            <th scope="row" colSpan={3}>
-              The provider says
-            </th>
-            <td>${detail.providerCost.usd}</td>
-          </tr>
-        )}
+        <OtherCosts detail={detail} />
       </tfoot>
     </table>
+  );
+}
+
+/** Without tokens a call may have a cost all the same: whoever reported it said so. */
+function Uncounted({ detail }: { detail: DispatchDetail }) {
+  const { cost, costNow, providerCost, usageSource } = detail;
+  const note = <p class="note">Nothing was counted: {usageSource}.</p>;
+  if ((costNow ?? providerCost) === null) return note;
+  return (
+    <>
+      {note}
+      <table class="lines">
+        <tbody>
+          {cost === null ? null : (
+            <tr>
+              <th scope="row" colSpan={3}>
+                Cost, {cost.source}
+              </th>
+              <td>${cost.usd}</td>
+            </tr>
+          )}
+          <OtherCosts detail={detail} />
+        </tbody>
+      </table>
+    </>
+  );
+}
+
+/** What it costs with its corrections, and what the provider says. */
+function OtherCosts({ detail: { cost, costNow, providerCost } }: { detail: DispatchDetail }) {
+  return (
+    <>
+      {costNow !== null && costNow.nanoUsd !== cost?.nanoUsd ? (
+        <tr>
+          <th scope="row" colSpan={3}>
+            With corrections
+          </th>
+          <td>${costNow.usd}</td>
+        </tr>
+      ) : null}
+      {providerCost === null ? null : (
+        <tr>
+          <th scope="row" colSpan={3}>
+            The provider says
+          </th>
+          <td>${providerCost.usd}</td>
+        </tr>
+      )}
+    </>
   );
 }
 

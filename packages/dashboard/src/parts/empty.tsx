@@ -1,7 +1,7 @@
 /** The first open: nothing was metered yet. How to change that, with this gateway's own address, and a light that turns green. */
-import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { facts } from '../facts.ts';
+import { CopyButton } from './copy-button.tsx';
 
 const SNIPPETS: readonly (readonly [string, (origin: string) => string])[] = [
   [
@@ -47,24 +47,12 @@ export function Empty() {
 }
 
 function Snippet({ name, text }: { name: string; text: string }) {
-  const isCopied = useSignal(false);
   const shown = useRef<HTMLPreElement>(null);
-  const copy = async (): Promise<void> => {
-    // Browsers give no clipboard to a page that came over plain HTTP from another machine: then it is selected, to be copied.
-    if (navigator.clipboard === undefined) return getSelection()?.selectAllChildren(shown.current!);
-    await navigator.clipboard.writeText(text);
-    isCopied.value = true;
-    setTimeout(() => {
-      isCopied.value = false;
-    }, 2_000);
-  };
   return (
     <article class="card">
       <h2>
         {name}
-        <button type="button" class="button" aria-label={`Copy ${name}`} onClick={() => void copy().catch(() => {})}>
-          {isCopied.value ? 'Copied' : 'Copy'}
-        </button>
+        <CopyButton text={text} what={name} shown={shown} />
       </h2>
       <pre ref={shown} tabIndex={0}>
         {text}

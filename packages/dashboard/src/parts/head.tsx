@@ -1,4 +1,5 @@
 /** The head of the page: its name, its tabs, whether it is live, the zone, the way out. */
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { look, looked, TABS, type Tab } from '../address.ts';
 import { facts } from '../facts.ts';
 import { lagMs, standing } from '../live.ts';
@@ -18,6 +19,13 @@ export const SHOWN: readonly Tab[] = TABS.filter((tab) => facts.isAdmin || (tab 
 
 export function Head() {
   const { tab } = looked.value;
+  const tabs = useRef<HTMLElement>(null);
+  // On a phone not all tabs fit. Only they are moved: `scrollIntoView` would take the whole page along.
+  useLayoutEffect(() => {
+    const own = tabs.current!;
+    const current = own.querySelector<HTMLElement>('[aria-current]')!;
+    own.scrollLeft = current.offsetLeft - own.offsetLeft - (own.clientWidth - current.offsetWidth) / 2;
+  }, [tab]);
   return (
     <header class="head">
       <span class="brand">
@@ -33,7 +41,7 @@ export function Head() {
         </svg>
         Weighbridge
       </span>
-      <nav aria-label="Pages">
+      <nav ref={tabs} aria-label="Pages">
         {SHOWN.map((name) => (
           <a
             key={name}

@@ -8,6 +8,7 @@ import { compact, milliseconds, moment, whole } from '../format.ts';
 import { inFlight } from '../latest.ts';
 import { lagMs, standing } from '../live.ts';
 import { useAsked } from './asked.ts';
+import { Problem } from './problem.tsx';
 
 export function Health() {
   const { answer, problem } = useAsked('health', () => client.ready());
@@ -17,11 +18,7 @@ export function Health() {
       <header class="bar">
         <h2>Health</h2>
       </header>
-      {problem.value === '' ? null : (
-        <p role="alert" class="problem">
-          {problem.value}
-        </p>
-      )}
+      <Problem text={problem.value} />
       {ready === null ? <p class="note">Asking…</p> : <Facts ready={ready} />}
     </section>
   );

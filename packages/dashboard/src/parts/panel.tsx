@@ -1,6 +1,7 @@
 /** A list of a tab: its title, what went wrong, what to say where there is nothing, and its table in a frame that scrolls. */
 import type { List } from '@weighbridge/client';
 import type { ComponentChildren } from 'preact';
+import { Problem } from './problem.tsx';
 
 interface PanelProps<Item> {
   title: string;
@@ -19,11 +20,7 @@ export function Panel<Item>({ title, answer, problem, empty, actions, children }
         <h2>{title}</h2>
         {actions}
       </header>
-      {problem === '' ? null : (
-        <p role="alert" class="problem">
-          {problem}
-        </p>
-      )}
+      <Problem text={problem} />
       {answer === null ? (
         <p class="note">{problem === '' ? 'Asking…' : ''}</p>
       ) : answer.data.length === 0 ? (

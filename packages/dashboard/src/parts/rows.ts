@@ -120,10 +120,10 @@ function column(
   };
 }
 
-/** Unpriced is not free: what has no price at all shows none. */
-export function costText(sums: Sums): string {
-  if (sums.costNanoUsd === 0n && sums.unpriced > 0) return 'unpriced';
-  return money(sums.costNanoUsd);
+/** Unpriced is not free: what has no price at all shows none, and of what has one in part the sum is the least. */
+export function costText({ costNanoUsd, unpriced }: Sums): string {
+  if (unpriced <= 0) return money(costNanoUsd);
+  return costNanoUsd === 0n ? 'unpriced' : `≥ ${money(costNanoUsd)}`;
 }
 
 export function rowsOf(view: LiveView): Row[] {

@@ -3,10 +3,13 @@ import { useSignal } from '@preact/signals';
 import type { List, SessionInfo } from '@weighbridge/client';
 import { look, looked } from '../address.ts';
 import { client } from '../client.ts';
-import { serverNow } from '../facts.ts';
+import { areOfTenants, serverNow } from '../facts.ts';
+import type { Filter } from '../filter-text.ts';
 import { ago, compact, money, NOTHING, whole } from '../format.ts';
 import { useAsked } from './asked.ts';
 import { Exact } from './exact.tsx';
+import { Headings } from './headings.tsx';
+import { firstOf } from './pages.ts';
 import { Panel } from './panel.tsx';
 
 const FIRST = 50;
@@ -16,7 +19,9 @@ export function Sessions() {
   const search = useSignal('');
   const limit = useSignal(FIRST);
   const { answer, problem } = useAsked<List<SessionInfo>>(JSON.stringify([search.value, limit.value]), () =>
-    client.sessions({ limit: limit.value, ...(search.value === '' ? {} : { search: search.value }) }),
+    firstOf(limit.value, (page) =>
+      client.sessions({ ...page, ...(search.value === '' ? {} : { search: search.value }) }),
+    ),
   );
   return (
     <>
@@ -46,28 +51,27 @@ export function Sessions() {
         {({ data, hasMore }) => (
           <>
             <table class="list">
-              <thead>
-                <tr>
-                  <th scope="col">Session</th>
-                  <th scope="col" class="text minor">
-                    Label
-                  </th>
-                  <th scope="col" class="text">
-                    Agent
-                  </th>
-                  <th scope="col" class="text minor">
-                    Model
-                  </th>
-                  <th scope="col">Messages</th>
-                  <th scope="col">Calls</th>
-                  <th scope="col">Tokens</th>
-                  <th scope="col">Cost</th>
-                  <th scope="col">Last run</th>
-                </tr>
-              </thead>
+              <Headings
+                of={[
+                  ['Session'],
+                  ...(areOfTenants(data) ? ([['Tenant', 'text']] as const) : []),
+                  ['Label', 'text minor'],
+                  ['Agent', 'text'],
+                  ['Model', 'text minor'],
+                  ['Messages'],
+                  ['Calls'],
+                  ['Tokens'],
+                  ['Cost'],
+                  ['Last run'],
+                ]}
+              />
               <tbody>
                 {data.map((session) => (
-                  <Line key={`${session.tenantId} ${session.sessionKey}`} session={session} />
+                  <Line
+                    key={`${session.tenantId} ${session.sessionKey}`}
+                    session={session}
+                    isOfTenants={areOfTenants(data)}
+                  />
                 ))}
               </tbody>
             </table>
@@ -76,7 +80,7 @@ export function Sessions() {
                 type="button"
                 class="quiet more"
                 onClick={() => {
-                  limit.value = Math.min(1000, limit.value + MORE);
+                  limit.value += MORE;
                 }}
               >
                 More sessions
@@ -89,7 +93,7 @@ export function Sessions() {
   );
 }
 
-function Line({ session }: { session: SessionInfo }) {
+function Line({ session, isOfTenants }: { session: SessionInfo; isOfTenants: boolean }) {
   const { usageTotal: usage, lastRunAt } = session;
   const { model } = session.overrides;
   return (
@@ -99,13 +103,12 @@ function Line({ session }: { session: SessionInfo }) {
           type="button"
           class="name"
           title={session.sessionKey}
-          onClick={() =>
-            look({ tab: 'models', filters: [{ name: 'session', value: session.sessionKey, isExcluded: false }] })
-          }
+          onClick={() => look({ tab: 'models', filters: filtersFor(session, isOfTenants) })}
         >
           {session.sessionKey}
         </button>
       </td>
+      {isOfTenants ? <td class="text clip">{session.tenantId}</td> : null}
       <td class="text minor clip">{session.label ?? NOTHING}</td>
       <td class="text clip">{session.agentId ?? NOTHING}</td>
       <td class="text minor clip">{model === undefined ? 'the agent’s' : String(model)}</td>
@@ -127,4 +130,9 @@ function Line({ session }: { session: SessionInfo }) {
       </td>
     </tr>
   );
+}
+
+function filtersFor({ sessionKey, tenantId }: SessionInfo, isOfTenants: boolean): Filter[] {
+  const session: Filter = { name: 'session', value: sessionKey, isExcluded: false };
+  return isOfTenants ? [{ name: 'tenant', value: tenantId, isExcluded: false }, session] : [session];
 }

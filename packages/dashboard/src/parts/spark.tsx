@@ -8,11 +8,12 @@ const HEIGHT = 26;
 
 /** Without points, or where nothing happened, there is none. */
 export function Spark({ points = [] }: { points?: readonly number[] | undefined }) {
-  if (points.length < 2 || points.every((point) => point === 0)) return null;
+  // Corrections may take more than there was: what is below nothing has no height.
   const top = Math.max(...points);
+  if (points.length < 2 || top <= 0) return null;
   const step = WIDTH / (points.length - 1);
   const line = points.map(
-    (point, at) => `${(at * step).toFixed(1)},${(HEIGHT - 1 - (point / top) * (HEIGHT - 3)).toFixed(1)}`,
+    (point, at) => `${(at * step).toFixed(1)},${(HEIGHT - 1 - (Math.max(0, point) / top) * (HEIGHT - 3)).toFixed(1)}`,
   );
   return (
     <svg class="spark" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">

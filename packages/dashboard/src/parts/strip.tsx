@@ -29,10 +29,18 @@ export function Strip() {
             look({ filters: toggled(looked.peek().filters, { name: 'source', value: name!, isExcluded: altKey }) })
           }
         >
-          {name} <b>{ago(sums.lastSettledAt, now, zone)}</b>
+          <bdi>{name}</bdi> <b>{ago(sums.lastSettledAt, now, zone)}</b>
         </button>
       ))}
-      <Count of={all.unpriced} what="unpriced" meaning="Counted, but no price is known: their cost is in no sum" />
+      {all.unpriced < 0 ? (
+        <Count
+          of={-all.unpriced}
+          what="priced later"
+          meaning="Settled before this range, and given their price in it"
+        />
+      ) : (
+        <Count of={all.unpriced} what="unpriced" meaning="Counted, but no price is known: their cost is in no sum" />
+      )}
       <Count of={all.none} what="uncounted" meaning="Nothing was reported and nothing estimated: no tokens are known" />
       <Count of={all.partial + all.estimated} what="estimated" meaning="The provider’s own count did not arrive" />
       <Count of={all.uncertain} what="uncertain" meaning="The gateway died under them: nobody saw their end" />
@@ -42,7 +50,11 @@ export function Strip() {
 
 function Count({ of, what, meaning }: { of: number; what: string; meaning: string }) {
   return (
-    <span class={`fact${of > 0 && what !== 'estimated' ? ' warns' : ''}`} title={meaning} data-count={what}>
+    <span
+      class={`fact${of > 0 && what !== 'estimated' && what !== 'priced later' ? ' warns' : ''}`}
+      title={meaning}
+      data-count={what}
+    >
       <b>
         <data value={of}>{whole(of)}</data>
       </b>{' '}

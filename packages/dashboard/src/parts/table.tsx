@@ -4,7 +4,8 @@
  */
 import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { look, looked } from '../address.ts';
+import { type Group, look, looked } from '../address.ts';
+import type { Rest } from '../answers.ts';
 import { lineOf } from '../export-text.ts';
 import { serverNow } from '../facts.ts';
 import { toggled } from '../filter-text.ts';
@@ -23,23 +24,29 @@ const ROW_PX = 34;
 const SPARE_ROWS = 6;
 /** Fewer are drawn all, seen or not: so they can be printed, and found in the page. */
 const ALL_DRAWN_MAX = 120;
+/** What is longer may be cut in a long table, and is told in full by a title. */
+const ROOMY_CHARS = 12;
 /** More are put in order less often. */
 const QUICK_MAX = 500;
 const NO_TREND: readonly number[] = [];
 
-export function Table() {
-  const { sources, rest } = answers.value!;
-  const { table, chart, chartGroup } = rest!;
+export function Table({ table, chart }: { table: Rest['table']; chart: Rest['chart'] | undefined }) {
+  // Whose rows these are: what is looked at may be another group already, whose answer is on its way.
+  const {
+    sources,
+    looked: { group, range },
+  } = answers.value!;
   const slow = slowVersion.value;
   const drawn = table.cells.size > QUICK_MAX ? slow : version.value;
-  const { sort, group } = looked.value;
+  const { sort } = looked.value;
   const hasAll = useSignal(false);
   // Not made again for each step of a scroll: there may be ten thousand.
   const { total, rows } = useMemo(() => {
     const sums = allOf(sources);
     return { total: sums, rows: sorted(rowsOf(table), sums, sort) };
   }, [drawn, table, sources, sort]);
-  const isWide = useIsWide();
+  const isLong = rows.length > ALL_DRAWN_MAX;
+  const isWide = useIsWide(isLong ? WIDE_LONG : WIDE);
   // A column that is not shown is not made either: there are as many of its cells as rows.
   const hasRare = hasAll.value || isWide;
   // The same list until it changes: lines whose properties are the same are left alone while the page is scrolled.
@@ -49,8 +56,8 @@ export function Table() {
   const keyOf = ({ name }: Row, at: number) => (drawnMax === null ? (name ?? '\0') : at % drawnMax);
   const shown = rows.slice(first, last);
   const trends = useMemo(
-    () => (hasRare && chartGroup === group ? trendsOf(chart) : null),
-    [slow, hasRare, chart, chartGroup, group],
+    () => (hasRare && chart?.group === group ? trendsOf(chart.view) : null),
+    [slow, hasRare, chart, group],
   );
   return (
     <div class="card table-card">
@@ -60,7 +67,8 @@ export function Table() {
           All columns
         </button>
         <ExportButtons
-          name={`${group}-${looked.value.range.name}`}
+          name={`${group}-${range.name}`}
+          view={table}
           lines={() => rows.map(({ name, sums }) => lineOf({ [group]: name }, sums))}
         />
       </header>
@@ -77,26 +85,31 @@ export function Table() {
               ))}
               {hasRare ? (
                 <>
-                  <th scope="col">Made of</th>
-                  <th scope="col">Trend</th>
+                  <th scope="col" data-column="made">
+                    Made of
+                  </th>
+                  <th scope="col" data-column="trend">
+                    Trend
+                  </th>
                 </>
               ) : null}
               <Heading id="seen" label="Last seen" meaning="When a dispatch was last settled" />
             </tr>
           </thead>
           <tbody ref={body}>
-            <Spacer rows={first} columns={columns.length + 4} />
+            <Spacer rows={first} />
             {shown.map((row, at) => (
               <RowLine
                 key={keyOf(row, first + at)}
                 row={row}
+                group={group}
                 total={total}
                 index={first + at + 2}
                 columns={columns}
                 trend={hasRare ? (trends?.get(row.name) ?? NO_TREND) : null}
               />
             ))}
-            <Spacer rows={rows.length - last} columns={columns.length + 4} />
+            <Spacer rows={rows.length - last} />
           </tbody>
           <tfoot>
             <tr>
@@ -134,6 +147,7 @@ function Heading({ id, label, meaning, room }: { id: string; label: string; mean
     <th
       scope="col"
       class={className(room, id)}
+      data-column={id}
       aria-sort={isSorted ? (sort.isDescending ? 'descending' : 'ascending') : undefined}
     >
       <button type="button" title={meaning} onClick={() => look({ sort: next }, 'refine')}>
@@ -148,6 +162,7 @@ function Heading({ id, label, meaning, room }: { id: string; label: string; mean
 
 interface RowLineProps {
   row: Row;
+  group: Group;
   total: Sums;
   index: number;
   columns: readonly Column[];
@@ -155,8 +170,8 @@ interface RowLineProps {
   trend: readonly number[] | null;
 }
 
-function RowLine({ row, total, index, columns, trend }: RowLineProps) {
-  const { group, zone } = looked.value;
+function RowLine({ row, group, total, index, columns, trend }: RowLineProps) {
+  const { zone } = looked.value;
   const name = row.name;
   return (
     <tr data-name={name ?? ''} aria-rowindex={index}>
@@ -212,12 +227,21 @@ function MadeOf({ sums }: { sums: Sums }) {
 
 function Cell({ column, row, total }: { column: (typeof COLUMNS)[number]; row: Row; total: Sums }) {
   const exact = column.exact(row, total);
+  const shown = column.shown(row, total);
   return (
-    <td class={className(column.room, column.id)} data-column={column.id}>
+    <td
+      class={className(column.room, column.id)}
+      data-column={column.id}
+      title={shown.length > ROOMY_CHARS ? shown : undefined}
+    >
       {column.id === 'share' && exact !== null ? (
-        <i class="share" style={{ backgroundSize: `${100 * Number(exact)}% 100%` }} aria-hidden="true" />
+        <i
+          class="share"
+          style={{ backgroundSize: `${100 * Math.min(1, Math.max(0, Number(exact)))}% 100%` }}
+          aria-hidden="true"
+        />
       ) : null}
-      <Exact value={exact}>{column.shown(row, total)}</Exact>
+      <Exact value={exact}>{shown}</Exact>
     </td>
   );
 }
@@ -226,28 +250,32 @@ function className(room: Column['room'], id: string): string {
   return `${room ?? ''} ${id === 'name' ? 'text' : ''}`.trim();
 }
 
-function Spacer({ rows, columns }: { rows: number; columns: number }) {
+/** One cell, in the first column: over more columns than are shown it would make the others, which then take their share of the room. */
+function Spacer({ rows }: { rows: number }) {
   if (rows <= 0) return null;
   return (
     <tr aria-hidden="true" class="spacer">
-      <td colSpan={columns} style={{ height: `${rows * ROW_PX}px` }} />
+      <td style={{ height: `${rows * ROW_PX}px` }} />
     </tr>
   );
 }
 
 const WIDE = '(min-width: 1621px)';
+/** Columns of a long table are as wide as what they may hold, not as what they hold. */
+const WIDE_LONG = '(min-width: 1900px)';
 
-function useIsWide(): boolean {
-  const isWide = useSignal(matchMedia(WIDE).matches);
+function useIsWide(query: string): boolean {
+  const media = useMemo(() => matchMedia(query), [query]);
+  const changes = useSignal(0);
   useEffect(() => {
-    const media = matchMedia(WIDE);
     const change = (): void => {
-      isWide.value = media.matches;
+      changes.value += 1;
     };
     media.addEventListener('change', change);
     return () => media.removeEventListener('change', change);
-  }, []);
-  return isWide.value;
+  }, [media]);
+  changes.value;
+  return media.matches;
 }
 
 /** Which rows of a long table are on the screen; all of a short one. */

@@ -3,11 +3,14 @@ import { useSignal } from '@preact/signals';
 import type { DispatchRecord } from '@weighbridge/client';
 import { look, looked } from '../address.ts';
 import { periodNow } from '../answers.ts';
-import { clock, compact, milliseconds, moment, money, NOTHING } from '../format.ts';
-import { askOlder, latest, olderCursor } from '../latest.ts';
-import { messageOf, problem } from '../screen.ts';
+import { areOfTenants, serverNow } from '../facts.ts';
+import { clock, compact, milliseconds, moment, money, NOTHING, whole } from '../format.ts';
+import { askOlder, latest, listProblem, lookedThrough, olderCursor } from '../latest.ts';
+import { messageOf } from '../problems.ts';
+import { problem } from '../screen.ts';
 import { DAY_MS } from '../zone.ts';
 import { Exact } from './exact.tsx';
+import { Headings } from './headings.tsx';
 
 /** What is drawn at once, also where more came: nobody reads more, and each event would draw all. */
 const DRAWN_LIVE = 25;
@@ -18,6 +21,7 @@ export function Tail() {
   const { isOpen } = periodNow(looked.value);
   const all = frozen.value ?? latest.value;
   const records = isLong.value ? all : all.slice(0, DRAWN_LIVE);
+  const isOfTenants = areOfTenants(records);
   return (
     <section class="card tail" aria-label="Dispatches">
       <h2>
@@ -31,38 +35,32 @@ export function Tail() {
           {frozen.value === null ? 'Pause' : 'Go on'}
         </button>
       </h2>
+      {listProblem.value === '' ? null : (
+        <p class="note">The list could not be asked: {listProblem.value} It is asked again.</p>
+      )}
       {records.length === 0 ? (
-        <p class="note">No dispatch matches.</p>
+        listProblem.value === '' && <p class="note">{noneText()}</p>
       ) : (
         <section class="scroll" tabIndex={0} aria-label="Dispatches, newest first">
           <table class="list">
-            <thead>
-              <tr>
-                <th scope="col">Settled</th>
-                <th scope="col" class="text">
-                  Model
-                </th>
-                <th scope="col" class="text minor">
-                  Agent
-                </th>
-                <th scope="col" class="text minor">
-                  Session
-                </th>
-                <th scope="col" class="text minor">
-                  End user
-                </th>
-                <th scope="col">In</th>
-                <th scope="col">Out</th>
-                <th scope="col">Cost</th>
-                <th scope="col">Took</th>
-                <th scope="col" class="text">
-                  Outcome
-                </th>
-              </tr>
-            </thead>
+            <Headings
+              of={[
+                ['Settled'],
+                ['Model', 'text'],
+                ...(isOfTenants ? ([['Tenant', 'text minor']] as const) : []),
+                ['Agent', 'text minor'],
+                ['Session', 'text minor'],
+                ['End user', 'text minor'],
+                ['In'],
+                ['Out'],
+                ['Cost'],
+                ['Took'],
+                ['Outcome', 'text'],
+              ]}
+            />
             <tbody>
               {records.map((record) => (
-                <Line key={record.entryId} record={record} />
+                <Line key={record.entryId} record={record} isOfTenants={isOfTenants} />
               ))}
             </tbody>
           </table>
@@ -89,7 +87,7 @@ export function Tail() {
   );
 }
 
-function Line({ record }: { record: DispatchRecord }) {
+function Line({ record, isOfTenants }: { record: DispatchRecord; isOfTenants: boolean }) {
   const { zone } = looked.value;
   const { usage, cost } = record;
   const settledMs = Date.parse(record.settledAt ?? record.startedAt);
@@ -99,18 +97,27 @@ function Line({ record }: { record: DispatchRecord }) {
       <td>
         <button type="button" class="name" aria-label={`Open the dispatch settled ${moment(settledMs, zone)}`}>
           <time dateTime={record.settledAt ?? ''}>
-            {Date.now() - settledMs < DAY_MS ? clock(settledMs, zone) : moment(settledMs, zone)}
+            {serverNow() - settledMs < DAY_MS ? clock(settledMs, zone) : moment(settledMs, zone)}
           </time>
         </button>
       </td>
       <td class="text clip" title={record.model}>
         {record.model}
       </td>
-      <td class="text minor clip">{record.agentId ?? NOTHING}</td>
+      {isOfTenants ? (
+        <td class="text minor clip" title={record.tenantId}>
+          {record.tenantId}
+        </td>
+      ) : null}
+      <td class="text minor clip" title={record.agentId ?? ''}>
+        {record.agentId ?? NOTHING}
+      </td>
       <td class="text minor clip" title={record.sessionKey ?? ''}>
         {record.sessionKey ?? NOTHING}
       </td>
-      <td class="text minor clip">{record.endUserId ?? NOTHING}</td>
+      <td class="text minor clip" title={record.endUserId ?? ''}>
+        {record.endUserId ?? NOTHING}
+      </td>
       <td>
         <Exact value={prompt}>{prompt === null ? NOTHING : compact(prompt)}</Exact>
       </td>
@@ -126,6 +133,12 @@ function Line({ record }: { record: DispatchRecord }) {
       </td>
     </tr>
   );
+}
+
+function noneText(): string {
+  return olderCursor.value === null
+    ? 'No dispatch matches.'
+    : `None of the last ${whole(lookedThrough.value)} matches.`;
 }
 
 export function costOf({ usage, cost }: DispatchRecord): string {

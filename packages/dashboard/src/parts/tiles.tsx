@@ -1,27 +1,25 @@
 /** Six numbers of the whole selection, each with its change since the period before, its course, and what it is made of. */
 import type { ComponentChildren } from 'preact';
 import { useMemo } from 'preact/hooks';
-import { change, compact, milliseconds, money, percent, whole } from '../format.ts';
+import { change, compact, milliseconds, percent, whole } from '../format.ts';
 import { answers, slowVersion, version } from '../screen.ts';
 import { promptOf, type Sums, share, tokensOf } from '../sums.ts';
 import { Exact } from './exact.tsx';
-import { allOf } from './rows.ts';
+import { allOf, costText } from './rows.ts';
 import { Spark, sparksOf } from './spark.tsx';
 
 export function Tiles() {
   version.value;
   const { sources, rest } = answers.value!;
   const all = allOf(sources);
-  const before = rest?.before ?? null;
+  const before = rest.before ?? null;
   const then = before?.totals ?? null;
   const drawn = slowVersion.value;
-  const course = useMemo(() => (rest === null ? null : sparksOf(rest.course)), [drawn, rest]);
+  const course = useMemo(() => (rest.course === undefined ? null : sparksOf(rest.course)), [drawn, rest.course]);
   return (
     <section class="tiles" aria-label="Sums">
       <Tile id="cost" label="Cost" change={delta(all.costNanoUsd, then?.costNanoUsd)} isBad note={costNote(all)}>
-        <Exact value={all.costNanoUsd}>
-          {all.costNanoUsd === 0n && all.unpriced > 0 ? 'unpriced' : money(all.costNanoUsd)}
-        </Exact>
+        <Exact value={all.costNanoUsd}>{costText(all)}</Exact>
         <Spark points={course?.cost} />
       </Tile>
       <Tile id="requests" label="Requests" change={delta(all.requests, then?.requests)} note={madeOf(all)}>
@@ -118,15 +116,21 @@ function pointsText(now: number | null, before: number | null): string | null {
 }
 
 function costNote(sums: Sums): string {
-  const parts = [sums.unpriced > 0 ? `${whole(sums.unpriced)} unpriced` : 'all priced'];
+  const parts = [pricedText(sums)];
   const guessed = sums.partial + sums.estimated;
   if (guessed > 0) parts.push(`${whole(guessed)} estimated`);
   return parts.join(' · ');
 }
 
+/** A price that came later is booked when it came: a range may hold more of those than of calls without a price. */
+function pricedText({ unpriced }: Sums): string {
+  if (unpriced === 0) return 'all priced';
+  return unpriced > 0 ? `${whole(unpriced)} unpriced` : `${whole(-unpriced)} priced later`;
+}
+
 /** What a sum is made of, in words. */
 export function madeOf(sums: Sums): string {
-  const parts = (['reported', 'partial', 'estimated', 'none', 'uncertain'] as const)
+  const parts = (['reported', 'partial', 'estimated', 'none', 'uncertain', 'unpriced'] as const)
     .filter((name) => sums[name] > 0)
     .map((name) => `${whole(sums[name])} ${name === 'none' ? 'uncounted' : name}`);
   return parts.length === 0 ? 'none yet' : parts.join(' · ');

@@ -5,14 +5,20 @@ import { looked } from '../address.ts';
 import { client } from '../client.ts';
 import { serverNow } from '../facts.ts';
 import { ago, milliseconds, moment, NOTHING, whole } from '../format.ts';
-import { messageOf } from '../screen.ts';
+import { messageOf } from '../problems.ts';
 import { useAsked } from './asked.ts';
+import { Headings } from './headings.tsx';
+import { firstOf } from './pages.ts';
 import { Panel } from './panel.tsx';
+
+const FIRST = 50;
+const MORE = 100;
 
 export function Webhooks() {
   const { answer, problem, again } = useAsked('webhooks', () => client.webhooks());
   const openId = useSignal<string | null>(null);
   const told = useSignal('');
+  const open = answer.value?.data.find(({ id }) => id === openId.value);
   const act = async (what: () => Promise<string>): Promise<void> => {
     try {
       told.value = await what();
@@ -36,24 +42,18 @@ export function Webhooks() {
       >
         {({ data }) => (
           <table class="list">
-            <thead>
-              <tr>
-                <th scope="col">Endpoint</th>
-                <th scope="col" class="text">
-                  State
-                </th>
-                <th scope="col">Delivered</th>
-                <th scope="col">Waiting</th>
-                <th scope="col">Dead</th>
-                <th scope="col">Behind</th>
-                <th scope="col" class="minor">
-                  Last delivered
-                </th>
-                <th scope="col" class="text">
-                  <span class="sr">Actions</span>
-                </th>
-              </tr>
-            </thead>
+            <Headings
+              of={[
+                ['Endpoint'],
+                ['State', 'text'],
+                ['Delivered'],
+                ['Waiting'],
+                ['Dead'],
+                ['Behind'],
+                ['Last delivered', 'minor'],
+                ['Actions', 'sr'],
+              ]}
+            />
             <tbody>
               {data.map((endpoint) => (
                 <Line
@@ -68,7 +68,7 @@ export function Webhooks() {
           </table>
         )}
       </Panel>
-      {openId.value === null ? null : <Deliveries key={openId.value} id={openId.value} act={act} />}
+      {open === undefined ? null : <Deliveries key={open.id} endpoint={open} act={act} />}
     </>
   );
 }
@@ -108,6 +108,7 @@ function Line({ endpoint, isOpen, act, toggle }: LineProps) {
         <button
           type="button"
           class="quiet"
+          aria-label={`Test ${endpoint.url}`}
           onClick={() =>
             void act(async () => {
               const { delivered, status, failure, latencyMs } = await client.testWebhook(id);
@@ -122,6 +123,7 @@ function Line({ endpoint, isOpen, act, toggle }: LineProps) {
         <button
           type="button"
           class="quiet"
+          aria-label={`${isOff ? 'Enable' : 'Disable'} ${endpoint.url}`}
           onClick={() =>
             void act(async () => {
               await (isOff ? client.enableWebhook(id) : client.disableWebhook(id));
@@ -136,9 +138,11 @@ function Line({ endpoint, isOpen, act, toggle }: LineProps) {
   );
 }
 
-function Deliveries({ id, act }: { id: string; act: LineProps['act'] }) {
-  const { answer, problem } = useAsked(id, () => client.webhookDeliveries(id, { limit: 50 }));
-  const hasDead = answer.value?.data.some(({ state }) => state === 'dead') ?? false;
+function Deliveries({ endpoint: { id, dead }, act }: Pick<LineProps, 'endpoint' | 'act'>) {
+  const count = useSignal(FIRST);
+  const { answer, problem } = useAsked(`${id} ${count.value}`, () =>
+    firstOf(count.value, (page) => client.webhookDeliveries(id, page)),
+  );
   return (
     <Panel
       title="What failed so far"
@@ -146,7 +150,7 @@ function Deliveries({ id, act }: { id: string; act: LineProps['act'] }) {
       problem={problem.value}
       empty="Nothing waits and nothing died: every event was delivered."
       actions={
-        hasDead ? (
+        dead > 0 ? (
           <button
             type="button"
             class="button"
@@ -162,28 +166,31 @@ function Deliveries({ id, act }: { id: string; act: LineProps['act'] }) {
         ) : null
       }
     >
-      {({ data }) => (
-        <table class="list">
-          <thead>
-            <tr>
-              <th scope="col">Message</th>
-              <th scope="col" class="text">
-                State
-              </th>
-              <th scope="col">Events</th>
-              <th scope="col">Attempts</th>
-              <th scope="col" class="text">
-                Last failure
-              </th>
-              <th scope="col">Next attempt</th>
-            </tr>
-          </thead>
-          <tbody>
-            {data.map((delivery) => (
-              <DeliveryLine key={delivery.id} delivery={delivery} />
-            ))}
-          </tbody>
-        </table>
+      {({ data, hasMore }) => (
+        <>
+          <table class="list">
+            <Headings
+              of={[
+                ['Message'],
+                ['State', 'text'],
+                ['Events'],
+                ['Attempts'],
+                ['Last failure', 'text'],
+                ['Next attempt'],
+              ]}
+            />
+            <tbody>
+              {data.map((delivery) => (
+                <DeliveryLine key={delivery.id} delivery={delivery} />
+              ))}
+            </tbody>
+          </table>
+          {hasMore ? (
+            <button type="button" class="quiet more" onClick={() => (count.value += MORE)}>
+              More of them
+            </button>
+          ) : null}
+        </>
       )}
     </Panel>
   );
@@ -193,7 +200,9 @@ function DeliveryLine({ delivery }: { delivery: DeliveryInfo }) {
   const { zone } = looked.value;
   return (
     <tr>
-      <td class="clip">{delivery.id}</td>
+      <td class="clip" title={delivery.id}>
+        {delivery.id}
+      </td>
       <td class="text">
         <span class={`outcome ${delivery.state === 'dead' ? 'failed' : 'aborted'}`}>
           {delivery.state === 'dead' ? 'dead' : 'waiting'}

@@ -305,7 +305,11 @@ async function buildPage(folder: string): Promise<void> {
   await mkdir(join(folder, 'assets'), { recursive: true });
   const script = '<script type="module" src="/models/assets/page-1.js"></script>';
   await writeFile(join(folder, 'index.html'), `${script}<meta name="weighbridge-facts" content="{{facts}}">`);
-  await writeFile(join(folder, 'sign-in.html'), '<form><input type="password"><p>{{notice}}</p></form>');
+  const query = '<input type="hidden" name="query" value="{{query}}">';
+  await writeFile(
+    join(folder, 'sign-in.html'),
+    `<form><input type="password"><p>{{notice}}</p>${query}</form><form>${query}</form>`,
+  );
   await writeFile(join(folder, 'assets/page-1.js'), 'export {};');
 }
 

@@ -1,7 +1,7 @@
 /** Usage that others counted, over HTTP: once by its id however it is sent, bodies of every form, nothing of a bad one. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { IngestAnswer, UsageAnswer } from '@weighbridge/protocol';
+import type { DispatchDetail, DispatchRecord, IngestAnswer, List, UsageAnswer } from '@weighbridge/protocol';
 import { PageHouse } from '../../../../test/rig/page-house.ts';
 
 let house: PageHouse;
@@ -65,4 +65,20 @@ test('lines are records, and a line that is no text is refused, not read as anot
   assert.equal(status, 400);
   assert.match(body.error!.message, /^Line 2/);
   assert.equal(await counted('lines'), 2);
+});
+
+test('a cost without tokens is the entry’s cost, wherever one looks', async () => {
+  const image = { model: 'dall-e-3', cost_usd: 0.5, latency_ms: 900, agent_name: 'main' };
+  const { status, body } = await send(JSON.stringify(image));
+  assert.equal(status, 200);
+  const { data } = await house.ask<List<DispatchRecord>>('/api/v1/dispatches?model=dall-e-3');
+  assert.deepEqual([data[0]!.usage, data[0]!.cost?.usd, data[0]!.cost?.source], [null, '0.500000', 'reported']);
+  const { costNow } = await house.ask<DispatchDetail>(`/api/v1/dispatches/${body.results[0]!.dispatchId}`);
+  assert.equal(costNow?.usd, '0.500000');
+  const { totals, rows } = await house.ask<UsageAnswer>('/api/v1/usage?model=dall-e-3&groupBy=model');
+  for (const { costUsd, composition } of [totals, rows[0]!]) {
+    assert.deepEqual([costUsd, composition.none, composition.unpriced], ['0.500000', 1, 0]);
+  }
+  const metrics = await (await fetch(`${house.url}/metrics`, { headers: house.headers })).text();
+  assert.match(metrics, /^weighbridge_cost_usd\{[^}]*model="dall-e-3"[^}]*\} 0\.5$/m);
 });

@@ -58,6 +58,53 @@ test('the token signs in: a cookie that scripts cannot read and other sites do n
   assert.ok(!page.includes(TOKEN));
 });
 
+/** What the form takes along, as a browser reads it. */
+function carried(text: string): string[] {
+  const values = [...text.matchAll(/name="query" value="([^"]*)"/g)].map(([, value]) => value!);
+  return values.map((value) => value.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code))));
+}
+
+test('signing in leads to what was asked for: range and filters are kept, also past a wrong token and by a link', async () => {
+  const asked = '?range=7d&filter=model%3A%22a%20b%22&note={{notice}}';
+  const form = await (await get(`/models${asked}`)).text();
+  assert.deepEqual(carried(form), [asked, asked], 'by the token, and by a link');
+  const refused = await signIn({ credential: 'wrong', query: asked });
+  const again = carried(await refused.text()).map((query) => [...new URLSearchParams(query)]);
+  assert.deepEqual(again[0], [...new URLSearchParams(asked)]);
+  const answer = await signIn({ credential: TOKEN, query: asked });
+  const { pathname, searchParams } = new URL(answer.headers.get('location')!, door.base);
+  assert.deepEqual([pathname, [...searchParams]], ['/models', [...new URLSearchParams(asked)]]);
+});
+
+test('whatever a form says, signing in leads to our page and nowhere else', async () => {
+  const hostile = [
+    'https://evil.example',
+    '//evil.example/models',
+    '/\\evil.example',
+    '/models/sign-out',
+    '/models?range=7d',
+    '@evil.example',
+    '.evil.example',
+    'javascript:alert(1)',
+    '#code=x',
+    '',
+    '?',
+    `?x=${'y'.repeat(5000)}`,
+  ];
+  for (const query of hostile) {
+    assert.equal((await signIn({ credential: TOKEN, query })).headers.get('location'), '/models', query);
+  }
+  for (const query of ['?x=1\r\nset-cookie: a=b', '?//evil.example', '?\\evil.example#code=x', '?\ud800"><script>']) {
+    const answer = await signIn({ credential: TOKEN, query });
+    assert.match(answer.headers.get('location')!, /^\/models\?[\w.*+%=&-]+$/, query);
+    assert.equal(answer.headers.getSetCookie().length, 1);
+  }
+  const long = await (await get(`/models?x=${'y'.repeat(5000)}`)).text();
+  assert.deepEqual(carried(long), ['', ''], 'longer than a form may be');
+  const script = await (await get('/models?x="><script>')).text();
+  assert.doesNotMatch(script, /"><script>[^<]/);
+});
+
 test('a read key signs in as its tenant; a key that may only call does not', async () => {
   const page = await (await get('/models', { cookie: await door.cookieOf(await readKey(['read'])) })).text();
   assert.match(page, /&#34;tenantId&#34;:&#34;acme&#34;,&#34;isAdmin&#34;:false/);

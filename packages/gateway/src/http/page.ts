@@ -21,7 +21,9 @@ import { type PageFiles, readPage } from './page-files.ts';
 import { callerOf, refuseForeignOrigin } from './policy.ts';
 import { SIGN_IN_LINK } from './schemas.ts';
 
-const FORM_BYTES_MAX = 8 * 1024;
+const FORM_BYTES_MAX = 16 * 1024;
+/** Of an address that outlives the form: in the form each character may be three, and beside it stands a credential. */
+const QUERY_CHARS_MAX = 4_000;
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** So long the page waits for its first sums; then it asks for them itself. */
 const FIRST_SUMS_MS = 40;
@@ -73,7 +75,9 @@ export function page(app: FastifyInstance, deps: PageDeps): void {
     const names = deps.ownNames();
     if (names.isOpenToAll) refuseForeignOrigin(request, names);
     const caller = await signedIn(request, deps);
-    if (caller === null) return cameFromElsewhere(request) ? bounce(request.url) : signInForm(found, '');
+    if (caller === null) {
+      return cameFromElsewhere(request) ? bounce(request.url) : signInForm(found, '', queryOf(request.url));
+    }
     const facts = escaped(JSON.stringify(await factsFor(caller, isOfToday(request.query), deps)));
     return found.page.replace('{{facts}}', () => facts);
   });
@@ -96,15 +100,16 @@ export function page(app: FastifyInstance, deps: PageDeps): void {
     refuseOtherPages(request, deps);
     const form = new URLSearchParams((await bodyOf(request, FORM_BYTES_MAX)).toString());
     const caller = await whoSignsIn(form, request, deps);
+    const query = pageQuery(form.get('query') ?? '');
     if ('refused' in caller) {
       const found = built();
       return reply
         .code(400)
         .headers(PAGE_HEADERS)
-        .send(found === null ? NOT_BUILT : signInForm(found, caller.refused));
+        .send(found === null ? NOT_BUILT : signInForm(found, caller.refused, query));
     }
     setCookie(request, reply, await deps.access.signIns.cookieFor(caller), SIGN_IN_MS);
-    return reply.redirect('/models', 303);
+    return reply.redirect(`/models${query}`, 303);
   });
 
   app.post('/models/sign-out', open, (request, reply) => {
@@ -219,8 +224,22 @@ async function firstSums({ store, clock }: PageDeps, tenantId: string | null): P
   return Promise.race([asked, sleep(FIRST_SUMS_MS, null, { ref: false })]).catch(() => null);
 }
 
-function signInForm({ signIn }: PageFiles, notice: string): string {
-  return signIn.replace('{{notice}}', () => escaped(notice));
+/** In one pass: what stands in one place is not looked through for another. */
+function signInForm({ signIn }: PageFiles, notice: string, query: string): string {
+  const said: Readonly<Record<string, string>> = { notice, query };
+  return signIn.replace(/\{\{(notice|query)\}\}/g, (_all, name: string) => escaped(said[name]!));
+}
+
+/** What is looked at (range, filters), so that whoever signs in sees it then; the path is ours, whatever was asked. */
+function queryOf(url: string): string {
+  const at = url.indexOf('?');
+  return at < 0 || url.length - at > QUERY_CHARS_MAX ? '' : url.slice(at);
+}
+
+/** Of a form, which anybody can have filled in: only ever the query of our own page, written anew. */
+function pageQuery(sent: string): string {
+  const query = sent.startsWith('?') ? new URLSearchParams(sent).toString() : '';
+  return query === '' || query.length >= QUERY_CHARS_MAX ? '' : `?${query}`;
 }
 
 function escaped(text: string): string {

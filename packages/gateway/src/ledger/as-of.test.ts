@@ -31,22 +31,20 @@ for (const engine of ENGINES) {
       try {
         const settling = Promise.all(
           Array.from({ length: AT_ONCE }, async () => {
-            while (isAsking)
-              await settledCall(
-                ledger,
-                ids,
-                Date.now(),
-                {},
-                { tenantId: 'default', model: `m${ids.next('dsp').charCodeAt(28) % 5}` },
-              );
+            while (isAsking) {
+              const model = `m${ids.next('dsp').charCodeAt(28) % 5}`;
+              await settledCall(ledger, ids, Date.now(), {}, { tenantId: 'default', model });
+            }
           }),
         );
         const seen: number[] = [];
         const fromMs = Date.now() - 3_600_000;
         for (let round = 0; round < QUESTIONS; round++) {
-          const groupBy = [[], ['model'], ['session'], ['model', 'outcome']][round % 4] as [];
-          const bucket = round % 3 === 0 ? ('hour' as const) : null;
+          const groupBy = [[], ['model'], ['session', 'model'], ['model', 'outcome']][round % 4] as [];
           const toMs = Date.now() + 3_600_000;
+          // Of a session's models one is shown, and all of them added up.
+          const limit = round % 4 === 2 ? 1 : undefined;
+          const bucket = limit === undefined && round % 3 === 0 ? ('hour' as const) : null;
           const { totals, asOfSeq } = await usageAnswer(store, {
             tenantId: null,
             fromMs,
@@ -54,8 +52,9 @@ for (const engine of ENGINES) {
             groupBy,
             bucket,
             filters: {},
+            ...(limit === undefined ? {} : { limit }),
           });
-          assert.equal(totals.requests, asOfSeq, `${groupBy} by ${bucket}`);
+          assert.equal(totals.requests, asOfSeq, `${groupBy} by ${bucket}, at most ${limit}`);
           seen.push(asOfSeq);
         }
         isAsking = false;

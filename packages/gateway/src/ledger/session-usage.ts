@@ -6,6 +6,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Row, Store } from '../store/store.ts';
 import { PRICED_LATER } from './rollup.ts';
+import { entriesBy } from './usage-sums.ts';
 
 /** The session's name in the ledger. Entries that began before `usageFrom` are not counted (a reset). */
 export interface UsedSession {
@@ -97,11 +98,6 @@ async function answerersOf(store: Store, tenantId: string, runIds: readonly stri
     order by ${own('entryId')}`;
   const rows = await store.read<Answerer & { runId: string }>(query.compile(store.queries));
   return new Map(rows.map(({ runId, ...answerer }) => [runId, answerer]));
-}
-
-/** SQLite knows nothing of how many entries a session or a run has, and would walk all of the tenant's. */
-function entriesBy(store: Store, index: string): RawBuilder<unknown> {
-  return store.engine === 'sqlite' ? sql`entries indexed by ${sql.ref(index)}` : sql`entries`;
 }
 
 function sinceReset(sessions: readonly UsedSession[]): RawBuilder<unknown> {

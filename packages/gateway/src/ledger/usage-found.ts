@@ -48,15 +48,12 @@ export async function foundInEntries(
 ): Promise<Found> {
   const pieces = wholePieces(buckets);
   if (pieces.length === 0) return { ...EMPTY, groups: [], totals: totalOf([]) };
-  const { groups, groupCount } = await sumsOfEntries(store, question, pieces, rowsMax);
-  const asOfSeq = groups[0]?.asOfSeq ?? null;
-  const isCut = groupCount > groups.length;
-  // All of it is the same without its groups, and rollups may know that.
+  const { groups, groupCount, totals, asOfSeq } = await sumsOfEntries(store, question, pieces, rowsMax);
+  if (!wantsLatency) return { groups, groupCount, totals, latencies: NO_LATENCIES, asOfSeq };
+  // Percentiles of all of it are the same without its groups, and rollups may know them.
   const whole = { ...question, groupBy: [] };
   const ofWhole = needsEntries(whole) ? null : piecesOf(buckets, folded);
-  const totals = isCut ? await totalsOfWhole(store, whole, pieces, ofWhole) : totalOf(groups);
-  if (!wantsLatency) return { groups, groupCount, totals, latencies: NO_LATENCIES, asOfSeq };
-  const shown = isCut ? groups.map((group) => group.groups) : null;
+  const shown = groupCount > groups.length ? groups.map((group) => group.groups) : null;
   const latencies = await latenciesOfEntries(store, question, pieces, { shown, isWholeWanted: ofWhole === null });
   const ofAll = ofWhole === null ? latencies : await latenciesOfRollups(store, whole, ofWhole);
   latencies.set(null, ofAll.get(null) ?? NOTHING);
@@ -64,16 +61,6 @@ export async function foundInEntries(
 }
 
 const NOTHING = { latency: null, firstToken: null };
-
-async function totalsOfWhole(
-  store: Store,
-  whole: TenantsQuestion,
-  pieces: readonly Piece[],
-  ofRollups: readonly Piece[] | null,
-): Promise<Sums> {
-  if (ofRollups !== null) return totalOf(await sumsOfRollups(store, whole, ofRollups));
-  return totalOf((await sumsOfEntries(store, whole, pieces, pieces.length)).groups);
-}
 
 function wholePieces(buckets: readonly Span[]): Piece[] {
   return buckets.map((span, bucket) => ({ ...span, bucket, tier: 'quarter' as const }));

@@ -68,7 +68,7 @@ export const SUM_COLUMNS = Object.keys(SUM_AT) as SumColumn[];
 export type SumColumn = (typeof FOLDED_SUMS)[number];
 
 /** In the same statement as the sums, so of the same moment: a follower adds what came after, and nothing twice. */
-const LAST_SEQ = sql`(select ${sql.ref('lastSeq')} from ${sql.table('ledger')}) as ${sql.ref('asOfSeq')}`;
+const LAST_SEQ = sql`(select ${sql.ref('lastSeq')} from ${sql.table('ledger')})`;
 
 export const TOKEN_COLUMNS = ['input', 'output', 'cacheRead', 'cacheWrite', 'cacheWrite1h'] as const;
 
@@ -78,7 +78,10 @@ export function sumsOfRollups(store: Store, question: TenantsQuestion, pieces: r
     const sums = SUM_COLUMNS.map((column) => rollupSum(column, tier, isSummed));
     const last = sql.ref('r.lastSettledAt');
     const numbers = packed(store.engine, [...sums, isSummed ? sql`max(${last})` : last]);
-    const columns = [...(tier === 'quarter' ? [LAST_SEQ] : []), sql`${numbers} as packed`];
+    const columns = [
+      ...(tier === 'quarter' ? [sql`${LAST_SEQ} as ${sql.ref('asOfSeq')}`] : []),
+      sql`${numbers} as packed`,
+    ];
     return { columns, condition: null, isSummed };
   };
   return rowsOfTiers(store, question, pieces, select, (row: SumsRow) => groupOf(row, question));
@@ -103,22 +106,50 @@ function rollupSum(column: SumColumn, tier: Tier, isSummed: boolean): RawBuilder
   return isSummed ? sql`sum(${own(column)})` : own(column);
 }
 
-/** The first of them by cost, then tokens: there may be as many sessions as entries, and `groupCount` says how many there are. */
+export interface FirstGroups {
+  /** By cost, then tokens. */
+  groups: Group[];
+  /** How many there are, also of those that are left out. */
+  groupCount: number;
+  /** Of all groups. */
+  totals: Sums;
+  asOfSeq: number;
+}
+
+/** The first groups, and all of them added up, in one statement and so of one moment: there may be as many as entries. */
 export async function sumsOfEntries(
   store: Store,
   question: TenantsQuestion,
   pieces: readonly Piece[],
   limit: number,
-): Promise<{ groups: Group[]; groupCount: number }> {
-  const tokens = sql.join(TOKEN_COLUMNS.map(entrySum), sql` + `);
-  const query = sql`with ${buckets(pieces)}
-    select b.bucket, ${LAST_SEQ}, count(*) over () as ${sql.ref('groups')}, ${selected(store, question)}
-    from b cross join ${entriesTable(store, question)} where ${settledWithin(question, 'e')} and ${filtered(question, 'e')}
-    group by b.bucket${grouped(question)}
-    order by ${entrySum('costNanoUsd')} desc, ${tokens} desc limit ${sql.lit(limit)}`;
-  const rows = await store.read<SumsRow & { groups: number }>(query.compile(store.queries));
-  return { groups: rows.map((row) => groupOf(row, question)), groupCount: rows[0]?.groups ?? 0 };
+): Promise<FirstGroups> {
+  const names = question.groupBy.map((_, index) => sql.ref(`g${index}`));
+  const groups = groupColumns(question, 'e').map((column, index) => sql`${column} as ${names[index]!}`);
+  const sums = SUM_COLUMNS.map((column) => sql`${entrySum(column)} as ${sql.ref(column)}`);
+  const last = sql.ref('lastSettledAt');
+  const own = SUM_COLUMNS.map((column) => sql.ref(column));
+  const ofAll = SUM_COLUMNS.map((column) => sql`coalesce(sum(${sql.ref(column)}), 0)`);
+  const tokens = sql.join(TOKEN_COLUMNS.map(sql.ref), sql` + `);
+  const query = sql<SumsRow>`with ${buckets(pieces)}, g as materialized (
+      select ${sql.join([sql`b.bucket`, ...groups, ...sums, sql`max(e.${sql.ref('settledAt')}) as ${last}`])}
+      from b cross join ${entriesTable(store, question)} where ${settledWithin(question, 'e')} and ${filtered(question, 'e')}
+      group by b.bucket${grouped(question)})
+    select * from (select ${sql.join([sql.ref('bucket'), ...names, sql`${packed(store.engine, [...own, last])} as packed`])}
+      from g order by ${sql.ref('costNanoUsd')} desc, ${tokens} desc limit ${sql.lit(limit)}) as shown
+    union all select ${sql.join([sql.lit(OF_ALL), ...names.map(() => sql`null`), packed(store.engine, [...ofAll, sql`count(*)`, LAST_SEQ])])} from g`;
+  const rows = await store.read<SumsRow>(query.compile(store.queries));
+  const totals = unpacked(rows.pop()!.packed) as Whole[];
+  const [groupCount, asOfSeq] = totals.splice(SUM_COLUMNS.length).map(Number);
+  return {
+    groups: rows.map((row) => groupOf(row, question)),
+    groupCount: groupCount!,
+    totals,
+    asOfSeq: asOfSeq!,
+  };
 }
+
+/** In place of a bucket: the sums are those of all groups. */
+const OF_ALL = -1;
 
 /** What finds few entries comes first; each has its index. */
 const FINDERS = {
@@ -133,10 +164,13 @@ function finderOf({ filters }: Pick<UsageQuestion, 'filters'>): string | null {
   return finder === undefined ? null : FINDERS[finder];
 }
 
-/** SQLite knows nothing of how many entries a tenant or a session has, and would walk all of the tenant's. */
 export function entriesTable(store: Store, question: TenantsQuestion): RawBuilder<unknown> {
-  const index = finderOf(question);
-  const isTold = index !== null && store.engine === 'sqlite';
+  return entriesBy(store, finderOf(question));
+}
+
+/** SQLite knows nothing of how many entries a tenant, a session or a run has, and would walk all of the tenant's. */
+export function entriesBy({ engine }: Store, index: string | null): RawBuilder<unknown> {
+  const isTold = index !== null && engine === 'sqlite';
   return sql`${sql.table('entries')} as e${isTold ? sql` indexed by ${sql.ref(index)}` : sql``}`;
 }
 
@@ -144,12 +178,6 @@ export function entriesTable(store: Store, question: TenantsQuestion): RawBuilde
 export function settledWithin(question: TenantsQuestion, alias: string): RawBuilder<unknown> {
   const settledAt = sql`${finderOf(question) === null ? sql`` : sql`+`}${sql.ref(`${alias}.settledAt`)}`;
   return sql`${ofTenants(`${alias}.tenantId`, question.tenants)} and ${settledAt} >= b.from_ms and ${settledAt} < b.to_ms`;
-}
-
-function selected({ engine }: Store, question: TenantsQuestion): RawBuilder<unknown> {
-  const groups = groupColumns(question, 'e').map((column, index) => sql`${column} as ${sql.ref(`g${index}`)}`);
-  const numbers = packed(engine, [...SUM_COLUMNS.map(entrySum), sql`max(${sql.ref('e.settledAt')})`]);
-  return sql.join([...groups, sql`${numbers} as packed`]);
 }
 
 /** The same as rollup.ts says it of one entry. */

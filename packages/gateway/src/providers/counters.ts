@@ -71,6 +71,11 @@ export function addTool(counters: Counters, name: string, count: number): void {
   counters.set(TOOL + name, Math.max(counters.get(TOOL + name) ?? 0, count));
 }
 
+/** Whether its calls were counted, if only as none. */
+export function countsTool(counters: Counters, name: string): boolean {
+  return counters.has(TOOL + name);
+}
+
 /** The calls that were made; a tool without one is not named. */
 export function toolsOf(counters: Counters): Record<string, number> {
   const tools: Record<string, number> = {};
@@ -91,10 +96,16 @@ interface Part {
 
 /** The count of one answer, from all the usages it brought. */
 export class Count {
+  readonly #isFinal: (counters: Counters) => boolean;
   #merged: Counters | null = null;
   #parts: Part[] = [];
   #rejected: (() => string | null) | null = null;
   anomaly: Anomaly | null = null;
+
+  /** `isFinal`: whether a usage shows by itself that its counts are right, also where they are lower than before. */
+  constructor(isFinal: (counters: Counters) => boolean = () => false) {
+    this.#isFinal = isFinal;
+  }
 
   /** Null until a usage was taken. */
   get counters(): Counters | null {
@@ -144,10 +155,11 @@ export class Count {
       this.#merged = new Map(next);
       return;
     }
+    const isFinal = this.#isFinal(next);
     for (const [name, value] of next) {
       const before = this.#merged.get(name);
-      if (before !== undefined && value < before) this.anomaly ??= 'usage_decreased';
-      else this.#merged.set(name, value);
+      if (before === undefined || value >= before || isFinal) this.#merged.set(name, value);
+      else this.anomaly ??= 'usage_decreased';
     }
   }
 

@@ -18,6 +18,7 @@ test('each vendor’s path is read in the dialect that it answers in', () => {
   assert.deepEqual(of('/v1/responses'), ['openai-responses', null, null]);
   assert.deepEqual(of('/v1/responses/compact'), ['openai-responses', null, null]);
   assert.deepEqual(of('/v1/messages?beta=true'), ['anthropic-messages', null, null]);
+  assert.deepEqual(of('/v1beta/models/e-1:batchEmbedContents'), ['google-generate', 'e-1', false]);
 });
 
 test('a model that stands in the path is found there, escaped or not', () => {
@@ -50,6 +51,7 @@ test('what says nothing of its cost is passed on uncounted, and so is every meth
     '/v1/models',
     '/v1/messages/count_tokens',
     '/v1/messages/batches',
+    '/v1/threads/thread_1/messages',
     '/v1/batches',
     '/v1/files',
     '/v1/images/generations',

@@ -29,7 +29,8 @@ const RULES: readonly Rule[] = [
   { path: /(?:\/deployments\/(?<model>[^/]+))?\/completions$/, api: 'openai-completions' },
   { path: /(?:\/deployments\/(?<model>[^/]+))?\/embeddings$/, api: 'openai-completions', stream: false },
   { path: /\/responses(?:\/compact)?$/, api: 'openai-responses' },
-  { path: /\/messages$/, api: 'anthropic-messages' },
+  // Putting a message into a thread (OpenAI's assistants) asks no model.
+  { path: /(?<!\/threads\/[^/]+)\/messages$/, api: 'anthropic-messages' },
   {
     path: /\/(?:models|tunedModels|endpoints)\/(?<model>[^/:]+):generateContent$/,
     api: 'google-generate',
@@ -39,6 +40,11 @@ const RULES: readonly Rule[] = [
     path: /\/(?:models|tunedModels|endpoints)\/(?<model>[^/:]+):streamGenerateContent$/,
     api: 'google-generate',
     stream: true,
+  },
+  {
+    path: /\/(?:models|tunedModels|endpoints)\/(?<model>[^/:]+):(?:embedContent|batchEmbedContents)$/,
+    api: 'google-generate',
+    stream: false,
   },
   // Anthropic's models at Vertex.
   { path: /\/publishers\/anthropic\/models\/(?<model>[^/:]+):rawPredict$/, api: 'anthropic-messages', stream: false },

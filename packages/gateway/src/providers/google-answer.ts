@@ -8,15 +8,18 @@ import { isObject } from '../lib/json-object.ts';
 import { sseEvent } from '../lib/sse-event.ts';
 import type { TextTally } from '../lib/text-tally.ts';
 import { addTool, Count } from './counters.ts';
-import { generateUsage, readUsageMetadata } from './google-usage.ts';
+import { generateUsage, makesItsTotal, readUsageMetadata } from './google-usage.ts';
 import { isDone, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
 import { PassedText } from './passed-text.ts';
 import type { FrameVerdict, Reading, StreamReader } from './reading.ts';
 
 const NOT_FINISHED = new Set(['FINISH_REASON_UNSPECIFIED', 'CONTINUATION']);
+/** As Vertex numbers them for callers with `enum-encoding=int`; the later numbers mean other things at Gemini's own address. */
+const FINISH_REASONS = ['FINISH_REASON_UNSPECIFIED', 'STOP', 'MAX_TOKENS', 'SAFETY', 'RECITATION', 'OTHER'];
+const TRAFFIC_TYPES = ['TRAFFIC_TYPE_UNSPECIFIED', 'ON_DEMAND', 'PROVISIONED_THROUGHPUT'];
 
 class GenerateFacts {
-  readonly #count = new Count();
+  readonly #count = new Count(makesItsTotal);
   #searches = 0;
   #serviceTier: string | null = null;
   #servedModel: string | null = null;
@@ -36,7 +39,8 @@ class GenerateFacts {
     const metadata = response.usageMetadata;
     const hasCounted = this.#count.take(() => readUsageMetadata(metadata), raw);
     if (isObject(metadata)) {
-      this.#serviceTier = textOf(metadata.serviceTier) ?? textOf(metadata.trafficType) ?? this.#serviceTier;
+      this.#serviceTier =
+        textOf(metadata.serviceTier) ?? enumOf(metadata.trafficType, TRAFFIC_TYPES) ?? this.#serviceTier;
     }
     if (hasCounted) this.text.countedSoFar();
     return hasCounted;
@@ -60,7 +64,7 @@ class GenerateFacts {
   }
 
   #takeCandidate(candidate: Json): void {
-    const finish = textOf(candidate.finishReason);
+    const finish = enumOf(candidate.finishReason, FINISH_REASONS);
     if (finish !== null && !NOT_FINISHED.has(finish)) this.stopReason = finish;
     for (const part of objectsIn(objectIn(candidate, 'content'), 'parts')) addPart(this.text.tally, part);
     const queries = objectIn(candidate, 'groundingMetadata')?.webSearchQueries;
@@ -130,4 +134,9 @@ function addPart(tally: TextTally, part: Json): void {
   tally.addText(objectIn(part, 'executableCode')?.code);
   const call = objectIn(part, 'functionCall');
   if (call !== null && call.args !== undefined) tally.addText(JSON.stringify(call.args));
+}
+
+/** A word, or its number; a number without a known word is told as it is. */
+function enumOf(value: unknown, names: readonly string[]): string | null {
+  return typeof value === 'number' ? (names[value] ?? String(value)) : textOf(value);
 }

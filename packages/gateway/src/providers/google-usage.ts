@@ -23,9 +23,19 @@ export function readUsageMetadata(metadata: unknown): Counters | null {
   });
   // Vertex begins with a metadata that only names the traffic type.
   if (counters.size === 0) return null;
-  addModality(counters, 'audio', 'AUDIO', metadata);
-  addModality(counters, 'image', 'IMAGE', metadata);
+  addModality(counters, 'audio', AUDIO, metadata);
+  addModality(counters, 'image', IMAGE, metadata);
   return counters;
+}
+
+/**
+ * Whether its parts make its total. Such a count stands for itself: Gemini guesses the prompt's tokens in a stream's first
+ * chunks and has the last one right, which may be fewer; the same prompt without a stream has the last one's number.
+ */
+export function makesItsTotal(counters: Counters): boolean {
+  const of = (field: string): number => counters.get(field) ?? 0;
+  const parts = of('prompt') + of('toolUse') + of('candidates') + of('thoughts');
+  return counters.has('prompt') && counters.has('candidates') && parts === counters.get('total');
 }
 
 /** The disjoint buckets, and whether the parts contradict each other. */
@@ -56,12 +66,16 @@ export function generateUsage(counters: Counters): { usage: Usage; isConsistent:
   return { usage, isConsistent: total === null || total === usage.total };
 }
 
+/** By name, and as Vertex numbers them where its caller asked for `enum-encoding=int` (google.cloud.aiplatform.v1.Modality). */
+const AUDIO: ReadonlySet<unknown> = new Set(['AUDIO', 4]);
+const IMAGE: ReadonlySet<unknown> = new Set(['IMAGE', 2]);
+
 /** A modality's share of the prompt (with what tools brought), of its cached part and of the candidates. */
-function addModality(counters: Counters, name: string, modality: string, metadata: Json): void {
+function addModality(counters: Counters, name: string, modality: ReadonlySet<unknown>, metadata: Json): void {
   const share = (key: string): number | null => {
     let sum: number | null = null;
     for (const detail of objectsIn(metadata, key)) {
-      if (detail.modality === modality) sum = (sum ?? 0) + (countOf(detail.tokenCount) ?? 0);
+      if (modality.has(detail.modality)) sum = (sum ?? 0) + (countOf(detail.tokenCount) ?? 0);
     }
     return sum;
   };

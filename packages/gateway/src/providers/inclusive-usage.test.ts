@@ -173,6 +173,32 @@ const SPELLINGS: readonly (readonly [string, Fields, Partial<Omit<Usage, 'total'
     plain(19, 498, { citation_tokens: 10_175, num_search_queries: 48, reasoning_tokens: 95_305 }),
     { input: 10_194, output: 95_803, reasoning: 95_305, serverTools: { web_search: 48 } },
   ],
+  [
+    'OpenRouter’s chat with a search',
+    plain(5_000, 20, { server_tool_use_details: { web_search_requests: 1 } }),
+    { input: 5_000, output: 20, serverTools: { web_search: 1 } },
+  ],
+  [
+    'Mistral’s speech, whose prompt is its text alone',
+    {
+      prompt_audio_seconds: 3,
+      prompt_tokens: 9,
+      completion_tokens: 248,
+      total_tokens: 632,
+      prompt_tokens_details: { cached_tokens: 0, audio_tokens: 375 },
+    },
+    { input: 384, output: 248, audioInput: 375 },
+  ],
+  [
+    'a proxy that gives Anthropic’s numbers and leaves the cache out of the total too',
+    plain(10, 2, { cache_read_input_tokens: 4000, cache_creation_input_tokens: 50 }),
+    { input: 10, output: 2, cacheRead: 4000, cacheWrite: 50 },
+  ],
+  [
+    'a cache beside the prompt, without a total',
+    { prompt_tokens: 10, completion_tokens: 2, prompt_tokens_details: { cached_tokens: 4000 } },
+    { input: 10, output: 2, cacheRead: 4000 },
+  ],
   ['Ollama’s own interface', { prompt_eval_count: 26, eval_count: 298 }, { input: 26, output: 298 }],
   [
     'Bedrock’s metrics',
@@ -201,6 +227,36 @@ test('Gemini’s OpenAI endpoint hides its thoughts in the total: they are outpu
   );
   assert.deepEqual([usage.input, usage.output, usage.total, isConsistent], [20, 603, 623, false]);
 });
+
+/** Who contradicts itself, what is sent, what is counted and told of. */
+const CONTRADICTIONS: readonly (readonly [string, Fields, Partial<Omit<Usage, 'total'>>])[] = [
+  [
+    'Vercel’s gateway: more thoughts than completion, in neither it nor the total, and charged as output',
+    plain(61, 10, { completion_tokens_details: { reasoning_tokens: 96 } }),
+    { input: 61, output: 106, reasoning: 96 },
+  ],
+  [
+    'one token more of reasoning than of completion: a count of another moment',
+    plain(61, 10, { completion_tokens_details: { reasoning_tokens: 11 } }),
+    { input: 61, output: 10, reasoning: 11 },
+  ],
+  [
+    'Azure’s Grok: more in the cache than in the prompt, while the total is that of the prompt',
+    plain(198, 18, { prompt_tokens_details: { cached_tokens: 314, text_tokens: 198 } }),
+    { input: 198, output: 18 },
+  ],
+  [
+    'OpenRouter’s Gemini: the same tokens read and written, both charged',
+    plain(2168, 100, { prompt_tokens_details: { cached_tokens: 2161, cache_write_tokens: 2161 } }),
+    { input: 7, output: 100, cacheRead: 2161, cacheWrite: 2161 },
+  ],
+];
+
+for (const [name, sent, expected] of CONTRADICTIONS) {
+  test(`counts that contradict each other are told of: ${name}`, () => {
+    assert.deepEqual(inclusiveUsage(readInclusiveUsage(sent)!), { usage: makeUsage(expected), isConsistent: false });
+  });
+}
 
 test('Ollama’s own body has its counts beside the message', () => {
   const body = {

@@ -208,7 +208,7 @@ test('parts that contradict each other are flagged and never make a negative buc
     total_tokens: 12,
     prompt_tokens_details: { cached_tokens: 11 },
   });
-  assert.deepEqual([reading.usage!.input, reading.usage!.cacheRead, reading.anomaly], [0, 11, 'usage_inconsistent']);
+  assert.deepEqual([reading.usage!.input, reading.usage!.cacheRead, reading.anomaly], [10, 0, 'usage_inconsistent']);
   assert.equal(
     usageOfBody({ prompt_tokens: 10, completion_tokens: 2, total_tokens: 99 }).anomaly,
     'usage_inconsistent',

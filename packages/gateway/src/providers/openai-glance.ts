@@ -13,6 +13,9 @@ const TAB = 0x09;
 const LF = 0x0a;
 const CR = 0x0d;
 const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
 const LOWER_N = 0x6e;
 
 const key = (name: string): Buffer => Buffer.from(name, 'latin1');
@@ -20,8 +23,10 @@ const key = (name: string): Buffer => Buffer.from(name, 'latin1');
 const TEXT_KEYS: readonly (readonly Buffer[])[] = byLength(
   ['content', 'refusal', 'reasoning', 'arguments', 'reasoning_content'].map(key),
 );
-/** Of the older completions, and of parts of a content; where a chunk says its text twice, the other key comes first. */
+/** Of the older completions, of parts of a content and of reasoning; where a chunk says its text twice, this is the copy. */
 const TEXT = key('text');
+/** Lists of what the provider found elsewhere: citations, and what its own tools did (Groq). */
+const FOUND_ELSEWHERE: readonly (readonly Buffer[])[] = byLength(['annotations', 'executed_tools'].map(key));
 const USAGE = key('usage');
 const X_GROQ = key('x_groq');
 const BEDROCK = key('amazon-bedrock-invocationMetrics');
@@ -33,6 +38,8 @@ export function glance(frame: Buffer, text: TextTally): boolean {
   const length = frame.length;
   const before = text.bytes;
   let matters = false;
+  /** Where copies begin: only what stands nowhere else in the chunk is counted of them. */
+  let copies: number[] | null = null;
   let at = 0;
   while (at < length) {
     if (frame[at] !== QUOTE) {
@@ -61,19 +68,32 @@ export function glance(frame: Buffer, text: TextTally): boolean {
     const size = end - start;
     const first = frame[next];
     if (first === QUOTE) {
-      const texts = TEXT_KEYS[size];
-      const isText = texts !== undefined && isOneOf(frame, start, texts);
-      if (isText || (size === TEXT.length && text.bytes === before && isAt(frame, start, TEXT))) {
-        const close = stringEnd(frame, next + 1);
-        text.addJson(frame, next + 1, Math.min(close, length));
-        at = close + 1;
+      if (isOneOf(frame, start, TEXT_KEYS[size])) {
+        at = addString(frame, next + 1, text);
         continue;
       }
+      if (size === TEXT.length && isAt(frame, start, TEXT)) {
+        copies ??= [];
+        copies.push(next + 1);
+        at = stringEnd(frame, next + 1) + 1;
+        continue;
+      }
+    } else if (first === OPEN_BRACKET && isOneOf(frame, start, FOUND_ELSEWHERE[size])) {
+      at = valueEnd(frame, next);
+      continue;
     }
     at = next;
     matters ||= says(frame, start, size, first);
   }
+  if (copies !== null && text.bytes === before) for (const start of copies) addString(frame, start, text);
   return matters;
+}
+
+/** Adds the string whose inside begins there; gives where it is over. */
+function addString(frame: Buffer, start: number, text: TextTally): number {
+  const close = stringEnd(frame, start);
+  text.addJson(frame, start, Math.min(close, frame.length));
+  return close + 1;
 }
 
 /** Whether the member is one that a parse must read. */
@@ -103,7 +123,20 @@ function stringEnd(frame: Buffer, from: number): number {
   return at;
 }
 
-function isOneOf(frame: Buffer, start: number, names: readonly Buffer[]): boolean {
+/** Behind the list or object that begins there; the end of a frame that breaks off within it. */
+function valueEnd(frame: Buffer, from: number): number {
+  let depth = 0;
+  for (let at = from; at < frame.length; at++) {
+    const byte = frame[at];
+    if (byte === QUOTE) at = stringEnd(frame, at + 1);
+    else if (byte === OPEN_BRACKET || byte === OPEN_BRACE) depth++;
+    else if ((byte === CLOSE_BRACKET || byte === CLOSE_BRACE) && --depth === 0) return at + 1;
+  }
+  return frame.length;
+}
+
+function isOneOf(frame: Buffer, start: number, names: readonly Buffer[] | undefined): boolean {
+  if (names === undefined) return false;
   for (const name of names) if (isAt(frame, start, name)) return true;
   return false;
 }

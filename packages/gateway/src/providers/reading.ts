@@ -12,7 +12,7 @@ export type FrameVerdict = 'pass' | 'usage-only' | 'terminal' | 'error';
 /** Something a provider said that cannot be, noticed and survived. */
 export type Anomaly = 'usage_malformed' | 'usage_decreased' | 'usage_inconsistent' | 'encoding_broken';
 
-/** What another model than the one that answered consumed on the way (an advisor); it has that model's price. */
+/** What another model than the one that answered consumed on the way (an advisor). Its vendor charges that model's price; we do not yet. */
 export interface ModelUsage {
   model: string;
   usage: Usage;

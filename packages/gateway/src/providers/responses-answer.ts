@@ -7,7 +7,7 @@
 import { isObject } from '../lib/json-object.ts';
 import { sseEvent } from '../lib/sse-event.ts';
 import type { TextTally } from '../lib/text-tally.ts';
-import { addTool, Count, type Counters, isCount } from './counters.ts';
+import { addTool, Count, type Counters, countsTool, isCount } from './counters.ts';
 import { deltaKind, tallyDelta } from './delta-glance.ts';
 import { inclusiveUsage, readInclusiveUsage } from './inclusive-usage.ts';
 import { isDone, type Json, objectIn, objectsIn, parseJson, rawAt, textOf } from './parsed.ts';
@@ -35,6 +35,7 @@ const TOOL_ITEMS: ReadonlyMap<unknown, string> = new Map([
   ['file_search_call', 'file_search'],
   ['code_interpreter_call', 'code_interpreter'],
   ['image_generation_call', 'image_generation'],
+  ['x_search_call', 'x_search'], // xAI
 ]);
 
 class ResponseFacts {
@@ -91,7 +92,7 @@ class ResponseFacts {
     };
   }
 
-  /** `tool_usage` counts what is billed; without it the calls among the output are what we have. */
+  /** `tool_usage`, and what the usage itself says, count what is billed; without them the calls among the output are what we have. */
   #takeTools(response: Json): void {
     const items = objectsIn(response, 'output');
     if (items.length > 0) {
@@ -105,7 +106,8 @@ class ResponseFacts {
   #withTools(): Counters | null {
     if (this.#count.counters === null) return null;
     const counters = new Map(this.#count.counters);
-    for (const [tool, calls] of this.#tools) addTool(counters, tool, calls);
+    // xAI's output has the calls that it tried, its usage those that it charges, perhaps none.
+    for (const [tool, calls] of this.#tools) if (!countsTool(counters, tool)) addTool(counters, tool, calls);
     return counters;
   }
 }

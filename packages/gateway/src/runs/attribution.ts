@@ -2,6 +2,7 @@
  * The attribution headers, and nothing else reads them: which agent, which session, for whom, with which tags. Values that
  * would be cut are refused, because cutting a name short makes two of one. Pure.
  */
+import { createHash } from 'node:crypto';
 import { RESERVED_NAMES } from '../domain/agent.ts';
 import { AGENT_LABEL, ATTRIBUTION_HEADERS, traceparentOf } from '../domain/attribution-headers.ts';
 import type { Attribution } from '../domain/entry.ts';
@@ -47,6 +48,12 @@ export function shortEnough(value: string, what: string): string {
   refuseUnstorable(value, what);
   if (value.length <= VALUE_CHARS_MAX) return value;
   throw new GatewayError('invalid_request', `${what} is longer than ${VALUE_CHARS_MAX} characters.`);
+}
+
+/** For a header that was meant for the provider, who may take any: the call is not ours to refuse, and two names stay two. */
+export function digestedIfLong(value: string): string {
+  if (value.length <= VALUE_CHARS_MAX) return value;
+  return `sha256:${createHash('sha256').update(value).digest('hex')}`;
 }
 
 /** No engine keeps these as they are, and what replaces them would make one name of two. */

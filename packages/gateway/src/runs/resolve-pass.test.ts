@@ -50,3 +50,15 @@ test('end user, tags, metadata and trace are read as on the doors', () => {
   assert.deepEqual([attributed({}, 'u').endUserId, attributed({}, 'u').endUserSource], ['u', 'user']);
   assert.throws(() => attributed({ 'x-weighbridge-tags': 'a,b,c' }), { code: 'invalid_request' });
 });
+
+test('a session’s name that was meant for the provider refuses nothing, however long, and two such names stay two', () => {
+  const long = (end: string): string => 'x'.repeat(300) + end;
+  const [one, other] = [attributed({ session_id: long('1') }), attributed({ session_id: long('2') })];
+  assert.match(one.sessionId!, /^sha256:[\da-f]{64}$/);
+  assert.deepEqual(attributed({ session_id: long('1') }), one);
+  assert.equal(one.sessionKey, `agent:proxy:${one.sessionId}`);
+  assert.notEqual(other.sessionId, one.sessionId);
+  // These are addressed to us.
+  assert.throws(() => attributed({ 'x-weighbridge-session-key': long('1') }), { code: 'invalid_request' });
+  assert.throws(() => attributed({ 'x-weighbridge-end-user-id': long('1') }), { code: 'invalid_request' });
+});

@@ -7,7 +7,16 @@
 import type { Attribution } from '../domain/entry.ts';
 import type { PassCall } from '../domain/pass.ts';
 import { wholeKey } from '../sessions/keys.ts';
-import { agentLabelOf, endUserOf, first, labelsOf, sessionHeaderOf, shortEnough } from './attribution.ts';
+import {
+  agentLabelOf,
+  digestedIfLong,
+  endUserOf,
+  first,
+  type Headers,
+  labelsOf,
+  sessionHeaderOf,
+  shortEnough,
+} from './attribution.ts';
 import { refuseOtherAgent } from './terms.ts';
 
 /** The owner of sessions that name no agent. */
@@ -15,14 +24,14 @@ const NO_AGENT = 'proxy';
 const NUMBERED_ID = /^([\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}):\d+$/i;
 const AFFINITY_HEADERS = ['session_id', 'x-session-affinity', 'x-session-id'] as const;
 
-/** Throws GatewayError where a header cannot be what it says; `user` is the body's own. */
+/** Throws GatewayError where a header that is meant for us cannot be what it says; `user` is the body's own. */
 export function attributePass(
   { caller, headers }: PassCall,
   user: string | null,
   limits: { tagsMax: number; metadataBytesMax: number },
 ): Attribution {
   const label = agentLabelOf(headers);
-  const affinity = first(headers, AFFINITY_HEADERS)?.replace(NUMBERED_ID, '$1') ?? null;
+  const affinity = affinityOf(headers);
   const given = sessionHeaderOf(headers) ?? affinity;
   const session = given === null ? null : wholeKey(shortEnough(given, 'The session key'), label ?? NO_AGENT);
   const agentId = session === null || session.agentId === NO_AGENT ? label : session.agentId;
@@ -38,4 +47,9 @@ export function attributePass(
     endUserSource,
     ...labelsOf(headers, limits),
   };
+}
+
+function affinityOf(headers: Headers): string | null {
+  const given = first(headers, AFFINITY_HEADERS);
+  return given === null ? null : digestedIfLong(given).replace(NUMBERED_ID, '$1');
 }

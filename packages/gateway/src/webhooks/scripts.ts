@@ -3,6 +3,7 @@
  * the cursor only when it was delivered or has a row that will be tried again. Loaded by the store's writer thread.
  */
 import { lockCounters } from '../events/append.ts';
+import { rewindFollowers } from '../events/scripts.ts';
 import { ask, each, type Steps, telling, together } from '../store/steps.ts';
 import type { Value } from '../store/store.ts';
 
@@ -138,14 +139,11 @@ export interface Rewind extends EndpointName {
 /** What lies behind `fromSeq` is sent again in order; its failed deliveries are among them and need no rows. */
 export function* replayEndpoints(inputs: readonly Rewind[]): Steps<null[]> {
   for (const { tenantId, endpointId, fromSeq } of inputs) {
-    const name = followerName(endpointId);
-    if (fromSeq === null) {
-      yield* ask('webhooks.reviveDead', ['pending', 0, 0, tenantId, endpointId, 'dead']);
-      yield* ask('webhooks.refence', [1, tenantId, name]);
-      continue;
-    }
-    yield* ask('webhooks.rewind', [fromSeq - 1, fromSeq - 1, 1, tenantId, name]);
-    yield* ask('webhooks.removeDeliveries', [tenantId, endpointId, fromSeq]);
+    if (fromSeq === null) yield* ask('webhooks.reviveDead', ['pending', 0, 0, tenantId, endpointId, 'dead']);
+    else yield* ask('webhooks.removeDeliveries', [tenantId, endpointId, fromSeq]);
+    // Even where the cursor stays: whoever runs the endpoint is further, and must begin anew.
+    const seq = fromSeq === null ? null : fromSeq - 1;
+    yield* rewindFollowers([{ tenantId, name: followerName(endpointId), seq }]);
   }
   yield* together(telling(WEBHOOKS_CHANGED));
   return inputs.map(() => null);

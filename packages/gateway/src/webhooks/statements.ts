@@ -76,24 +76,6 @@ export const WEBHOOK_STATEMENTS: Readonly<Record<string, StatementShape>> = {
       .where('tenantId', '=', '')
       .where('endpointId', '=', ''),
   ),
-  // A new fence, even where the cursor stands before: whoever runs it is further, and must begin anew.
-  'webhooks.rewind': asked((db) =>
-    db
-      .updateTable('followers')
-      .set((eb) => ({
-        seq: eb.case().when('seq', '>', 0).then(sql<number>`${0}`).else(eb.ref('seq')).end(),
-        fence: eb('fence', '+', 1),
-      }))
-      .where('tenantId', '=', '')
-      .where('name', '=', ''),
-  ),
-  'webhooks.refence': asked((db) =>
-    db
-      .updateTable('followers')
-      .set((eb) => ({ fence: eb('fence', '+', 1) }))
-      .where('tenantId', '=', '')
-      .where('name', '=', ''),
-  ),
   'webhooks.reviveDead': asked((db) =>
     db
       .updateTable('deliveries')

@@ -6,14 +6,20 @@ import { TOKENS_MAX } from '../../domain/entry.ts';
 import { GatewayError } from '../../domain/errors.ts';
 import { nanoUsdOf } from '../../domain/price.ts';
 import { isObject } from '../../lib/json-object.ts';
+import { momentMs } from '../../lib/moment.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 
 const TEXT_CHARS_MAX = 256;
 /** Ten years: a call that took longer is a mistake of units. */
 const MS_MAX = 315_360_000_000;
+/** In 1973. */
+const TIME_MS_MIN = 100_000_000_000;
 /** A call that costs more is a mistake. */
 const NANO_USD_MAX = 1_000_000n * 1_000_000_000n;
+
+/** The zone with or without its colon. */
+const ZONED = /^(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(?:Z|([+-]\d\d):?(\d\d))$/;
 
 export class Fields {
   readonly #object: Json;
@@ -68,17 +74,17 @@ export class Fields {
     return nanoUsd;
   }
 
-  /** A moment in milliseconds since the epoch, given so or as ISO 8601 with its zone. */
-  time(...names: readonly string[]): number | null {
+  /** A moment in milliseconds since the epoch, given so or as ISO 8601 with its zone, and not after `latestMs`. */
+  time(latestMs: number, ...names: readonly string[]): number | null {
     const [name, value] = this.#find(names);
     if (value === null) return null;
-    const isIso = typeof value === 'string' && /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)$/.test(value);
-    const ms = isIso ? Date.parse(value) : typeof value === 'number' ? Math.round(value) : Number.NaN;
+    const ms = typeof value === 'number' ? Math.round(value) : zonedMs(value);
+    if (ms === null) return this.refuse(name, 'names a day or a time that there is not');
     // Seconds since the epoch would be in January 1970.
-    if (!(ms >= 100_000_000_000 && ms <= 100_000_000_000_000)) {
+    if (!(ms >= TIME_MS_MIN)) {
       return this.refuse(name, 'must be ISO 8601 with a time zone, or milliseconds since the epoch');
     }
-    return ms;
+    return ms <= latestMs ? ms : this.refuse(name, 'lies more than a day in the future');
   }
 
   whole(min: number, max: number, ...names: readonly string[]): number | null {
@@ -135,6 +141,13 @@ export class Fields {
     }
     return [names[0]!, null];
   }
+}
+
+/** NaN of what is not written so; null of a day that no calendar has, which `Date.parse` takes for one after it. */
+function zonedMs(value: unknown): number | null {
+  const [, time, hours, minutes] = typeof value === 'string' ? (ZONED.exec(value) ?? []) : [];
+  if (time === undefined) return Number.NaN;
+  return momentMs(time + (hours === undefined ? 'Z' : `${hours}:${minutes}`));
 }
 
 function isStorable(text: string): boolean {

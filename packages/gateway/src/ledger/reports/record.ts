@@ -38,6 +38,8 @@ export interface Report {
 
 const UNKNOWN = 'unknown';
 const REPORTED_COST: PricePin = pin('reported', {});
+/** So far a sender's clock may be ahead of ours; what is later has a wrong year. */
+const CLOCK_SKEW_MS = 24 * 60 * 60 * 1000;
 const OUTCOMES: Readonly<Record<string, Outcome>> = {
   completed: 'completed',
   ok: 'completed',
@@ -57,7 +59,7 @@ export function reportOf(value: unknown, where: string, ownId: string | null, by
   if (type !== null && type !== 'model:used') fields.refuse('type', 'is not `model:used`, the only event taken here');
   const dispatchId = by.nextDispatchId();
   const latencyMs = fields.ms('latency_ms');
-  const endedAt = fields.time('timestamp', 'ts', 'ended_at') ?? by.now;
+  const { startedAt, endedAt } = timesOf(fields, latencyMs, by.now);
   const intent: EntryIntent = {
     dispatchId,
     runId: fields.text('run_id') ?? dispatchId,
@@ -69,7 +71,7 @@ export function reportOf(value: unknown, where: string, ownId: string | null, by
     api: fields.text('api') ?? UNKNOWN,
     stream: fields.flag('stream'),
     source: 'api',
-    startedAt: fields.time('started_at') ?? endedAt - (latencyMs ?? 0),
+    startedAt,
   };
   const usage = usageOf(fields, where);
   return {
@@ -91,10 +93,11 @@ function settled(
   const said = fields.nanoUsd('cost_usd');
   const serviceTier = fields.text('service_tier');
   const question = { provider, model, servedModel: null, startedAt, serviceTier };
-  const price = usage === null ? null : said === null ? by.priceOf({ ...question, usage }) : REPORTED_COST;
+  const own = said !== null || usage === null ? null : by.priceOf({ ...question, usage });
+  const ownCost = own === null || usage === null ? null : costNanoUsd(usage, own.rates);
   return {
-    // What a record without usage cost is kept beside the entry: there is nothing that it could be the price of.
-    costNanoUsd: price === null || usage === null ? null : (said ?? costNanoUsd(usage, price.rates)),
+    // What is said counts without tokens too, as of an image: uncounted, but what it cost is known.
+    costNanoUsd: said ?? ownCost,
     settlement: {
       dispatchId,
       tenantId: attribution.tenantId,
@@ -106,7 +109,7 @@ function settled(
       usage,
       usageSource: usage === null ? 'none' : 'reported',
       rawUsage: null,
-      price,
+      price: said === null ? own : REPORTED_COST,
       servedModel: null,
       providerCost: said === null ? null : { nanoUsd: said, source: 'cost_usd' },
       latencyMs,
@@ -115,6 +118,17 @@ function settled(
       providerRequestId: fields.text('response_id', 'provider_request_id'),
     },
   };
+}
+
+/** The end, where nobody says it, is now, but no end lies before its start. */
+function timesOf(fields: Fields, latencyMs: number | null, now: number): { startedAt: number; endedAt: number } {
+  const started = fields.time(now + CLOCK_SKEW_MS, 'started_at');
+  const ended = fields.time(now + CLOCK_SKEW_MS, 'timestamp', 'ts', 'ended_at');
+  if (started !== null && ended !== null && started > ended) {
+    return fields.refuse('started_at', 'lies after `timestamp`, the end of the call');
+  }
+  const endedAt = ended ?? Math.max(now, started ?? now);
+  return { startedAt: started ?? endedAt - (latencyMs ?? 0), endedAt };
 }
 
 function attributionOf(fields: Fields, by: Reporter): EntryIntent['attribution'] {

@@ -10,15 +10,19 @@ import { IdSource } from '../../lib/ids.ts';
 import { openStore } from '../../store/open.ts';
 import type { Store } from '../../store/store.ts';
 import { StoredLedger } from '../ledger.ts';
-import { findDispatch, recordsByEntryId } from '../questions.ts';
+import { LedgerTotals } from '../metric-totals.ts';
+import { findDispatch, recordsByEntryId, settledAfter } from '../questions.ts';
+import { reconcile } from '../reconcile.ts';
 import { repricePage } from '../reprice.ts';
 import { INTENT_SCRIPTS, LEDGER_WRITES } from '../room.ts';
+import { usageOfRuns } from '../session-usage.ts';
 import { usageAnswer } from '../usage-answer.ts';
 import { verifyLedger } from '../verify.ts';
 import type { Reporter } from './record.ts';
 import { takeIn } from './reports.ts';
 
 const T0 = Date.parse('2026-11-20T12:00:00.000Z');
+const DAY_MS = 24 * 60 * 60 * 1000;
 const PRICE: PricePin = pin('book', { input: 1_000_000n, output: 2_000_000n, cacheRead: 100_000n });
 const AGENTWATCH = {
   model: 'gpt-4o',
@@ -28,6 +32,7 @@ const AGENTWATCH = {
   latency_ms: 850.4,
   agent_name: 'openclaw',
 };
+const IMAGE = { model: 'dall-e-3', cost_usd: 0.5, latency_ms: 900, agent_name: 'main' };
 
 const ids = new IdSource();
 
@@ -134,13 +139,38 @@ for (const engine of ENGINES) {
         { ...priced, total_tokens: 130, reasoning_tokens: 20 },
       ]);
       const [uncounted, free, ours, outside] = await Promise.all(given.map((id) => found(id)));
-      assert.deepEqual([uncounted!.usage, uncounted!.usageSource, uncounted!.cost], [null, 'none', null]);
-      assert.equal(uncounted!.providerCost?.usd, '0.500000', 'what it cost is kept beside it');
+      assert.deepEqual([uncounted!.usage, uncounted!.usageSource, uncounted!.unpriced], [null, 'none', null]);
+      assert.deepEqual([uncounted!.cost?.usd, uncounted!.cost?.source], ['0.500000', 'reported']);
+      assert.equal(uncounted!.providerCost?.usd, '0.500000');
       assert.equal(free!.cost?.nanoUsd, '0');
       assert.deepEqual([ours!.usage?.input, ours!.usage?.cacheRead], [60, 40]);
       // 60 x 1 + 40 x 0.1 + 10 x 2 USD per 1M tokens.
       assert.deepEqual([ours!.cost?.nanoUsd, ours!.cost?.source], ['84000', 'book']);
       assert.deepEqual([outside!.usage?.output, outside!.usage?.reasoning], [30, 20], 'semantics 10');
+    });
+
+    test('what a call without tokens cost is in every sum: by rollups, by entries, in metrics, in an export', async () => {
+      const image = { ...IMAGE, session_id: 's', run_id: 'r' };
+      const { ids: given } = await send([image, { ...image, cost_usd: 0 }, { ...image, cost_usd: null }]);
+      const filters = { model: 'dall-e-3' };
+      const question = { tenantId: 'default', fromMs: 0, toMs: T0 * 2, filters, bucket: null, tz: 'UTC', limit: 10 };
+      for (const groupBy of [['model'], ['session']] as const) {
+        const { totals, rows } = await usageAnswer(store, { ...question, groupBy, latency: false });
+        for (const sums of [totals, rows[0]!]) {
+          assert.deepEqual([sums.requests, sums.costNanoUsd, sums.total], [3, '500000000', '0']);
+          assert.deepEqual([sums.composition.none, sums.composition.unpriced], [3, 0], 'nothing there to be priced');
+        }
+      }
+      const used = (await usageOfRuns(store, 'default', ['r'])).get('r')!;
+      assert.deepEqual([used.costNanoUsd, used.unpriced], ['500000000', 0]);
+      const metrics = await new LedgerTotals(store, null, () => 100).read();
+      const images = metrics.filter(({ model }) => model === 'dall-e-3');
+      assert.deepEqual([images.length, images[0]!.big.costNanoUsd, images[0]!.sums.unpriced], [1, 500_000_000n, 0]);
+      const exported = await settledAfter(store, { seq: 0, fromMs: 0, toMs: T0 * 2, limit: 1000 });
+      const costs = given.map((id) => exported.find(({ dispatchId }) => dispatchId === id)!.cost?.usd ?? null);
+      assert.deepEqual(costs, ['0.500000', '0.000000', null]);
+      const { totals } = await reconcile(store, { tenantId: 'default', fromMs: 0, toMs: T0 * 2, groupBy: [], filters });
+      assert.deepEqual([totals.dispatches, totals.differing, totals.unpriced], [2, 0, 0]);
     });
 
     test('a record counts once by its id; another content under it is refused, and nothing of that request is taken', async () => {
@@ -169,6 +199,22 @@ for (const engine of ENGINES) {
       assert.deepEqual(sent[0]!.ids, ['k#0', 'k#1']);
     });
 
+    test('moments are as they were sent: of a clock a little ahead too, and a start that lies ahead of our clock ends no earlier', async () => {
+      const ahead = T0 + 60_000;
+      const { ids: given } = await send([
+        { ...AGENTWATCH, timestamp: '2024-02-29T23:59:59.5+0530', started_at: '2024-02-29T18:29:59.500Z' },
+        { ...AGENTWATCH, timestamp: T0 + DAY_MS, latency_ms: null },
+        { ...AGENTWATCH, started_at: ahead },
+      ]);
+      const [leap, skewed, early] = await Promise.all(given.map((id) => found(id)));
+      assert.deepEqual([leap!.startedAt, leap!.endedAt], ['2024-02-29T18:29:59.500Z', '2024-02-29T18:29:59.500Z']);
+      assert.equal(Date.parse(skewed!.endedAt!), T0 + DAY_MS);
+      assert.deepEqual(
+        [early!.startedAt, early!.endedAt].map((at) => Date.parse(at!)),
+        [ahead, ahead],
+      );
+    });
+
     test('one record that cannot be refuses all, and its field is named', async () => {
       const before = await entries();
       const wrong: [object, string][] = [
@@ -187,6 +233,12 @@ for (const engine of ENGINES) {
         [{ ...AGENTWATCH, time_to_first_token_ms: 900 }, 'time_to_first_token_ms'],
         [{ ...AGENTWATCH, timestamp: 1_763_640_000 }, 'timestamp'],
         [{ ...AGENTWATCH, timestamp: '2026-11-20' }, 'timestamp'],
+        [{ ...AGENTWATCH, timestamp: '2026-02-30T12:00:00Z' }, 'timestamp'],
+        [{ ...AGENTWATCH, ts: '2026-11-20T12:61:00+00:00' }, 'ts'],
+        [{ ...AGENTWATCH, timestamp: '2126-11-20T12:00:00Z' }, 'timestamp'],
+        [{ ...AGENTWATCH, endedAt: T0 + DAY_MS + 1 }, 'endedAt'],
+        [{ ...AGENTWATCH, started_at: T0 + DAY_MS + 1 }, 'started_at'],
+        [{ ...AGENTWATCH, started_at: T0 - 4999, timestamp: T0 - 5000 }, 'started_at'],
         [{ ...AGENTWATCH, outcome: 'constructor' }, 'outcome'],
         [{ ...AGENTWATCH, agent_name: 7 }, 'agent_name'],
         [{ ...AGENTWATCH, agent_name: 'a\0b' }, 'agent_name'],

@@ -45,6 +45,16 @@ function answered(
   return { events: [...growing, chunk([{ text: '' }], last, finishReason)], body: whole, usage, expected };
 }
 
+function numbered(draft: Draft, finishReason: number): Draft {
+  const set = (event: Fields): Fields => ({
+    ...event,
+    candidates: (event.candidates as Fields[]).map((candidate) =>
+      'finishReason' in candidate ? { ...candidate, finishReason } : candidate,
+    ),
+  });
+  return { ...draft, events: draft.events.map((event) => set(event as Fields)), body: set(draft.body as Fields) };
+}
+
 const grounded = (webSearchQueries: readonly string[]): Fields => ({
   groundingMetadata: { webSearchQueries, groundingChunks: [] },
 });
@@ -152,6 +162,29 @@ export const GOOGLE = goldens(
       usage: { input: 300, output: 9 },
       expected: { anomaly: 'usage_decreased' },
     },
+    'a prompt that was guessed too high until the last chunk': {
+      events: [
+        chunk([{ text: 'One' }], { promptTokenCount: 169, totalTokenCount: 169 }),
+        chunk([{ text: '' }], metadata(79, 12), 'STOP'),
+      ],
+      usage: { input: 79, output: 12 },
+      expected: {},
+    },
+    'enumerations as numbers': numbered(
+      answered(
+        texts(),
+        metadata(100, 20, {
+          promptTokensDetails: [
+            { modality: 1, tokenCount: 60 },
+            { modality: 4, tokenCount: 40 },
+          ],
+          trafficType: 1,
+        }),
+        { input: 100, output: 20, audioInput: 40 },
+        { stopReason: 'MAX_TOKENS', serviceTier: 'ON_DEMAND' },
+      ),
+      2,
+    ),
     'the provider’s own search': withGrounding(
       answered(texts(), metadata(10, 120, { toolUsePromptTokenCount: 3300, thoughtsTokenCount: 70 }), {
         input: 3310,

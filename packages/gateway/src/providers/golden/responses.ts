@@ -215,6 +215,14 @@ export const RESPONSES = goldens(
       },
       { reportedCostUsd: '0.0037756' },
     ),
+    'xAI’s tools that it tried in vain': answered(
+      [...done([...searched, { type: 'x_search_call', id: 'xs_1' }]), ...said()],
+      completed({
+        output: [...searched, { type: 'x_search_call', id: 'xs_1' }, saying()],
+        usage: { ...usage(900, 40), server_side_tool_usage_details: { web_search_calls: 0, x_search_calls: 1 } },
+      }),
+      { input: 900, output: 40, reasoning: 0, serverTools: { x_search: 1 } },
+    ),
     'a long context in a slower tier': answered(
       said(),
       completed({ service_tier: 'flex', usage: usage(901_234, 20_000, { cached: 800_000, reasoning: 12_000 }) }),

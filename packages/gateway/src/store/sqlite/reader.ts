@@ -21,7 +21,7 @@ interface Asked {
 export class Reader {
   readonly #threads: readonly ReaderThread[];
   /** No thread has more than one in hand: whoever stood behind a long one would wait while another thread has time. */
-  #waiting: Asked[] = [];
+  readonly #waiting: Asked[] = [];
 
   constructor(file: string) {
     this.#threads = Array.from({ length: THREADS }, () => new ReaderThread(file, () => this.#next()));
