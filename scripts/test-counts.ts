@@ -8,11 +8,13 @@ export interface TestCounts {
   passed: number;
   failed: number;
   skipped: number;
-  /** Full names of what did not pass. */
+  /** Full names of what did not pass, each with what its error said. */
   failures: string[];
   /** What the tests of each file took together, milliseconds. */
   tookMs: Record<string, number>;
 }
+
+const SAID_CHARS_MAX = 600;
 
 export default async function* countTests(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const counts: TestCounts = { passed: 0, failed: 0, skipped: 0, failures: [], tookMs: {} };
@@ -30,10 +32,17 @@ export default async function* countTests(source: AsyncIterable<TestEvent>): Asy
       counts.passed++;
     } else if (!isParentOfFailures(data.details.error)) {
       counts.failed++;
-      counts.failures.push(where);
+      counts.failures.push(`${where}: ${saidBy(data.details.error)}`);
     }
   }
   yield `${JSON.stringify(counts)}\n`;
+}
+
+/** The last lines of a run are what is kept of it: without the reason a rare failure could not be understood from them. */
+function saidBy(error: unknown): string {
+  const { cause, message } = error as { cause?: unknown; message?: string };
+  const said = cause instanceof Error ? cause.message : String(cause ?? message);
+  return said.length > SAID_CHARS_MAX ? `${said.slice(0, SAID_CHARS_MAX)} …` : said;
 }
 
 /** A suite that failed only because a test inside did is not one more failure. */
