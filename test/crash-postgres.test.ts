@@ -1,6 +1,6 @@
 /**
- * Promise P1 on PostgreSQL with two gateways: under constant load either is killed, or the server is restarted or killed,
- * in a random order; at the end the one ledger is compared with what the provider wrote down and what callers saw. With
+ * Promise P1 on PostgreSQL with two gateways: under constant load either is killed or stands still for longer than its
+ * lease, or the server is restarted or killed; at the end the one ledger is compared with what the provider wrote down and what callers saw. With
  * commits that do not wait for the disk the same comparison finds what a server's crash lost.
  */
 import assert from 'node:assert/strict';
@@ -23,7 +23,7 @@ const MODELS = ['ok-8+gap-4ms', 'ok-20+gap-1ms', 'ok-3', 'ok-8+gap-4ms+no-usage'
 const TOKEN = 'a-token-that-both-gateways-take';
 const LEASE_MS = 1_500;
 
-type Fault = 'kill a gateway' | 'restart the server' | 'kill the server';
+type Fault = 'kill a gateway' | 'stall a gateway' | 'restart the server' | 'kill the server';
 
 interface House {
   url: string;
@@ -94,8 +94,16 @@ async function inflict(fault: Fault, { server, gateways }: House, random: Random
   if (fault === 'restart the server') return server.restart('fast');
   if (fault === 'kill the server') return server.restart('immediate');
   const gateway = pick(random, gateways);
+  if (fault === 'stall a gateway') return stall(gateway);
   await gateway.kill();
   await gateway.start();
+}
+
+/** As a machine without processor time does it: the other takes it for dead, and it knows nothing of that. */
+async function stall(gateway: GatewayProcess): Promise<void> {
+  gateway.signal('SIGSTOP');
+  await sleep(2 * LEASE_MS);
+  gateway.signal('SIGCONT');
 }
 
 async function openEntries(url: string): Promise<number> {
@@ -148,7 +156,13 @@ async function faultsUnderLoad(
 test(`two gateways on PostgreSQL: after ${quotas.sharedKills} faults every request has one entry, and who saw the end has a settled one`, async (t) => {
   console.log(`seed ${seed}`);
   const random = seeded(seed);
-  const kinds: Fault[] = ['kill a gateway', 'kill a gateway', 'restart the server', 'kill the server'];
+  const kinds: Fault[] = [
+    'kill a gateway',
+    'stall a gateway',
+    'restart the server',
+    'kill a gateway',
+    'kill the server',
+  ];
   const faults = Array.from({ length: quotas.sharedKills }, (_, i) => kinds[i % kinds.length]!);
   const verdict = await faultsUnderLoad(t, faults, random);
   console.log(

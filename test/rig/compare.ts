@@ -21,6 +21,7 @@ export function differences(
   for (const entry of entries.filter(({ kind }) => kind === 'usage')) {
     byDispatch.set(entry.dispatchId, [...(byDispatch.get(entry.dispatchId) ?? []), entry]);
   }
+  const late = entries.filter(({ reason }) => reason === 'settled_late');
   const byRequest = new Map(requests.map((request) => [request.dispatchId, request]));
   if (byRequest.size !== requests.length) found.push('two provider requests carried one dispatch id');
 
@@ -41,12 +42,27 @@ export function differences(
   for (const { dispatchId, sawEnd } of sightings) {
     if (!sawEnd) continue;
     const entry = dispatchId === null ? undefined : byDispatch.get(dispatchId)?.[0];
+    const tokens = byRequest.get(dispatchId!)?.tokens ?? null;
     if (entry === undefined) found.push(`a caller saw the end of ${dispatchId}, which has no entry`);
-    else if (entry.outcome !== 'completed') {
-      found.push(`a caller saw the end of ${dispatchId}, whose entry says '${entry.outcome}'`);
-    } else found.push(...tokenDifferences(entry, byRequest.get(dispatchId!)?.tokens ?? null));
+    else if (entry.outcome === 'completed') found.push(...tokenDifferences(entry, tokens));
+    else if (entry.outcome === 'uncertain') found.push(...lateDifferences(entry, late, tokens));
+    else found.push(`a caller saw the end of ${dispatchId}, whose entry says '${entry.outcome}'`);
   }
   return found;
+}
+
+/**
+ * A gateway that stood still for longer than its lease was held for dead, and its calls recorded as uncertain. Where it
+ * lived after all, one correction has what each used, before the caller saw the end.
+ */
+function lateDifferences(
+  { dispatchId }: StoredEntry,
+  late: readonly StoredEntry[],
+  tokens: ExpectedTokens | null,
+): string[] {
+  const own = late.filter((correction) => correction.dispatchId === dispatchId);
+  if (own.length === 1) return tokenDifferences(own[0]!, tokens);
+  return [`a caller saw the end of ${dispatchId}, whose entry is uncertain and has ${own.length} late settlements`];
 }
 
 /** An entry's buckets against what the provider says it reported. */

@@ -9,6 +9,8 @@ export interface StoredEntry {
   entryId: string;
   dispatchId: string;
   kind: string;
+  /** Of a correction: why it was made. */
+  reason: string | null;
   instanceId: string;
   outcome: string | null;
   usageSource: string | null;
@@ -54,7 +56,7 @@ export class LedgerReader {
   entries(): StoredEntry[] {
     return this.#db
       .prepare(
-        `select "entryId", "dispatchId", kind, "instanceId", outcome, "usageSource", "errorKind", "httpStatus", model, attempt,
+        `select "entryId", "dispatchId", kind, reason, "instanceId", outcome, "usageSource", "errorKind", "httpStatus", model, attempt,
                 seq, "settledAt", input, output, "cacheRead", reasoning, "costNanoUsd" from entries order by "entryId"`,
       )
       .all() as unknown as StoredEntry[];

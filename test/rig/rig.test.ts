@@ -108,6 +108,7 @@ test('the comparison finds each way in which ledger, journal and callers can dif
     entryId: 'ent_1',
     dispatchId: 'dsp_1',
     kind: 'usage',
+    reason: null,
     instanceId: 'ins_1',
     outcome: 'completed',
     usageSource: 'reported',
@@ -124,6 +125,10 @@ test('the comparison finds each way in which ledger, journal and callers can dif
   assert.deepEqual(differences([request], [entry], [saw]), []);
   assert.deepEqual(differences([request], [{ ...entry, outcome: 'uncertain', usageSource: 'none' }], []), []);
 
+  const unknown = { ...entry, outcome: 'uncertain', usageSource: 'none', input: null, output: null };
+  const late = { ...entry, entryId: 'cor_1', kind: 'correction', reason: 'settled_late', outcome: 'uncertain' };
+  assert.deepEqual(differences([request], [unknown, late], [saw]), []);
+
   const wrongs: [string, JournalRequest[], StoredEntry[]][] = [
     ['no entry', [request], []],
     ['two entries', [request], [entry, { ...entry, entryId: 'ent_2' }]],
@@ -133,6 +138,9 @@ test('the comparison finds each way in which ledger, journal and callers can dif
       [request],
       [{ ...entry, outcome: 'uncertain', usageSource: 'none' }],
     ],
+    ['a late settlement with a wrong number', [request], [unknown, { ...late, output: 7 }]],
+    ['two late settlements', [request], [unknown, late, { ...late, entryId: 'cor_2' }]],
+    ['a correction that is no late settlement', [request], [unknown, { ...late, reason: 'repriced' }]],
     ['a wrong number', [request], [{ ...entry, output: 7 }]],
     ['usage from nowhere', [], [entry]],
     ['usage that nobody reported', [{ ...request, tokens: null }], [entry]],

@@ -83,7 +83,6 @@ export function* openEntries(inputs: readonly Value[][]): Steps<null[]> {
 export function* settleEntries(inputs: readonly SettleInput[]): Steps<Settled[]> {
   const counters = yield* lockCounters(inputs);
   const sources = inputs.map((input) => rollupSource(input, counters.settledAt));
-  // Numbers are given before it is known who is still open: where an entry was not, its number stays unused.
   const [changed, kept] = yield* together(
     { name: 'ledger.settleIfOpen', rows: inputs.map((input, i) => settleRow(input, counters, i)) },
     { name: 'ledger.readRollup', rows: rollupKeys(sources) },
@@ -92,11 +91,15 @@ export function* settleEntries(inputs: readonly SettleInput[]): Steps<Settled[]>
   const events: Value[][] = [];
   const settled: Settled[] = inputs.map((input, i) => {
     if (changed![i] === null) return 'settled';
-    const place = placeAt(counters, i);
+    const place = placeAt(counters, events.length);
     events.push(entryEvent(place, input.identity.tenantId, input.eventId, 'model.usage', input.entryId));
     fold.add(sources[i]!);
     return place;
   });
+  yield* closeRanks(
+    inputs.map(({ identity, entryId }) => [identity.tenantId, entryId]),
+    settled,
+  );
   yield* append(counters, events, fold, kept!);
   return yield* explained(inputs, settled);
 }
@@ -115,14 +118,32 @@ export function* correctEntries(inputs: readonly CorrectInput[]): Steps<Settled[
     // Who comes twice in one batch is one row, and where a statement takes all rows at once both are told of it.
     if (changed![i] === null || written.has(correctionKey(input))) return 'settled';
     written.add(correctionKey(input));
-    const place = placeAt(counters, i);
+    const place = placeAt(counters, events.length);
     const [tenantId, entryId] = [intentOf(input, 'tenantId') as string, intentOf(input, 'entryId') as string];
     events.push(entryEvent(place, tenantId, input.eventId, 'model.usage.corrected', entryId));
     fold.add(sources[i]!);
     return place;
   });
+  yield* closeRanks(
+    inputs.map((input) => [intentOf(input, 'tenantId'), intentOf(input, 'entryId')]),
+    settled,
+  );
   yield* append(counters, events, fold, kept!);
   return settled;
+}
+
+/**
+ * Rows take their numbers before it is known who is settled already. Where somebody was, those behind move up by one, so
+ * that the log has no hole: who follows it can tell that nothing is missing.
+ */
+function* closeRanks(keys: readonly Value[][], settled: readonly Settled[]): Steps<void> {
+  const gap = settled.indexOf('settled');
+  if (gap === -1) return;
+  const moved = keys.flatMap((key, i) => {
+    const place = settled[i]!;
+    return i > gap && typeof place === 'object' ? [[place.seq, ...key]] : [];
+  });
+  yield* each('ledger.renumber', moved);
 }
 
 /** Settles what dead instances left open, page by page, in one transaction. */

@@ -232,6 +232,32 @@ describe('several gateways on one PostgreSQL', () => {
     assert.deepEqual((await verifyLedger(other.store)).problems, []);
   });
 
+  test('the log has no hole where some of a batch were settled by others', async () => {
+    const database = await freshDatabase('postgres');
+    const paused = await Gateway.open(database);
+    const other = await Gateway.open(database);
+    const [first, dead, alsoDead] = [intentOf(), intentOf(), intentOf()];
+    for (const intent of [first, dead, alsoDead]) await paused.ledger.open(intent);
+    assert.equal(await other.ledger.recoverDead(), 3);
+    const living = [intentOf(), intentOf()];
+    for (const intent of living) await paused.ledger.open(intent);
+    // Who comes while the first is on its way goes in one batch.
+    const batch = [first, dead, living[0]!, alsoDead, living[1]!];
+    await Promise.all(batch.map((intent) => paused.ledger.settle(settlementOf(intent))));
+    if (database.kind !== 'postgres') assert.fail();
+    const seqs = await runOn(
+      database.url.reveal(),
+      `select events.seq::int as event, entries.seq::int as entry
+       from events left join entries on "entryId" = subject order by events.seq`,
+    );
+    // Three by recovery, then two of the batch and what it adds to the three.
+    assert.deepEqual(
+      seqs,
+      Array.from({ length: 8 }, (_, i) => ({ event: i + 1, entry: i + 1 })),
+    );
+    assert.deepEqual((await verifyLedger(other.store)).problems, []);
+  });
+
   test('a follower is run by one gateway at a time; when that one is gone another goes on where it stood', async () => {
     const database = await freshDatabase('postgres');
     const [a, b] = [await Gateway.open(database), await Gateway.open(database)];

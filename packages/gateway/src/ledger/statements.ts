@@ -42,6 +42,7 @@ export const LEDGER_STATEMENTS: Readonly<Record<string, StatementShape>> = {
     ['tenantId', 'entryId'],
     'outcome',
   ),
+  'ledger.renumber': updateRows('entries', ['seq'], ['tenantId', 'entryId']),
   'ledger.findOutcome': findRows('entries', ['tenantId', 'entryId'], ['outcome']),
   'ledger.insertCorrection': insertRows(
     'entries',
