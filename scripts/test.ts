@@ -14,6 +14,8 @@ const NODE_MAJOR_MIN = 24;
 /** Most of a test is waiting for disks, sockets and other processes. */
 const AT_ONCE = 3;
 const UNIT_SHARES = 6;
+/** A job that takes longer hangs: three times what the longest took on a slow machine. The long tier takes what it takes. */
+const JOB_MS_MAX = 300_000;
 /** What takes longest begins first, or the end would wait for it alone. */
 const LONG_ONES = [
   'crash.',
@@ -86,6 +88,7 @@ async function runAll(jobs: Job[]): Promise<TestCounts[]> {
 
 async function runTests({ name, files }: Job): Promise<TestCounts> {
   const countsFile = join(scratch, `${name}.json`);
+  const seconds = secondsFrom(performance.now());
   const child = spawn(
     process.execPath,
     [
@@ -101,15 +104,21 @@ async function runTests({ name, files }: Job): Promise<TestCounts> {
   );
   const said: Buffer[] = [];
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => said.push(chunk));
+  const limit = isLong ? undefined : setTimeout(() => child.kill(), JOB_MS_MAX);
   const code = await new Promise<number>((resolve) => child.on('close', (value) => resolve(value ?? 1)));
+  clearTimeout(limit);
   process.stdout.write(Buffer.concat(said));
   const counts = readCounts(countsFile);
   // The runner failed without naming a test (a file that does not load, an error after the last test): still a failure.
   if (code !== 0 && counts.failed === 0) {
     counts.failed = 1;
-    counts.failures.push(`${name}: the runner ended with code ${code}`);
+    counts.failures.push(`${name}: the runner ended with code ${code} after ${seconds()} s`);
   }
   return counts;
+}
+
+function secondsFrom(startMs: number): () => number {
+  return () => Math.round((performance.now() - startMs) / 1000);
 }
 
 /** Keys of real vendors on a developer's machine would give the gateway under test providers it must not have. */
@@ -135,7 +144,7 @@ function report(parts: TestCounts[]): number {
   const failed = parts.reduce((sum, part) => sum + part.failed, 0) + (isStrict ? skipped : 0);
   for (const part of parts) for (const failure of part.failures) console.log(`not passed: ${failure}`);
   console.log(`longest: ${longest(parts).join(', ')}`);
-  console.log(`tests took ${Math.round((performance.now() - startedAt) / 1000)} s${isLong ? ' (long tier)' : ''}`);
+  console.log(`tests took ${secondsFrom(startedAt)()} s${isLong ? ' (long tier)' : ''}`);
   if (skipped > 0 && !isStrict) console.log(`${skipped} skipped`);
   console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 && passed > 0 ? 0 : 1;

@@ -18,7 +18,12 @@ export async function takeSeat(
   prepare?: (stateDir: string) => Promise<void>,
 ): Promise<PageSeat> {
   await buildPage();
-  const [browser, house] = await Promise.all([launchBrowser(), PageHouse.open(prepare)]);
+  // First: where there is no browser, nothing else has been opened that would keep the tests from ending.
+  const browser = await launchBrowser();
+  const house = await PageHouse.open(prepare).catch(async (error) => {
+    await browser.close();
+    throw error;
+  });
   const watched = await openPage(browser, house.url, { viewport });
   const { page } = watched;
   page.setDefaultTimeout(timeoutMs);
