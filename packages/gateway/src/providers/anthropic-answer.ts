@@ -30,6 +30,7 @@ class MessageFacts {
   #advisors: Map<string, Counters> = new Map();
   #fallbackModel: string | null = null;
   #serviceTier: string | null = null;
+  #place: string | null = null;
   #servedModel: string | null = null;
   #responseId: string | null = null;
   #reportedCostUsd: string | null = null;
@@ -56,9 +57,10 @@ class MessageFacts {
     if (!hasCounted) return false;
     const advisors = advisorCounters(usage);
     if (advisors.size > 0) this.#advisors = advisors;
-    const { service_tier: tier, speed } = usage as Json;
+    const { service_tier: tier, speed, inference_geo: place } = usage as Json;
     // Fast mode has a price of its own, as a tier has.
     this.#serviceTier = (speed === 'fast' ? speed : textOf(tier)) ?? this.#serviceTier;
+    this.#place = textOf(place) ?? this.#place;
     // OpenRouter and xAI say it in this dialect too.
     this.#reportedCostUsd = reportedCostUsd(usage) ?? this.#reportedCostUsd;
     this.text.countedSoFar();
@@ -92,7 +94,7 @@ class MessageFacts {
     return {
       ...this.#count.facts(counted),
       stopReason: this.stopReason,
-      serviceTier: this.#serviceTier,
+      serviceTier: tierAt(this.#serviceTier, this.#place),
       servedModel: this.#fallbackModel ?? this.#servedModel,
       responseId: this.#responseId,
       errorKind: this.errorKind,
@@ -101,6 +103,18 @@ class MessageFacts {
       otherModels: [...this.#advisors].map(([model, counters]) => ({ model, usage: messageUsage(counters).usage })),
     };
   }
+}
+
+/** `global` is anywhere at the plain price, `not_available` a model that runs anywhere. */
+const ANYWHERE = new Set(['global', 'not_available']);
+
+/**
+ * Where the inference ran has a price of its own, on top of the tier's: `us-inference`, `fast+us-inference`.
+ * https://platform.claude.com/docs/en/manage-claude/data-residency
+ */
+function tierAt(tier: string | null, place: string | null): string | null {
+  if (place === null || ANYWHERE.has(place)) return tier;
+  return tier === null || tier === 'standard' ? `${place}-inference` : `${tier}+${place}-inference`;
 }
 
 export class MessageStreamReader implements StreamReader {

@@ -2,7 +2,7 @@
  * What a published catalogue is to us, whatever its format: the vendors' models it knows, with rows for each, and what it
  * lists that cannot be priced from counted tokens. The adapters beside this file make one of each format.
  */
-import type { RateName, Rates } from '../../domain/price.ts';
+import { type RateName, type Rates, rateNames } from '../../domain/price.ts';
 import type { BookSource } from '../book.ts';
 import type { PriceRow, RateCard } from '../card.ts';
 
@@ -44,6 +44,25 @@ export function cardOf(rates: Rates, larger: RateCard['larger'] = []): RateCard 
 
 export function rowOf(by: CatalogueId, standard: RateCard, more: Partial<PriceRow> = {}): PriceRow {
   return { validFrom: null, hours: null, standard, tiers: {}, by, also: {}, ...more };
+}
+
+/** Rates of tokens times a factor in thousandths, tools as they are; null where one were no whole number of pico-USD. */
+export function scaled({ rates, larger }: RateCard, thousandths: bigint): RateCard | null {
+  const times = (own: Rates): Rates | null => {
+    const found: MutableRates = {};
+    for (const name of rateNames(own)) {
+      const rate = own[name]! * (name.startsWith('tool.') ? 1000n : thousandths);
+      if (rate % 1000n !== 0n) return null;
+      found[name] = rate / 1000n;
+    }
+    return found;
+  };
+  const all = [rates, ...larger.map((each) => each.rates)].map(times);
+  if (!all.every((each) => each !== null)) return null;
+  return cardOf(
+    all[0]!,
+    larger.map(({ above }, at) => ({ above, rates: all[at + 1]! })),
+  );
 }
 
 /** A part that costs what its bucket costs needs no rate; a cache's 0 says "not known" in every catalogue. */

@@ -120,7 +120,7 @@ test('a catalogue further down adds tiers of service where it agrees on the plai
   assert.deepEqual(rowsOf('changed')[0]?.tiers, {});
 });
 
-test('fast mode is every rate of tokens times its factor, and a search has a price where each costs the same', () => {
+test('fast mode and a place are every rate of tokens times a factor, and a search has a price where each costs the same', () => {
   const opus = litellm({
     input_cost_per_token: perMillion(5),
     output_cost_per_token: perMillion(25),
@@ -150,6 +150,17 @@ test('fast mode is every rate of tokens times its factor, and a search has a pri
     'tool.web_fetch': 0n,
   });
   assert.equal(row?.also['tool.web_fetch'], 'vendor-docs');
+  // Anthropic's price of running in the US: a tenth more for tokens, in every tier, nothing more for tools.
+  assert.deepEqual(row?.tiers['us-inference']?.rates, {
+    input: 5_500_000n,
+    output: 27_500_000n,
+    cacheRead: 550_000n,
+    'tool.web_search': 10_000_000_000n,
+    'tool.web_fetch': 0n,
+  });
+  assert.deepEqual(row?.tiers['fast+us-inference']?.rates.output, 165_000_000n);
+  assert.equal(row?.also['us-inference'], 'vendor-docs');
+  assert.deepEqual(vendors.find('openai', 'gpt')?.rows[0]?.tiers, {});
   assert.equal(vendors.find('openai', 'gpt')?.rows[0]?.standard.rates['tool.web_search'], undefined);
 });
 

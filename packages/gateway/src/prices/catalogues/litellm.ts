@@ -2,10 +2,9 @@
  * The price map of LiteLLM: USD per token, the widest of the catalogues and the only one with batch, flex and priority.
  * Models that are billed by anything but tokens are left out.
  */
-import { rateNames } from '../../domain/price.ts';
 import type { BookSource } from '../book.ts';
 import type { PriceRow, RateCard } from '../card.ts';
-import { type Catalogue, cardOf, hasPrice, type MutableRates, picoUsd, rowOf, tidied } from './catalogue.ts';
+import { type Catalogue, cardOf, hasPrice, type MutableRates, picoUsd, rowOf, scaled, tidied } from './catalogue.ts';
 import { VENDOR_NAMES } from './vendor-names.ts';
 
 export type LitellmCatalogue = Record<string, Record<string, unknown>>;
@@ -102,12 +101,7 @@ function withSearch(card: RateCard, model: Record<string, unknown>): RateCard {
 function fastCard(card: RateCard, entry: unknown): RateCard | null {
   const factor = (entry as { fast?: unknown } | undefined)?.fast;
   if (typeof factor !== 'number' || !Number.isInteger(factor) || factor < 1) return null;
-  const times = (rates: RateCard['rates']) =>
-    Object.fromEntries(rateNames(rates).map((name) => [name, rates[name]! * BigInt(factor)]));
-  return cardOf(
-    times(card.rates),
-    card.larger.map(({ above, rates }) => ({ above, rates: times(rates) })),
-  );
+  return scaled(card, BigInt(factor) * 1000n);
 }
 
 function readCard(bySize: Map<number, MutableRates> | undefined): RateCard | null {

@@ -7,6 +7,7 @@ import type { RateName, Rates } from '../../domain/price.ts';
 import { BOOK_FORMAT, type BookFile, type BookSource, DATE_SUFFIX, fileRow, hashOf } from '../book.ts';
 import type { PriceRow, RateCard } from '../card.ts';
 import type { Catalogue, MutableRates } from './catalogue.ts';
+import { withSurcharges } from './vendor-docs.ts';
 
 export interface Conflict {
   vendor: string;
@@ -90,7 +91,8 @@ function mergeModel(
   report(vendor, name, first, others, conflicts);
   const merged = first.rows.map((row) => filled(row, others));
   const history = others.find(({ rows }) => rows.some(({ validFrom }) => validFrom !== null));
-  return first.rows.length > 1 || history === undefined ? merged : withHistory(merged[0]!, first, history);
+  const dated = first.rows.length > 1 || history === undefined ? merged : withHistory(merged[0]!, first, history);
+  return dated.map((row) => withSurcharges(vendor, row));
 }
 
 /** Rows that another catalogue dates; the first one's own holds from the day of its catalogue, or of the same price. */

@@ -341,7 +341,7 @@ export const ANTHROPIC = goldens(
     },
     'the fast mode': {
       events: [
-        start({ input_tokens: 5, output_tokens: 1, service_tier: 'standard', speed: 'fast' }),
+        start({ input_tokens: 5, output_tokens: 1, service_tier: 'standard', speed: 'fast', inference_geo: 'global' }),
         end('end_turn', { output_tokens: 7 }),
         STOP,
       ],
@@ -351,6 +351,28 @@ export const ANTHROPIC = goldens(
       ),
       usage: { input: 5, output: 7 },
       expected: { serviceTier: 'fast' },
+    },
+    'an inference in one country': {
+      events: [
+        start({ input_tokens: 5, output_tokens: 1, service_tier: 'standard', inference_geo: 'us' }),
+        end('end_turn', { output_tokens: 7 }),
+        STOP,
+      ],
+      body: message(
+        { input_tokens: 5, output_tokens: 7, service_tier: 'standard', inference_geo: 'us' },
+        { stop_reason: 'end_turn' },
+      ),
+      usage: { input: 5, output: 7 },
+      expected: { serviceTier: 'us-inference' },
+    },
+    'the fast mode in one country': {
+      events: [
+        start({ input_tokens: 5, output_tokens: 1, speed: 'fast', inference_geo: 'us' }),
+        end('end_turn', { output_tokens: 7 }),
+        STOP,
+      ],
+      usage: { input: 5, output: 7 },
+      expected: { serviceTier: 'fast+us-inference' },
     },
     'an impossible count': {
       events: [start({ input_tokens: 5, output_tokens: 1 }), end('end_turn', { output_tokens: 1_000_000_001 }), STOP],
