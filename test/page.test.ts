@@ -189,6 +189,46 @@ test('Alt and a click leave a row out, by keys alone: / to the filter, arrows to
   await page.keyboard.press('Escape');
 });
 
+test('single characters can be turned off, and on again without any, and stay so when the page is opened anew', async () => {
+  const isFiltering = () => page.evaluate(`document.activeElement.id === 'filter'`);
+  await page.keyboard.press('?');
+  await page.uncheck('.keys-card input');
+  await page.keyboard.press('Escape');
+  for (const opens of [async () => {}, async () => void (await page.reload())]) {
+    await opens();
+    await until('requests', 14);
+    await page.keyboard.press('/');
+    assert.equal(await isFiltering(), false);
+    await page.keyboard.press('3');
+    assert.equal(await page.title(), 'Models · Weighbridge');
+    await page.keyboard.press('?');
+    assert.equal(await page.locator('.keys-card').count(), 0);
+  }
+  await page.focus('button.skip');
+  await page.keyboard.press('Enter');
+  await page.check('.keys-card input');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('/');
+  assert.equal(await isFiltering(), true);
+  await page.keyboard.press('Escape');
+});
+
+test('a read key that is sent to a tab of the operator’s sees the models, under their name', async () => {
+  const made = await fetch(`${house.url}/api/v1/keys`, {
+    method: 'POST',
+    headers: house.headers,
+    body: JSON.stringify({ tenantId: 'default', scopes: ['read'] }),
+  });
+  const { key } = (await made.json()) as { key: string };
+  const reader = await openPage(browser, house.url);
+  await signIn(reader.page, house.url, key, '/models?tab=keys');
+  await reader.page.waitForSelector('[data-tile="requests"] .value data');
+  assert.equal(await reader.page.textContent('nav [aria-current]'), 'Models');
+  assert.equal(await reader.page.title(), 'Models · Weighbridge');
+  assert.deepEqual(reader.misdeeds, []);
+  await reader.context.close();
+});
+
 test('customers and models stand in one table, and go into a file that no spreadsheet runs', async () => {
   await house.call('openai/ok-1', { 'x-weighbridge-end-user-id': '=1+1' });
   await page.click('nav >> text=Customers');

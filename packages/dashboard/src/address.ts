@@ -4,12 +4,20 @@
  */
 import { batch, signal } from '@preact/signals';
 import type { UsageGroup } from '@weighbridge/client';
+import { facts } from './facts.ts';
 import { type Filter, filtersText, readFilters } from './filter-text.ts';
 import { type NamedRange, RANGES, type Range } from './period.ts';
 import { isZone, ownZone } from './zone.ts';
 
-export const TABS = ['models', 'customers', 'sessions', 'webhooks', 'keys', 'health'] as const;
+const TABS = ['models', 'customers', 'sessions', 'webhooks', 'keys', 'health'] as const;
 export type Tab = (typeof TABS)[number];
+
+/** Tabs that there is something behind, for whoever has the page open. */
+export const SHOWN: readonly Tab[] = TABS.filter((tab) => facts.isAdmin || (tab !== 'webhooks' && tab !== 'keys'));
+
+export function tabLabel(tab: Tab): string {
+  return tab[0]!.toUpperCase() + tab.slice(1);
+}
 
 export const METRICS = ['cost', 'tokens', 'requests', 'latency', 'first-token', 'errors'] as const;
 export type Metric = (typeof METRICS)[number];
@@ -67,7 +75,7 @@ function read(search: string): Looked {
   const { filters, problem } = readFilters(given.get('filter') ?? '');
   addressProblem.value = problem;
   return {
-    tab: oneOf(TABS, given.get('tab')) ?? 'models',
+    tab: oneOf(SHOWN, given.get('tab')) ?? 'models',
     range: rangeOf(given),
     group: oneOf(GROUPS, given.get('by')) ?? 'model',
     metric: oneOf(METRICS, given.get('chart')) ?? 'cost',

@@ -2,12 +2,12 @@
 
 import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { looked, type Tab } from './address.ts';
+import { looked, type Tab, tabLabel } from './address.ts';
 import { Customers } from './parts/customers.tsx';
 import { Drawer } from './parts/drawer.tsx';
-import { Head, SHOWN } from './parts/head.tsx';
+import { Head } from './parts/head.tsx';
 import { Health } from './parts/health.tsx';
-import { Keyboard } from './parts/keyboard.tsx';
+import { Keyboard, KeysButton } from './parts/keyboard.tsx';
 import { Keys } from './parts/keys.tsx';
 import { Models } from './parts/models.tsx';
 import { Sessions } from './parts/sessions.tsx';
@@ -25,16 +25,17 @@ const TABS: Readonly<Record<Tab, () => ComponentChildren>> = {
 export function App() {
   const { tab } = looked.value;
   useEffect(() => {
-    document.title = `${tab[0]!.toUpperCase()}${tab.slice(1)} · Weighbridge`;
+    document.title = `${tabLabel(tab)} · Weighbridge`;
   }, [tab]);
   return (
     <>
       <a class="skip" href="#main">
         Skip to the content
       </a>
+      <KeysButton />
       <Head />
       <main id="main" tabIndex={-1}>
-        {SHOWN.includes(tab) ? TABS[tab]() : <Models />}
+        {TABS[tab]()}
       </main>
       <Drawer />
       <Keyboard />

@@ -1,21 +1,9 @@
 /** The head of the page: its name, its tabs, whether it is live, the zone, the way out. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { look, looked, TABS, type Tab } from '../address.ts';
+import { look, looked, SHOWN, tabLabel } from '../address.ts';
 import { facts } from '../facts.ts';
 import { lagMs, standing } from '../live.ts';
 import { isZone, ownZone } from '../zone.ts';
-
-const LABELS: Readonly<Record<Tab, string>> = {
-  models: 'Models',
-  customers: 'Customers',
-  sessions: 'Sessions',
-  webhooks: 'Webhooks',
-  keys: 'Keys',
-  health: 'Health',
-};
-
-/** Tabs that there is something behind, for whoever has the page open. */
-export const SHOWN: readonly Tab[] = TABS.filter((tab) => facts.isAdmin || (tab !== 'webhooks' && tab !== 'keys'));
 
 export function Head() {
   const { tab } = looked.value;
@@ -53,7 +41,7 @@ export function Head() {
               look({ tab: name, dispatchId: null });
             }}
           >
-            {LABELS[name]}
+            {tabLabel(name)}
           </a>
         ))}
       </nav>
@@ -70,15 +58,13 @@ export function Head() {
   );
 }
 
-const STANDINGS = { connecting: 'connecting', live: 'live', stale: 'stale', paused: 'paused' } as const;
-
 function Live() {
   const now = standing.value;
   const lag = lagMs.value;
   return (
     <output class={`live live-${now}`} title="From the ledger’s commit to this screen, the slowest of a hundred">
       <span class="dot" aria-hidden="true" />
-      {STANDINGS[now]}
+      {now}
       {now === 'live' && lag !== null ? <span class="lag"> {(lag / 1000).toFixed(2)} s</span> : null}
     </output>
   );

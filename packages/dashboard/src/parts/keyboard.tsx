@@ -1,10 +1,22 @@
 /** What keys do, and the card that says so. A key that is typed into a field is only that. */
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { look, looked } from '../address.ts';
-import { SHOWN } from './head.tsx';
+import { look, looked, SHOWN } from '../address.ts';
 
 const isOpen = signal(false);
+
+/** Where a browser keeps that single characters do nothing here: who speaks to a computer presses keys without meaning to. */
+const STORED = 'weighbridge-characters';
+const areOn = signal(stored((storage) => storage.getItem(STORED)) !== 'off');
+
+/** A browser may keep nothing for us; then it holds until the page is closed. */
+function stored<Answer>(use: (storage: Storage) => Answer): Answer | null {
+  try {
+    return use(localStorage);
+  } catch {
+    return null;
+  }
+}
 
 const KEYS: readonly (readonly [string, string])[] = [
   ['/', 'Filter'],
@@ -16,6 +28,19 @@ const KEYS: readonly (readonly [string, string])[] = [
   ['1 … 6', 'To a tab'],
   ['?', 'This card'],
 ];
+
+/** For whoever has turned `?` off. */
+export function KeysButton() {
+  return (
+    <button type="button" class="skip" onClick={open}>
+      Keyboard
+    </button>
+  );
+}
+
+function open(): void {
+  isOpen.value = true;
+}
 
 export function Keyboard() {
   useEffect(() => {
@@ -32,6 +57,7 @@ function press(event: KeyboardEvent): void {
   if (
     event.key === 'Escape' ||
     isTyping ||
+    (event.key.length === 1 && !areOn.peek()) ||
     event.ctrlKey ||
     event.metaKey ||
     document.querySelector('dialog[open]') !== null
@@ -40,7 +66,7 @@ function press(event: KeyboardEvent): void {
   if (event.key === '/') {
     event.preventDefault();
     document.querySelector<HTMLInputElement>('#filter')?.select();
-  } else if (event.key === '?') isOpen.value = true;
+  } else if (event.key === '?') open();
   else if (event.key === 'ArrowDown' || event.key === 'ArrowUp') step(event, event.key === 'ArrowDown' ? 1 : -1);
   else if (event.key === 'Enter' && event.altKey && target.matches('.name')) {
     // A browser makes no click of it.
@@ -74,8 +100,8 @@ function Card() {
   };
   useEffect(() => dialog.current?.showModal(), []);
   return (
-    <dialog ref={dialog} class="keys-card" aria-label="Keys" onClose={close}>
-      <h2>Keys</h2>
+    <dialog ref={dialog} class="keys-card" aria-label="Keyboard" onClose={close}>
+      <h2>Keyboard</h2>
       <dl>
         {KEYS.map(([key, what]) => (
           <div key={key}>
@@ -86,6 +112,17 @@ function Card() {
           </div>
         ))}
       </dl>
+      <label>
+        <input
+          type="checkbox"
+          checked={areOn.value}
+          onChange={({ currentTarget: { checked } }) => {
+            areOn.value = checked;
+            stored((storage) => storage.setItem(STORED, checked ? 'on' : 'off'));
+          }}
+        />{' '}
+        Single characters do this
+      </label>
       <button type="button" class="button" onClick={close}>
         Close
       </button>
