@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../packages/gateway/src/config/load.ts';
 import { startGateway } from '../packages/gateway/src/gateway.ts';
 import { quotas } from './quotas.ts';
@@ -87,8 +88,14 @@ async function hangUpWhen(
 
 const nothing = async (): Promise<void> => {};
 
-/** The gateway sees a hang-up as soon as its loop turns; the provider must not go on before that. */
-const afterHangUp = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 30));
+/**
+ * The gateway sees a hang-up as soon as its loop, which is ours, has looked at its sockets; the provider must not go on before
+ * that. Where the machine stood still a timer alone is over before the loop has looked, so that is waited for too.
+ */
+async function afterHangUp(): Promise<void> {
+  await sleep(30);
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
 
 for (const policy of ['drain', 'abort'] as const) {
   describe(`hang-ups under the policy "${policy}"`, () => {
