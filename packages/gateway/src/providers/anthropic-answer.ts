@@ -52,6 +52,7 @@ class MessageFacts {
     if (served !== null) {
       this.#fallbackModel = served;
       this.#count.restart();
+      this.#advisors = new Map();
     }
     const hasCounted = this.#count.take(() => readMessageUsage(usage), raw);
     if (!hasCounted) return false;

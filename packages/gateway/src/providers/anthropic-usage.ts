@@ -43,13 +43,19 @@ export function fallbackModel(usage: unknown): string | null {
   return null;
 }
 
+/** An advisor whose model is not told, and any beyond those that are told apart: no price is found for it. */
+const UNNAMED = 'unnamed';
+const MODELS_MAX = 8;
+
 /** What advisors consumed, by model; throws `Impossible`. */
 export function advisorCounters(usage: unknown): Map<string, Counters> {
   const byModel = new Map<string, Counters>();
   if (!isObject(usage)) return byModel;
   for (const entry of iterationsOf(usage)) {
-    const model = entry.type === 'advisor_message' ? textOf(entry.model) : null;
-    if (model !== null) byModel.set(model, summed([byModel.get(model) ?? new Map(), tokensOf(entry)]));
+    if (entry.type !== 'advisor_message') continue;
+    const named = textOf(entry.model) ?? UNNAMED;
+    const model = byModel.has(named) || byModel.size < MODELS_MAX ? named : UNNAMED;
+    byModel.set(model, summed([byModel.get(model) ?? new Map(), tokensOf(entry)]));
   }
   return byModel;
 }
