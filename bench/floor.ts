@@ -57,6 +57,7 @@ const server = createServer({ noDelay: true }, async (incoming, outgoing) => {
         usageSource: 'reported',
         rawUsage: '{"prompt_tokens":63,"completion_tokens":50,"total_tokens":113}',
         price: null,
+        otherModels: [],
         servedModel: null,
         providerCost: null,
         latencyMs: Date.now() - intent.startedAt,

@@ -239,6 +239,7 @@ function settlementOf(
     usageSource: given === null ? 'none' : 'reported',
     rawUsage: null,
     price: prices === null ? null : pin('config', prices),
+    otherModels: [],
     servedModel: null,
     providerCost: providerNanoUsd === null ? null : { nanoUsd: providerNanoUsd, source: 'usage.cost' },
     latencyMs: 7,

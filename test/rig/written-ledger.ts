@@ -173,6 +173,7 @@ async function write(ledger: StoredLedger, ids: IdSource, entry: WrittenEntry): 
     usageSource,
     rawUsage: null,
     price,
+    otherModels: [],
     servedModel: null,
     providerCost: null,
     latencyMs,

@@ -81,6 +81,7 @@ export interface UsageAnswer {
 }
 
 export interface PriceLine {
+  /** `input`, `cacheRead`, …; of another model than the one that served, its name and a space before: `claude-opus-5 input`. */
   bucket: string;
   units: number;
   /** pico-USD for one unit, an integer as a decimal string. */
@@ -104,6 +105,8 @@ export interface PriceDetail {
     promptAbove: number | null;
     serviceTier: string | null;
   } | null;
+  /** Of the other models that consumed a part of it (an advisor); absent where none did. */
+  otherModels?: (Omit<PriceDetail, 'otherModels'> & { model: string })[];
 }
 
 /** Nano-USD as a decimal string, and the same in USD for people. */

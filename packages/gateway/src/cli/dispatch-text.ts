@@ -2,7 +2,7 @@
  * One dispatch in full, as text: what is known of it, and how its cost came to be, line by line with the source of each
  * number, so that an invoice can be defended with it. Pure.
  */
-import type { DispatchDetail } from '@weighbridge/protocol';
+import type { DispatchDetail, PriceDetail } from '@weighbridge/protocol';
 import { usdText } from '../domain/price.ts';
 import { countText, dollarsText, timeText, UNKNOWN } from './format.ts';
 import { type Column, plainText, renderTable } from './table.ts';
@@ -36,8 +36,11 @@ export function dispatchText(detail: DispatchDetail): string {
 }
 
 function priceText({ price, priceLines, unpriced, cost }: DispatchDetail): string {
-  const head = price === null ? '' : `\nprice ${price.priceId}, from ${basisText(price)}\n`;
-  if (unpriced !== null) return `${head}\nunpriced: ${unpriced}\n`;
+  const others = (price?.otherModels ?? []).map(
+    (other) => `${plainText(other.model)} has its own: ${other.priceId}, from ${basisText(other)}\n`,
+  );
+  const head = price === null ? '' : `\nprice ${price.priceId}, from ${basisText(price)}\n${others.join('')}`;
+  if (unpriced !== null) return `${head}\nunpriced: ${plainText(unpriced)}\n`;
   if (priceLines === null || cost === null) return head;
   const rows = priceLines.map((line) => [
     line.bucket,
@@ -51,7 +54,7 @@ function priceText({ price, priceLines, unpriced, cost }: DispatchDetail): strin
   return head + renderTable(LINE_COLUMNS, rows, total);
 }
 
-function basisText({ source, basis }: NonNullable<DispatchDetail['price']>): string {
+function basisText({ source, basis }: Pick<PriceDetail, 'source' | 'basis'>): string {
   if (basis === null) return source === 'config' ? 'the config' : source;
   const { book, provider, model, validFrom, promptAbove, serviceTier } = basis;
   return [

@@ -91,6 +91,7 @@ async function fill(database: Parameters<typeof openStore>[0]['database']): Prom
       endedAt: Date.now(),
       providerRequestId: null,
       price: null,
+      otherModels: [],
       servedModel: null,
       providerCost: null,
     },

@@ -94,6 +94,7 @@ async function filled(t: TestContext, calls = 25) {
       usageSource: 'reported',
       rawUsage: null,
       price: { priceId: 'p', source: 'config', rates: PRICE, basis: null },
+      otherModels: [],
       servedModel: null,
       providerCost: null,
       latencyMs: 10,

@@ -150,6 +150,7 @@ async function call(
     usageSource: 'reported',
     rawUsage: '{"prompt_tokens":103}',
     price: price ? PRICE : null,
+    otherModels: [],
     servedModel: null,
     providerCost: null,
     latencyMs: 289,

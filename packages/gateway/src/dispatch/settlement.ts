@@ -64,6 +64,7 @@ export function bareSettlement(plan: DispatchPlan, exchanged: Exchanged, times: 
       : usageOutcome({ ...exchanged, reading: null }, () => tokensOfBytes(bytesOf(plan)))),
     rawUsage: null,
     price: null,
+    otherModels: [],
     servedModel: null,
     providerCost: null,
     providerRequestId: null,

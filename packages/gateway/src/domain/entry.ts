@@ -3,6 +3,7 @@
  * Together they are one entry. Times are milliseconds since the epoch; money is bigint.
  */
 import type { EntrySource, Outcome, Usage, UsageSource } from '@weighbridge/protocol';
+import type { OtherModel } from './other-models.ts';
 import type { PricePin } from './price.ts';
 
 /** No request has so many tokens: such a number is a mistake, and would be an invoice. */
@@ -60,6 +61,8 @@ export interface EntrySettlement {
   rawUsage: string | null;
   /** What held at `startedAt`; known only now, because it may depend on the usage and on who served it. */
   price: PricePin | null;
+  /** What of the usage other models consumed, each at its own price; `price` is for the rest. */
+  otherModels: readonly OtherModel[];
   /** As the provider named the model; null where that is the entry's own name, or nothing. */
   servedModel: string | null;
   /** What the provider says that it cost, to be held against our own number. */

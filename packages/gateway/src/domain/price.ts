@@ -64,8 +64,12 @@ export function pin(source: PriceSource, rates: Rates, basis: PriceBasis | null 
   const text = rateNames(rates)
     .map((name) => `${name}=${rates[name]}`)
     .join(';');
-  const digest = createHash('sha256').update(text).digest('hex').slice(0, 16);
-  return { priceId: `${ID_PREFIX[source]}_${digest}`, source, rates, basis };
+  return { priceId: priceIdOf(source, text), source, rates, basis };
+}
+
+/** A hash of the text that says the price, with where it is from. */
+export function priceIdOf(source: PriceSource, text: string): string {
+  return `${ID_PREFIX[source]}_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
 }
 
 /** The names that have a rate, sorted, so that equal rates give equal texts. */
@@ -128,7 +132,11 @@ function reckoned(usage: Usage, rates: Rates): { lines: Line[]; unpriced: RateNa
 /** The cost of a usage in nano-USD; null where the rates do not cover it. */
 export function costNanoUsd(usage: Usage, rates: Rates): bigint | null {
   const lines = priceLines(usage, rates);
-  if (lines === null) return null;
+  return lines === null ? null : sumNanoUsd(lines);
+}
+
+/** Rounded once, half to even. */
+export function sumNanoUsd(lines: readonly Line[]): bigint {
   let pico = 0n;
   for (const line of lines) pico += line.amountPicoUsd;
   return divideHalfEven(pico, PICO_PER_NANO);

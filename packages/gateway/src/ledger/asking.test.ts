@@ -343,6 +343,7 @@ async function enter(ledger: StoredLedger, ids: IdSource, random: Random, nowMs:
     usageSource: outcome === 'failed' ? 'none' : 'reported',
     rawUsage: null,
     price: random() < 0.2 ? null : { priceId: 'cfg_1', source: 'config', rates: RATES, basis: null },
+    otherModels: [],
     servedModel: null,
     providerCost: null,
     latencyMs,

@@ -3,11 +3,12 @@
  * together; pure. The sum of an entry and its corrections is what is known of the dispatch now.
  */
 import type { EntryIntent } from '../domain/entry.ts';
+import { dispatchPriceId, type OtherModel } from '../domain/other-models.ts';
 import type { PricePin } from '../domain/price.ts';
 import { nthId, siblingId } from '../lib/ids.ts';
 import type { Value } from '../store/store.ts';
 import { INTENT_COLUMNS, SETTLEMENT_COLUMNS } from './columns.ts';
-import { type EntryRow, intentValues, ratesText } from './record.ts';
+import { type EntryRow, intentValues, pricingText } from './record.ts';
 import { PRICED_LATER } from './rollup.ts';
 import type { CorrectInput, SettleInput } from './scripts.ts';
 
@@ -44,6 +45,7 @@ export interface Repricing {
   /** How many corrections it has: of two that reckon from the same ones only the first is written. */
   corrections: number;
   price: PricePin;
+  otherModels: readonly OtherModel[];
   differenceNanoUsd: bigint;
   /** It stands in the count of the unpriced, and leaves it. */
   wasUnpriced: boolean;
@@ -55,6 +57,7 @@ export function costCorrection({
   entry,
   corrections,
   price,
+  otherModels,
   differenceNanoUsd,
   wasUnpriced,
   now,
@@ -66,9 +69,9 @@ export function costCorrection({
   const cost: Partial<Record<keyof EntryRow, Value>> = {
     outcome: entry.outcome,
     usageSource: entry.usageSource,
-    priceId: price.priceId,
+    priceId: dispatchPriceId(price, otherModels),
     priceSource: price.source,
-    priceRates: ratesText(price),
+    priceRates: pricingText(price, otherModels),
     costNanoUsd: differenceNanoUsd,
   };
   return {

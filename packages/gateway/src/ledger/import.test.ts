@@ -78,6 +78,7 @@ async function call(ledger: StoredLedger, n: number): Promise<void> {
     usageSource: 'reported',
     rawUsage: '{"prompt_tokens":1}',
     price: null,
+    otherModels: [],
     servedModel: null,
     providerCost: null,
     latencyMs: n,

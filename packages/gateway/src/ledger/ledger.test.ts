@@ -107,6 +107,7 @@ function settlement(of: EntryIntent, over: Partial<EntrySettlement> = {}): Entry
     usageSource: 'reported',
     rawUsage: '{"prompt_tokens":103,"completion_tokens":20}',
     price: price,
+    otherModels: [],
     servedModel: null,
     providerCost: null,
     latencyMs: 289,

@@ -6,7 +6,7 @@
 
 import type { EntryIntent, EntrySettlement } from '../domain/entry.ts';
 import { GatewayError } from '../domain/errors.ts';
-import { costNanoUsd } from '../domain/price.ts';
+import { dispatchCost, partsOf } from '../domain/other-models.ts';
 import type { Clock } from '../lib/clock.ts';
 import { DurationCounts } from '../lib/exposition.ts';
 import { siblingId } from '../lib/ids.ts';
@@ -105,8 +105,8 @@ export class StoredLedger implements Ledger {
   async settle(settlement: EntrySettlement): Promise<void> {
     const intent = this.#inFlight.take(settlement.dispatchId);
     if (!intent) throw new Error(`dispatch ${settlement.dispatchId} was settled without being opened, or twice`);
-    const { price, usage } = settlement;
-    const cost = price && usage ? costNanoUsd(usage, price.rates) : null;
+    const { price, usage, otherModels } = settlement;
+    const cost = usage ? dispatchCost(partsOf(usage, price, otherModels)) : null;
     const pending = { intent, input: this.#settleInput(intent, settlementValues(settlement, cost)), sent: true };
     const since = this.#deps.clock.monotonic();
     try {

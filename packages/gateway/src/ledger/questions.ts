@@ -2,10 +2,18 @@
  * What can be asked of the ledger about single dispatches: pages of them, newest first, and one in full.
  * Every question names its tenant, or says that it is the operator's and about all; an id of another tenant is not found.
  */
-import type { Amount, DispatchDetail, DispatchRecord, List, PriceDetail } from '@weighbridge/protocol';
+import type { Amount, DispatchDetail, DispatchRecord, List, PriceDetail, PriceLine } from '@weighbridge/protocol';
 import { type Kysely, sql } from 'kysely';
 import { GatewayError } from '../domain/errors.ts';
-import { priceLines, unpricedUnits, usdText } from '../domain/price.ts';
+import {
+  type DispatchPart,
+  lineName,
+  type OtherModel,
+  partLines,
+  partsOf,
+  unpricedOf,
+} from '../domain/other-models.ts';
+import { type PricePin, usdText } from '../domain/price.ts';
 import { firstId, rangeOf, siblingId } from '../lib/ids.ts';
 import type { Tables } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
@@ -105,25 +113,38 @@ function explained(row: EntryRow): Pick<DispatchDetail, 'price' | 'priceLines' |
     };
   }
   const source = row.priceSource ?? 'config';
-  const { rates, basis: whole } = pricingOf(row.priceRates);
-  const { published = {}, ...basis } = whole ?? {};
-  const price = { priceId: row.priceId, source, basis: whole === null ? null : (basis as PriceDetail['basis']) };
+  const { otherModels, ...own } = pricingOf(row.priceRates);
+  const price = { priceId: row.priceId, source: source as PricePin['source'], ...own };
   // A cost that somebody reported has no rates, and so no lines.
-  const missing = usage === null || source === 'reported' ? [] : unpricedUnits(usage, rates);
-  const lines = usage === null || source === 'reported' || missing.length > 0 ? null : priceLines(usage, rates);
-  const wireLines = lines?.map(({ bucket, units, ratePicoUsd, amountPicoUsd }) => ({
-    bucket,
-    units,
-    ratePicoUsd: ratePicoUsd.toString(),
-    amountPicoUsd: amountPicoUsd.toString(),
-    source: published[bucket] ?? source,
-  }));
+  const parts = usage === null || source === 'reported' ? null : partsOf(usage, price, otherModels);
+  const missing = parts === null ? [] : unpricedOf(parts);
   return {
-    price,
-    priceLines: wireLines ?? null,
+    price: { ...priceDetail(price), ...(otherModels.length === 0 ? {} : { otherModels: otherPrices(otherModels) }) },
+    priceLines: parts === null || missing.length > 0 ? null : parts.flatMap(wireLines),
     unpriced:
       missing.length === 0 || row.costNanoUsd !== null ? null : `its price has no rate for ${missing.join(', ')}`,
   };
+}
+
+function priceDetail({ priceId, source, basis: whole }: PricePin): Omit<PriceDetail, 'otherModels'> {
+  if (whole === null) return { priceId, source, basis: null };
+  const { published: _, ...basis } = whole;
+  return { priceId, source, basis };
+}
+
+/** Those that have one; what has none is named as unpriced. */
+function otherPrices(otherModels: readonly OtherModel[]): NonNullable<PriceDetail['otherModels']> {
+  return otherModels.flatMap(({ model, price }) => (price === null ? [] : [{ model, ...priceDetail(price) }]));
+}
+
+function wireLines(part: DispatchPart): PriceLine[] {
+  return (partLines(part) ?? []).map(({ bucket, units, ratePicoUsd, amountPicoUsd }) => ({
+    bucket: lineName(part, bucket),
+    units,
+    ratePicoUsd: ratePicoUsd.toString(),
+    amountPicoUsd: amountPicoUsd.toString(),
+    source: part.price?.basis?.published[bucket] ?? part.price?.source ?? '',
+  }));
 }
 
 function costNow(rows: readonly EntryRow[]): Amount | null {

@@ -1,7 +1,8 @@
 /** Pure translations between the nouns (intent, settlement), the ledger's rows, and the record that the world sees. */
-import type { Cost, DispatchRecord, Usage } from '@weighbridge/protocol';
+import { type Cost, type DispatchRecord, makeUsage, type Usage } from '@weighbridge/protocol';
 import type { EntryIntent, EntrySettlement } from '../domain/entry.ts';
-import { type PriceBasis, type PricePin, type RateName, type Rates, rateNames, usdText } from '../domain/price.ts';
+import { dispatchPriceId, type OtherModel } from '../domain/other-models.ts';
+import { type PriceBasis, type PricePin, type RateName, rateNames, usdText } from '../domain/price.ts';
 import { siblingId } from '../lib/ids.ts';
 import { isoText } from '../lib/iso-text.ts';
 import type { EntriesTable } from '../store/schema.ts';
@@ -51,7 +52,7 @@ export function intentValues(intent: EntryIntent, instanceId: string): Value[] {
 
 /** In the order of SETTLEMENT_COLUMNS. */
 export function settlementValues(settlement: EntrySettlement, costNanoUsd: bigint | null): Value[] {
-  const { usage, price } = settlement;
+  const { usage, price, otherModels } = settlement;
   return [
     settlement.outcome,
     settlement.httpStatus,
@@ -74,9 +75,9 @@ export function settlementValues(settlement: EntrySettlement, costNanoUsd: bigin
     settlement.servedModel,
     settlement.providerCost?.nanoUsd ?? null,
     settlement.providerCost?.source ?? null,
-    price?.priceId ?? null,
+    price ? dispatchPriceId(price, otherModels) : null,
     price?.source ?? null,
-    price ? ratesText(price) : null,
+    pricingText(price, otherModels),
     costNanoUsd,
     settlement.latencyMs,
     settlement.timeToFirstTokenMs,
@@ -87,23 +88,67 @@ export function settlementValues(settlement: EntrySettlement, costNanoUsd: bigin
 
 const textOfRates = new WeakMap<PricePin, string>();
 
-/** The rates and where they are from as JSON text; a price is shared by many calls, so its text is made once. */
-export function ratesText(price: PricePin): string {
+/**
+ * What priced a dispatch as JSON text: the rates and where they are from, and what other models consumed with theirs. The
+ * latter also where the dispatch has no price, because a later one must not take their tokens for those of the model that
+ * served. Null where there is nothing to say.
+ */
+export function pricingText(price: PricePin | null, otherModels: readonly OtherModel[]): string | null {
+  if (otherModels.length === 0) return price === null ? null : ratesText(price);
+  return JSON.stringify({
+    ...(price === null ? {} : writtenPrice(price)),
+    otherModels: otherModels.map((other) => ({
+      model: other.model,
+      usage: shortUsage(other.usage),
+      price: other.price && { priceId: other.price.priceId, source: other.price.source, ...writtenPrice(other.price) },
+    })),
+  });
+}
+
+/** A price is shared by many calls, so its text is made once. */
+function ratesText(price: PricePin): string {
   let text = textOfRates.get(price);
   if (text === undefined) {
-    const rates = Object.fromEntries(rateNames(price.rates).map((name) => [name, price.rates[name]!.toString()]));
-    text = JSON.stringify(price.basis === null ? rates : { ...rates, basis: shortBasis(price.basis) });
+    text = JSON.stringify(writtenPrice(price));
     textOfRates.set(price, text);
   }
   return text;
 }
 
-/** What `ratesText` wrote. */
-export function pricingOf(text: string): { rates: Rates; basis: PriceBasis | null } {
-  const { basis, ...written } = JSON.parse(text) as Record<string, string> & { basis?: ShortBasis };
+type WrittenPrice = { [Name in RateName]?: string } & { basis?: ShortBasis };
+
+function writtenPrice({ rates, basis }: PricePin): WrittenPrice {
+  const written = Object.fromEntries(rateNames(rates).map((name) => [name, rates[name]!.toString()]));
+  return basis === null ? written : { ...written, basis: shortBasis(basis) };
+}
+
+function readPrice({ basis, ...written }: WrittenPrice): Pick<PricePin, 'rates' | 'basis'> {
   const names = Object.keys(written) as RateName[];
-  const rates = Object.fromEntries(names.map((name) => [name, BigInt(written[name] as string)]));
+  const rates = Object.fromEntries(names.map((name) => [name, BigInt(written[name]!)]));
   return { rates, basis: basis === undefined ? null : wholeBasis(basis, names) };
+}
+
+type WrittenOther = Pick<OtherModel, 'model'> & {
+  usage: Partial<Usage>;
+  price: (Pick<PricePin, 'priceId' | 'source'> & WrittenPrice) | null;
+};
+
+/** What `pricingText` wrote. */
+export function pricingOf(text: string): Pick<PricePin, 'rates' | 'basis'> & { otherModels: OtherModel[] } {
+  const { otherModels = [], ...written } = JSON.parse(text) as WrittenPrice & { otherModels?: WrittenOther[] };
+  return {
+    ...readPrice(written),
+    otherModels: otherModels.map(({ model, usage, price }) => {
+      if (price === null) return { model, usage: makeUsage(usage), price };
+      const { priceId, source, ...rest } = price;
+      return { model, usage: makeUsage(usage), price: { priceId, source, ...readPrice(rest) } };
+    }),
+  };
+}
+
+/** Without what is none. */
+function shortUsage({ total: _, ...counts }: Usage): Partial<Usage> {
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => typeof count === 'number' && count > 0));
 }
 
 /** As it lies on every row: without what is null, and with who published most of the rates named once. */

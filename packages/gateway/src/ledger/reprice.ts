@@ -6,13 +6,14 @@
 import type { RepriceAnswer, RepricedTenant, Usage } from '@weighbridge/protocol';
 import { type SelectQueryBuilder, sql } from 'kysely';
 import { GatewayError } from '../domain/errors.ts';
-import { costNanoUsd, type PricePin } from '../domain/price.ts';
+import { dispatchCost, type ModelUsage, partsOf, pricesOfParts } from '../domain/other-models.ts';
+import type { PricePin } from '../domain/price.ts';
 import { rangeOf } from '../lib/ids.ts';
 import type { Tables } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import { costCorrection } from './correction.ts';
 import { RECORD_COLUMNS, selectEntries } from './questions.ts';
-import { type EntryRow, usageOf } from './record.ts';
+import { type EntryRow, pricingOf, usageOf } from './record.ts';
 import { PRICED_LATER } from './rollup.ts';
 import type { CorrectInput, Settled } from './scripts.ts';
 
@@ -50,7 +51,7 @@ export interface RepriceDeps {
 }
 
 /** All but what is long and not needed. */
-const ENTRY_COLUMNS = RECORD_COLUMNS.filter((column) => column !== 'rawUsage' && column !== 'priceRates');
+const ENTRY_COLUMNS = RECORD_COLUMNS.filter((column) => column !== 'rawUsage');
 
 /** Where a page ended: of a tenant's entries by their settlement, and the tenants by name. */
 type Position = readonly [tenantId: string, settledAt: number, entryId: string];
@@ -96,15 +97,17 @@ async function repriced(
   const tally: Tally = { tenantId, entries: 0, repriced: 0, priced: 0, unpriced: 0, kept: 0, before: 0n, after: 0n };
   const written = rows.map(async (entry): Promise<void> => {
     const own = corrections.get(entry.entryId) ?? [];
-    const usage = usageOf(entry) ?? own.map(usageOf).find((found) => found !== null) ?? null;
+    const counted = countedOf([entry, ...own]);
     const known = knownCost([entry, ...own]);
-    if (usage === null || (unpricedOnly && known !== null)) return;
+    if (counted === null || (unpricedOnly && known !== null)) return;
     tally.entries++;
     const { provider, model, servedModel, startedAt, serviceTier } = entry;
     // Whoever reported it said what it cost: no price of ours takes the place of that.
     const isSaid = entry.priceSource === 'reported';
-    const price = isSaid ? null : priceOf({ provider, model, servedModel, startedAt, serviceTier, usage });
-    const cost = price === null ? null : costNanoUsd(usage, price.rates);
+    const { usage, others } = counted;
+    const question = { provider, model, servedModel, startedAt, serviceTier, usage };
+    const { price, otherModels } = pricesOfParts(question, others, (part) => (isSaid ? null : priceOf(part)));
+    const cost = dispatchCost(partsOf(usage, price, otherModels));
     tally.before += known ?? 0n;
     tally.after += cost ?? known ?? 0n;
     if (price === null || cost === null) {
@@ -119,11 +122,28 @@ async function repriced(
       entry.input !== null && entry.costNanoUsd === null && !own.some(({ reason }) => reason === PRICED_LATER);
     const differenceNanoUsd = cost - (known ?? 0n);
     await correct?.(
-      costCorrection({ entry, corrections: own.length, price, differenceNanoUsd, wasUnpriced, now: now() }),
+      costCorrection({
+        entry,
+        corrections: own.length,
+        price,
+        otherModels,
+        differenceNanoUsd,
+        wasUnpriced,
+        now: now(),
+      }),
     );
   });
   await Promise.all(written);
   return tally;
+}
+
+/** What was counted, and what of it other models consumed: of the entry, or of the correction that brought it late. */
+function countedOf(rows: readonly EntryRow[]): { usage: Usage; others: readonly ModelUsage[] } | null {
+  for (const row of rows) {
+    const usage = usageOf(row);
+    if (usage !== null) return { usage, others: row.priceRates === null ? [] : pricingOf(row.priceRates).otherModels };
+  }
+  return null;
 }
 
 /** An entry's cost with its corrections; null where none of them has one. */

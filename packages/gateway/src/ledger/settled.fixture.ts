@@ -49,6 +49,7 @@ export async function settledCall(
     usageSource: 'reported',
     rawUsage: null,
     price: null,
+    otherModels: [],
     servedModel: null,
     providerCost: null,
     latencyMs: 1,

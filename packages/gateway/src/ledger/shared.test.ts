@@ -132,6 +132,7 @@ function settlementOf(intent: EntryIntent): EntrySettlement {
     usageSource: 'reported',
     rawUsage: null,
     price: null,
+    otherModels: [],
     servedModel: null,
     providerCost: null,
     latencyMs: 100,

@@ -4,6 +4,7 @@
  * provider sent; what it cannot read it reports as an anomaly.
  */
 import type { Usage } from '@weighbridge/protocol';
+import type { ModelUsage } from '../domain/other-models.ts';
 import type { Api } from '../domain/provider.ts';
 
 /** What a frame of a stream means to the meter. Only `usage-only` may be stripped, only `terminal` is the end. */
@@ -11,12 +12,6 @@ export type FrameVerdict = 'pass' | 'usage-only' | 'terminal' | 'error';
 
 /** Something a provider said that cannot be, noticed and survived. */
 export type Anomaly = 'usage_malformed' | 'usage_decreased' | 'usage_inconsistent' | 'encoding_broken';
-
-/** What another model than the one that answered consumed on the way (an advisor). Its vendor charges that model's price; we do not yet. */
-export interface ModelUsage {
-  model: string;
-  usage: Usage;
-}
 
 /** Everything read from an answer so far. */
 export interface Reading {
@@ -38,6 +33,7 @@ export interface Reading {
   uncountedTokens: number;
   /** What the provider says it charged, in USD: a decimal number, as exact as it was sent. */
   reportedCostUsd: string | null;
+  /** What models consumed that were asked on the way (an advisor), the one that answered perhaps among them. */
   otherModels: readonly ModelUsage[];
 }
 

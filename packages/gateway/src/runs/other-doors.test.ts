@@ -87,6 +87,39 @@ describe('the other doors', () => {
     assert.deepEqual([usage, usageSource, cost, outcome], [null, 'none', null, 'completed']);
   });
 
+  test('an advisor’s tokens are priced as its own model’s, streamed and not', async () => {
+    const advised = golden('anthropic-messages', 'an advisor of another model');
+    await open('anthropic-messages', { provider: { vendor: 'anthropic' } });
+    for (const isStreamed of [true, false]) {
+      upstream.answer(isStreamed ? stream(advised.stream) : json(200, JSON.parse(advised.body!.toString()) as object));
+      await rig.play({ ask: 'messages', json: { model: 'up/claude-sonnet-4-6', stream: isStreamed } });
+    }
+    const details = await Promise.all((await rig.entries()).map(({ dispatchId }) => rig.detail(dispatchId)));
+    for (const { cost, usage, priceLines, price } of details) {
+      assert.deepEqual(usage, advised.expected.usage);
+      // Sonnet's 1760 x 3 + 531 x 15 + 412 x 0.3, Opus' 823 x 5 + 1612 x 25 USD per 1M.
+      assert.equal(cost?.nanoUsd, String(5_280_000 + 7_965_000 + 123_600 + 4_115_000 + 40_300_000));
+      assert.deepEqual(
+        priceLines?.map(({ bucket, units }) => [bucket, units]),
+        [
+          ['input', 1760],
+          ['output', 531],
+          ['cacheRead', 412],
+          ['claude-opus-5 input', 823],
+          ['claude-opus-5 output', 1612],
+        ],
+      );
+      assert.deepEqual(
+        [price?.basis?.model, price?.otherModels?.[0]?.basis?.model],
+        ['claude-sonnet-4-6', 'claude-opus-5'],
+      );
+    }
+    assert.deepEqual(
+      details.map(({ stream: isStreamed }) => isStreamed),
+      [true, false],
+    );
+  });
+
   test('embeddings are counted as the provider counts them', async () => {
     await open('openai-completions');
     upstream.answer(json(200, { object: 'list', data: [], usage: { prompt_tokens: 8, total_tokens: 8 } }));

@@ -110,6 +110,7 @@ function settled(
       usageSource: usage === null ? 'none' : 'reported',
       rawUsage: null,
       price: said === null ? own : REPORTED_COST,
+      otherModels: [],
       servedModel: null,
       providerCost: said === null ? null : { nanoUsd: said, source: 'cost_usd' },
       latencyMs,
