@@ -141,6 +141,33 @@ test('an answer that failed is asked for again, and the drawer says what it then
   watched.misdeeds.splice(0);
 });
 
+test('another model’s tokens stand in lines of their own, and each line is its units times its rate', async () => {
+  const address = /\/api\/v1\/dispatches\/dsp_/;
+  const line = (bucket: string, units: number, rate: number) => {
+    const amountPicoUsd = String(units * rate);
+    return { bucket, units, ratePicoUsd: String(rate), amountPicoUsd, source: 'config' };
+  };
+  await page.route(address, async (route) => {
+    const response = await route.fetch();
+    const detail = (await response.json()) as { usage: object; cost: object };
+    const usage = { ...detail.usage, input: 30, cacheRead: 7, output: 40, reasoning: null, total: 77 };
+    const priceLines = [line('input', 10, 2e6), line('output', 20, 1e7), line('claude-opus-5 input', 20, 5e6)];
+    priceLines.push(line('claude-opus-5 output', 20, 25e6), line('claude-opus-5 cacheRead', 7, 5e5));
+    await route.fulfill({ response, json: { ...detail, usage, priceLines } });
+  });
+  await page.click(SECOND);
+  await page.waitForSelector('.drawer .lines');
+  const rows = await page.locator('.drawer .lines tbody tr').allTextContents();
+  await page.unroute(address);
+  assert.deepEqual(rows, [
+    'Input102$0.00002',
+    'Output2010$0.0002',
+    'claude-opus-5 input205$0.0001',
+    'claude-opus-5 output2025$0.0005',
+    'claude-opus-5 cacheRead70.5$0.0000035',
+  ]);
+});
+
 test('what an uncounted call cost is shown: its cost, and what whoever sent it says', async () => {
   const body = JSON.stringify({ model: 'dall-e-3', cost_usd: 0.5, latency_ms: 900, agent_name: 'main' });
   await fetch(`${house.url}/api/v1/ingest/model_usage`, { method: 'POST', headers: house.headers, body });

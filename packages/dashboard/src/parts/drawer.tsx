@@ -229,12 +229,16 @@ const BUCKETS: Readonly<Record<string, string>> = {
   reasoning: 'Reasoning, inside output',
 };
 
+const COUNTED = ['input', 'cacheRead', 'cacheWrite', 'cacheWrite1h', 'output', 'reasoning'] as const;
+
 function Lines({ detail }: { detail: DispatchDetail }) {
   const usage = detail.usage!;
   const lines = detail.priceLines ?? [];
-  const counted = (['input', 'cacheRead', 'cacheWrite', 'cacheWrite1h', 'output', 'reasoning'] as const).filter(
-    (name) => usage[name] !== null && (usage[name] > 0 || name === 'input' || name === 'output'),
-  );
+  const lineOf = (name: string) => lines.find(({ bucket }) => bucket === name);
+  // Priced, all but reasoning has lines, and another model's tokens are in their own.
+  const unitsOf = (name: (typeof COUNTED)[number]) =>
+    lines[0] && name !== 'reasoning' ? (lineOf(name)?.units ?? 0) : usage[name];
+  const counted = COUNTED.filter((name) => unitsOf(name)! > 0 || name === 'input' || name === 'output');
   const shown = new Set<string>(counted);
   return (
     <table class="lines">
@@ -248,7 +252,7 @@ function Lines({ detail }: { detail: DispatchDetail }) {
       </thead>
       <tbody>
         {counted.map((name) => (
-          <PartLine key={name} name={name} units={usage[name]!} line={lines.find(({ bucket }) => bucket === name)} />
+          <PartLine key={name} name={name} units={unitsOf(name)!} line={lineOf(name)} />
         ))}
         {lines
           .filter(({ bucket }) => !shown.has(bucket))
