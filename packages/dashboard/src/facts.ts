@@ -19,8 +19,7 @@ export interface Facts {
 }
 
 function readFacts(): Facts {
-  const text = document.querySelector<HTMLMetaElement>('meta[name="weighbridge-facts"]')?.content ?? '';
-  return JSON.parse(text) as Facts;
+  return JSON.parse(document.querySelector<HTMLElement>('#page')!.dataset.facts!) as Facts;
 }
 
 export const facts = readFacts();

@@ -304,7 +304,7 @@ export function rawRequest(method: string, path: string, headers: Record<string,
 async function buildPage(folder: string): Promise<void> {
   await mkdir(join(folder, 'assets'), { recursive: true });
   const script = '<script type="module" src="/models/assets/page-1.js"></script>';
-  await writeFile(join(folder, 'index.html'), `${script}<meta name="weighbridge-facts" content="{{facts}}">`);
+  await writeFile(join(folder, 'index.html'), `${script}<div data-facts="{{facts}}"></div>`);
   const query = '<input type="hidden" name="query" value="{{query}}">';
   await writeFile(
     join(folder, 'sign-in.html'),

@@ -168,7 +168,7 @@ test('the page of a key comes with its own tenant’s sums', async () => {
     const page = await fetch(`${base}/models`, {
       headers: { cookie: answer.headers.get('set-cookie')!.split(';')[0]! },
     });
-    const [, facts] = /name="weighbridge-facts" content="([^"]*)"/.exec(await page.text())!;
+    const [, facts] = /data-facts="([^"]*)"/.exec(await page.text())!;
     return JSON.parse(facts!.replaceAll('&#34;', '"')).sums.totals.requests;
   };
   assert.equal(await requestsOf(texts.get('acme')!), 1);

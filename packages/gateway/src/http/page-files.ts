@@ -14,8 +14,9 @@ export interface PageFile {
 }
 
 export interface PageFiles {
-  /** What somebody sees who is signed in, and who is not. */
-  page: string;
+  /** What somebody sees who is signed in: before the page's facts, and after them. */
+  page: readonly [string, string];
+  /** What somebody sees who is not. */
   signIn: string;
   /** By name, without folder. Names hold a hash of what is inside. */
   assets: ReadonlyMap<string, PageFile>;
@@ -44,5 +45,6 @@ export function readPage(folder: string): PageFiles | null {
     const bytes = readFileSync(join(assetsFolder, name));
     assets.set(name, { type, bytes, gzip: gzipSync(bytes, { level: 9 }) });
   }
-  return { page: readFileSync(pages[0], 'utf8'), signIn: readFileSync(pages[1], 'utf8'), assets };
+  const [before = '', after = ''] = readFileSync(pages[0], 'utf8').split('{{facts}}');
+  return { page: [before, after], signIn: readFileSync(pages[1], 'utf8'), assets };
 }

@@ -33,7 +33,7 @@ test('whoever is not signed in gets a form and no page, and the form asks for no
   const text = await answer.text();
   assert.equal(answer.status, 200);
   assert.match(text, /type="password"/);
-  assert.doesNotMatch(text, /weighbridge-facts/);
+  assert.doesNotMatch(text, /data-facts/);
 });
 
 test('the page may load nothing from elsewhere, run nothing inline and stand in no frame', async () => {
@@ -54,7 +54,7 @@ test('the token signs in: a cookie that scripts cannot read and other sites do n
   );
   assert.ok(!cookie.includes(TOKEN));
   const page = await (await get('/models', { cookie: cookie.split(';')[0]! })).text();
-  assert.match(page, /weighbridge-facts/);
+  assert.match(page, /data-facts/);
   assert.ok(!page.includes(TOKEN));
 });
 
@@ -143,7 +143,7 @@ test('behind a proxy with TLS its origin signs in, where the configuration names
   assert.equal(answer.status, 303);
   const [cookie, ...terms] = answer.headers.get('set-cookie')!.split('; ');
   assert.ok(terms.includes('Secure'));
-  assert.match(await (await get('/models', { cookie: cookie! })).text(), /weighbridge-facts/);
+  assert.match(await (await get('/models', { cookie: cookie! })).text(), /data-facts/);
   const reload = (origin: string) =>
     fetch(`${door.base}/api/v1/reload`, { method: 'POST', headers: { cookie: cookie!, origin } });
   assert.equal((await reload('https://meter.example')).status, 200);
@@ -154,7 +154,7 @@ test('behind a proxy with TLS its origin signs in, where the configuration names
 test('the first sums come with the page: of the tenant who signed in, and the number that events go on from', async () => {
   const factsOf = async (path: string, credential: string) => {
     const text = await (await get(path, { cookie: await door.cookieOf(credential) })).text();
-    const [, facts] = /name="weighbridge-facts" content="([^"]*)"/.exec(text)!;
+    const [, facts] = /data-facts="([^"]*)"/.exec(text)!;
     return JSON.parse(facts!.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code))));
   };
   // Without sums where they would have kept the page waiting.

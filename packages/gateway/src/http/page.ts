@@ -3,6 +3,7 @@
  * form and nothing that asks for more. Everything the page shows it asks over the API with its cookie; nothing secret is in
  * a URL, a script or the page itself.
  */
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type UsageAnswer, WEIGHBRIDGE_VERSION } from '@weighbridge/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -78,8 +79,9 @@ export function page(app: FastifyInstance, deps: PageDeps): void {
     if (caller === null) {
       return cameFromElsewhere(request) ? bounce(request.url) : signInForm(found, '', queryOf(request.url));
     }
-    const facts = escaped(JSON.stringify(await factsFor(caller, isOfToday(request.query), deps)));
-    return found.page.replace('{{facts}}', () => facts);
+    // The number first: the page follows every event after it. And while an answer can still say that it failed.
+    const seq = await deps.events.lastSeq();
+    return reply.send(Readable.from(pageParts(found, () => factsFor(caller, seq, isOfToday(request.query), deps))));
   });
 
   app.get<{ Params: { name: string } }>('/models/assets/:name', open, (request, reply) => {
@@ -191,13 +193,17 @@ function setCookie(request: FastifyRequest, reply: FastifyReply, value: string, 
   );
 }
 
+/** The head goes out at once, so that a browser gets scripts and styles while the ledger is asked. */
+async function* pageParts({ page: [before, after] }: PageFiles, facts: () => Promise<object>): AsyncGenerator<string> {
+  yield before;
+  yield escaped(JSON.stringify(await facts())) + after;
+}
+
 /** What the page must know before it asks anything; for the page alone, no API. */
-async function factsFor(caller: Caller, wantsSums: boolean, deps: PageDeps): Promise<object> {
-  const { access, catalogue, clock, events } = deps;
+async function factsFor(caller: Caller, seq: number, wantsSums: boolean, deps: PageDeps): Promise<object> {
+  const { access, catalogue, clock } = deps;
   const [first] = catalogue.listed();
   const tenantId = isOperator(caller) ? null : caller.tenantId;
-  // The number first: the page follows every event after it.
-  const seq = await events.lastSeq();
   return {
     version: WEIGHBRIDGE_VERSION,
     tenantId,
