@@ -14,7 +14,7 @@ import {
   type UsageSums,
 } from '@weighbridge/protocol';
 import fc from 'fast-check';
-import { pin, type Rates } from '../packages/gateway/src/domain/price.ts';
+import { type PricePin, pin, type Rates } from '../packages/gateway/src/domain/price.ts';
 import { CURSOR_SCRIPTS, EVENT_WRITES } from '../packages/gateway/src/events/room.ts';
 import { Folding } from '../packages/gateway/src/ledger/folding.ts';
 import { StoredLedger } from '../packages/gateway/src/ledger/ledger.ts';
@@ -45,14 +45,21 @@ interface Call {
   session: string | null;
   endUser: string | null;
   outcome: 'completed' | 'failed' | 'aborted';
-  /** Null: nothing was reported. */
+  /** All of it; null: nothing was reported. */
   usage: Usage | null;
-  /** Null: unpriced. */
-  rates: Rates | null;
+  /** What the model that served used of it. Null rates: unpriced. */
+  own: Priced | null;
+  /** What another model used of it, on the way. */
+  other: Priced | null;
   /** What the provider says it charged. */
   providerNanoUsd: bigint | null;
   /** Hours after the call before. */
   gapHours: number;
+}
+
+interface Priced {
+  usage: Usage;
+  rates: Rates | null;
 }
 
 /** Small, large, and the edges of both. */
@@ -105,21 +112,41 @@ const usage: fc.Arbitrary<Usage> = fc
       serverTools: searches === 0 ? {} : { web_search: searches },
     }),
   );
+/** Of another model nothing is told but tokens. */
+const tokens = fc
+  .record({ input: count, output: count, cacheRead: count, cacheWrite: count, cacheWrite1h: count })
+  .map((counts) => makeUsage(counts));
+const someRates = fc.option(rates, { freq: 4 });
+const used = fc
+  .record({
+    own: fc.option(fc.record({ usage, rates: someRates }), { freq: 4 }),
+    advisor: fc.option(fc.record({ usage: tokens, rates: someRates }), { freq: 2 }),
+  })
+  .map(({ own, advisor }) => {
+    const other = own === null ? null : advisor;
+    return { own, other, usage: own === null || other === null ? (own?.usage ?? null) : bothOf(own, other) };
+  });
 const calls: fc.Arbitrary<Call[]> = fc.array(
-  fc.record({
-    model: fc.constantFrom('m', 'm"\'2', 'ünï'),
-    provider: fc.constantFrom('p1', 'p2'),
-    agent: fc.constantFrom(null, 'a1', 'a2'),
-    session: fc.constantFrom(null, 's1', 's2'),
-    endUser: fc.constantFrom(null, 'u1', "u'2"),
-    outcome: fc.constantFrom('completed', 'completed', 'failed', 'aborted'),
-    usage: fc.option(usage, { freq: 4 }),
-    rates: fc.option(rates, { freq: 4 }),
-    providerNanoUsd: fc.option(fc.bigInt({ min: 0n, max: BigInt(Number.MAX_SAFE_INTEGER) })),
-    gapHours: fc.constantFrom(0, 0, 0, 0.2, 5, 26),
-  }),
+  fc
+    .record({
+      model: fc.constantFrom('m', 'm"\'2', 'ünï'),
+      provider: fc.constantFrom('p1', 'p2'),
+      agent: fc.constantFrom(null, 'a1', 'a2'),
+      session: fc.constantFrom(null, 's1', 's2'),
+      endUser: fc.constantFrom(null, 'u1', "u'2"),
+      outcome: fc.constantFrom('completed', 'completed', 'failed', 'aborted'),
+      used,
+      providerNanoUsd: fc.option(fc.bigInt({ min: 0n, max: BigInt(Number.MAX_SAFE_INTEGER) })),
+      gapHours: fc.constantFrom(0, 0, 0, 0.2, 5, 26),
+    })
+    .map(({ used: parts, ...rest }) => ({ ...rest, ...parts })),
   { minLength: 1, maxLength: 14 },
 );
+
+function bothOf(own: Priced, other: Priced): Usage {
+  const counts = USAGE_BUCKETS.map((bucket) => [bucket, own.usage[bucket] + other.usage[bucket]] as const);
+  return makeUsage({ ...own.usage, ...Object.fromEntries(counts) });
+}
 
 for (const engine of ENGINES) {
   describe(`money on ${engine}`, () => {
@@ -225,7 +252,7 @@ function intentOf(
 }
 
 function settlementOf(
-  { outcome, usage: given, rates: prices, providerNanoUsd }: Call,
+  { outcome, usage: given, own, other, providerNanoUsd }: Call,
   ids: { tenantId: string; dispatchId: string; endedAt: number },
 ): Parameters<StoredLedger['settle']>[0] {
   return {
@@ -238,14 +265,18 @@ function settlementOf(
     usage: given,
     usageSource: given === null ? 'none' : 'reported',
     rawUsage: null,
-    price: prices === null ? null : pin('config', prices),
-    otherModels: [],
+    price: pinned(own),
+    otherModels: other === null ? [] : [{ model: 'advisor', usage: other.usage, price: pinned(other) }],
     servedModel: null,
     providerCost: providerNanoUsd === null ? null : { nanoUsd: providerNanoUsd, source: 'usage.cost' },
     latencyMs: 7,
     timeToFirstTokenMs: null,
     providerRequestId: null,
   };
+}
+
+function pinned(part: Priced | null): PricePin | null {
+  return part === null || part.rates === null ? null : pin('config', part.rates);
 }
 
 function judgeDetail(detail: DispatchDetail, call: Call): void {
@@ -263,9 +294,16 @@ function judgeDetail(detail: DispatchDetail, call: Call): void {
 
 const PARTS = { audioInput: 'input', imageOutput: 'output', reasoning: 'output' } as const;
 
-/** Exact pico-USD of a call; null where it has no usage, or a unit in use no price. A part with a rate leaves its bucket. */
-function picoOf({ usage: given, rates: prices }: Call): bigint | null {
-  if (given === null || prices === null) return null;
+/** Exact pico-USD of a call; null where it has no usage, or one of its models no price for it. */
+function picoOf({ own, other }: Call): bigint | null {
+  const parts = [own, ...(other === null ? [] : [other])].map(picoOfPart);
+  return parts.every((part) => part !== null) ? parts.reduce((sum, part) => sum + part, 0n) : null;
+}
+
+/** Null where a unit in use has no price. A part with a rate leaves its bucket. */
+function picoOfPart(part: Priced | null): bigint | null {
+  if (part === null || part.rates === null) return null;
+  const { usage: given, rates: prices } = part;
   if (prices.reasoning !== undefined && given.reasoning === null && given.output > 0) return null;
   const units: Record<string, number> = Object.fromEntries(USAGE_BUCKETS.map((bucket) => [bucket, given[bucket]]));
   for (const [part, bucket] of Object.entries(PARTS) as [keyof typeof PARTS, 'input' | 'output'][]) {
