@@ -278,7 +278,11 @@ for (const engine of ENGINES) {
       await ledger.correct(lateInput(row!));
       assert.equal(row!.dispatchId, late);
       nowMs += 1;
-      const { sums } = await reprice(() => RIGHT);
+      const { sums } = await reprice(({ servedModel, serviceTier }) => {
+        // Only what came late knows these.
+        assert.deepEqual([servedModel, serviceTier], ['m-1', 'us-inference']);
+        return RIGHT;
+      });
       assert.equal(sums.default?.priced, 1n);
       const { totals } = await usageAnswer(store, {
         tenantId: 'default',
@@ -369,6 +373,8 @@ function lateInput(row: EntryRow) {
       ...(row as unknown as EntrySettlement),
       usage: makeUsage({ input: 1000, output: 10 }),
       usageSource: 'reported',
+      servedModel: 'm-1',
+      serviceTier: 'us-inference',
       price: null,
       otherModels: [],
       providerCost: null,

@@ -27,6 +27,11 @@ export interface PricedEntry {
   serviceTier: string | null;
 }
 
+interface Counted extends Pick<PricedEntry, 'usage' | 'servedModel' | 'serviceTier'> {
+  /** What other models consumed of it. */
+  others: readonly ModelUsage[];
+}
+
 export interface RepriceQuestion {
   /** Null: every tenant's. */
   tenantId: string | null;
@@ -101,10 +106,10 @@ async function repriced(
     const known = knownCost([entry, ...own]);
     if (counted === null || (unpricedOnly && known !== null)) return;
     tally.entries++;
-    const { provider, model, servedModel, startedAt, serviceTier } = entry;
+    const { provider, model, startedAt } = entry;
     // Whoever reported it said what it cost: no price of ours takes the place of that.
     const isSaid = entry.priceSource === 'reported';
-    const { usage, others } = counted;
+    const { usage, others, servedModel, serviceTier } = counted;
     const question = { provider, model, servedModel, startedAt, serviceTier, usage };
     const { price, otherModels } = pricesOfParts(question, others, (part) => (isSaid ? null : priceOf(part)));
     const cost = dispatchCost(partsOf(usage, price, otherModels));
@@ -137,11 +142,13 @@ async function repriced(
   return tally;
 }
 
-/** What was counted, and what of it other models consumed: of the entry, or of the correction that brought it late. */
-function countedOf(rows: readonly EntryRow[]): { usage: Usage; others: readonly ModelUsage[] } | null {
+/** What was counted, with what its price follows from: of the entry, or of the correction that brought it late. */
+function countedOf(rows: readonly EntryRow[]): Counted | null {
   for (const row of rows) {
     const usage = usageOf(row);
-    if (usage !== null) return { usage, others: row.priceRates === null ? [] : pricingOf(row.priceRates).otherModels };
+    if (usage === null) continue;
+    const { servedModel, serviceTier, priceRates } = row;
+    return { usage, servedModel, serviceTier, others: priceRates === null ? [] : pricingOf(priceRates).otherModels };
   }
   return null;
 }
