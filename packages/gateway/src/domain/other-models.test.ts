@@ -105,3 +105,12 @@ test('equal prices of all parts have equal ids, however much each consumed', () 
   );
   assert.equal(new Set(ids).size, ids.length);
 });
+
+test('a model whose name looks like others with their prices makes no id of theirs', () => {
+  const id = (...others: [model: string, price: PricePin | null][]): string =>
+    dispatchPriceId(
+      SONNET,
+      others.map(([model, price]) => ({ ...advisor(price), model })),
+    );
+  assert.notEqual(id([`a=${OPUS.priceId};b`, SONNET]), id(['a', OPUS], ['b', SONNET]));
+});

@@ -105,6 +105,7 @@ export function dispatchCost(parts: readonly DispatchPart[]): bigint | null {
 /** Of all prices that made the cost: equal prices have equal ids. */
 export function dispatchPriceId(price: PricePin, otherModels: readonly OtherModel[]): string {
   if (otherModels.length === 0) return price.priceId;
-  const others = otherModels.map((other) => `${other.model}=${other.price?.priceId ?? ''}`).sort();
+  // A model may have any name.
+  const others = otherModels.map((other) => JSON.stringify([other.model, other.price?.priceId])).sort();
   return priceIdOf(price.source, [price.priceId, ...others].join(';'));
 }
