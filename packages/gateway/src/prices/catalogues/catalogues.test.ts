@@ -279,6 +279,12 @@ test('a file is told by what stands in it, and one that is no catalogue is refus
   assert.deepEqual(Object.keys(bookOf(pi, brought).book.models.openai!), ['m']);
   const map = JSON.stringify({ m: litellm({ input_cost_per_token: 1e-6, output_cost_per_token: 1e-6 }) });
   assert.equal(bookOf(map, brought).book.models.openai?.m, 0);
+  // What the vendor's pages add has its day and its page there too, and makes the file no younger.
+  const { book } = bookOf(pi.replace('openai', 'anthropic'), brought);
+  const [row] = readBook(JSON.stringify(book)).find('anthropic', 'm')!.rows;
+  assert.deepEqual([row?.also['us-inference'], row?.also['tool.web_fetch']], ['vendor-docs', 'vendor-docs']);
+  assert.deepEqual(book.sources['vendor-docs'], vendorDocs().source);
+  assert.equal(book.date, brought.date);
   const own = JSON.stringify(merged.book);
   assert.equal(bookOf(own, brought).book.hash, merged.book.hash);
   for (const text of ['{}', '{"a":1}', 'null', '"x"']) assert.throws(() => bookOf(text, brought), /no catalogue/);

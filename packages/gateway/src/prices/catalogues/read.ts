@@ -1,6 +1,6 @@
 /**
- * Which catalogue a file is, by what stands in it, and a book of its own made of one: what `prices import` does. The
- * formats themselves are read by the adapters beside this file.
+ * Which catalogue a file is, by what stands in it, and a book of its own made of one, with what the vendors' own pages add
+ * to every catalogue: what `prices import` does. The formats themselves are read by the adapters beside this file.
  */
 import { createHash } from 'node:crypto';
 import { isObject } from '../../lib/json-object.ts';
@@ -10,6 +10,7 @@ import { type GenaiProvider, genaiCatalogue } from './genai-prices.ts';
 import { type LitellmCatalogue, litellmCatalogue } from './litellm.ts';
 import { mergeCatalogues } from './merge.ts';
 import { type PiCatalogue, piCatalogue } from './pi-ai.ts';
+import { vendorDocs } from './vendor-docs.ts';
 import { VENDOR_NAMES } from './vendor-names.ts';
 
 /** What only the person who brings a file knows of it. */
@@ -51,7 +52,7 @@ export function bookOf(text: string, brought: Brought): { book: BookFile; leftOu
     for (const vendor of book.vendors()) for (const model of book.models(vendor)) book.find(vendor, model);
     return { book: content as unknown as BookFile, leftOut: [] };
   }
-  const { book, leftOut } = mergeCatalogues([readCatalogue(text, brought)], VENDORS_PRICED);
+  const { book, leftOut } = mergeCatalogues([readCatalogue(text, brought), vendorDocs()], VENDORS_PRICED);
   if (book.rows.length === 0) throw new Error('it has no price for any vendor known here');
   return { book, leftOut };
 }
