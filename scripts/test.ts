@@ -7,6 +7,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { endProcess } from './end-process.ts';
 import type { TestCounts } from './test-counts.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -16,6 +17,8 @@ const AT_ONCE = 3;
 const UNIT_SHARES = 6;
 /** A job that takes longer hangs: three times what the longest took on a slow machine. The long tier takes what it takes. */
 const JOB_MS_MAX = 300_000;
+/** Asked to end, a job names the test that it is in; one that goes round in a loop does not hear it. */
+const END_MS_MAX = 10_000;
 /** What takes longest begins first, or the end would wait for it alone. */
 const LONG_ONES = [
   'crash.',
@@ -104,7 +107,7 @@ async function runTests({ name, files }: Job): Promise<TestCounts> {
   );
   const said: Buffer[] = [];
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => said.push(chunk));
-  const limit = isLong ? undefined : setTimeout(() => child.kill(), JOB_MS_MAX);
+  const limit = isLong ? undefined : setTimeout(() => endProcess(child, END_MS_MAX), JOB_MS_MAX);
   const code = await new Promise<number>((resolve) => child.on('close', (value) => resolve(value ?? 1)));
   clearTimeout(limit);
   process.stdout.write(Buffer.concat(said));

@@ -1,7 +1,10 @@
 /** The rig is what promises are judged by, so it is judged first: parser, provider, journal, and the comparison. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { endProcess } from '../../scripts/end-process.ts';
 import { AnswerParser } from './answer-parser.ts';
 import { Caller } from './caller.ts';
 import { differences } from './compare.ts';
@@ -91,6 +94,18 @@ test('the scripted provider answers as its words say and writes each request dow
 
 test('a word that is not in the language is refused, not taken for an ok', () => {
   assert.throws(() => parseScript('okay'), /does not know the word/);
+});
+
+test('a process that is too busy to hear that it must end is ended', { timeout: 10_000 }, async (t) => {
+  const child = spawn(process.execPath, [
+    '--eval',
+    `process.on('SIGTERM', () => {}); require('node:fs').writeSync(1, 'busy'); for (;;);`,
+  ]);
+  t.after(() => child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  endProcess(child, 100);
+  const [, signal] = await once(child, 'exit');
+  assert.equal(signal, 'SIGKILL');
 });
 
 test('the comparison finds each way in which ledger, journal and callers can differ', () => {
