@@ -133,8 +133,8 @@ export function* correctEntries(inputs: readonly CorrectInput[]): Steps<Settled[
 }
 
 /**
- * Rows take their numbers before it is known who is settled already. Where somebody was, those behind move up by one, so
- * that the log has no hole: who follows it can tell that nothing is missing.
+ * Rows take their numbers before it is known who is settled already. Where somebody was, those behind move up, so that
+ * the log has no hole: who follows it can tell that nothing is missing.
  */
 function* closeRanks(keys: readonly Value[][], settled: readonly Settled[]): Steps<void> {
   const gap = settled.indexOf('settled');
