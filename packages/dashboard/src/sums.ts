@@ -75,9 +75,9 @@ export function addRecord(sums: Sums, record: DispatchRecord): void {
     sums.requests += 1;
     if (record.outcome !== null) sums[record.outcome] += 1;
     sums[record.usageSource] += 1;
-    if (usage !== null && cost === null) sums.unpriced += 1;
   } else if (record.reason === PRICED_LATER) sums.unpriced -= 1;
   if (usage !== null) {
+    if (cost === null) sums.unpriced += 1;
     sums.input += BigInt(usage.input);
     sums.output += BigInt(usage.output);
     sums.cacheRead += BigInt(usage.cacheRead);

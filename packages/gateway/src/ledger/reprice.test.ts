@@ -272,12 +272,17 @@ for (const engine of ENGINES) {
       assert.equal(await corrected(), few.length);
     });
 
-    test('usage that came late, by a correction, is priced too, and was never counted as unpriced', async () => {
+    test('usage that came late, by a correction, is counted as unpriced until it is priced', async () => {
       const late = await call({ usage: null, usageSource: 'none', outcome: 'uncertain', price: null });
       const [row] = await rowsOf('usage');
       await ledger.correct(lateInput(row!));
       assert.equal(row!.dispatchId, late);
       nowMs += 1;
+      // Of rollups, and of entries.
+      const unpriced = async (groupBy: UsageGroup[]) =>
+        (await usageAnswer(store, { tenantId: 'default', fromMs: T0, toMs: nowMs + 1, groupBy, filters: {} })).totals
+          .composition.unpriced;
+      assert.deepEqual([await unpriced([]), await unpriced(['session'])], [1, 1]);
       const { sums } = await reprice(({ servedModel, serviceTier }) => {
         // Only what came late knows these.
         assert.deepEqual([servedModel, serviceTier], ['m-1', 'us-inference']);
@@ -291,7 +296,7 @@ for (const engine of ENGINES) {
         groupBy: [],
         filters: {},
       });
-      assert.equal(totals.composition.unpriced, 0);
+      assert.deepEqual([await unpriced([]), await unpriced(['session'])], [0, 0]);
       assert.equal(BigInt(totals.costNanoUsd), sums.default?.afterNanoUsd);
       assert.deepEqual((await verifyLedger(store)).problems, []);
     });

@@ -123,8 +123,7 @@ async function repriced(
     if (cost === known) return;
     if (known === null) tally.priced++;
     else tally.repriced++;
-    const wasUnpriced =
-      entry.input !== null && entry.costNanoUsd === null && !own.some(({ reason }) => reason === PRICED_LATER);
+    const wasUnpriced = isUnpriced([entry, ...own]);
     const differenceNanoUsd = cost - (known ?? 0n);
     await correct?.(
       costCorrection({
@@ -151,6 +150,12 @@ function countedOf(rows: readonly EntryRow[]): Counted | null {
     return { usage, servedModel, serviceTier, others: priceRates === null ? [] : pricingOf(priceRates).otherModels };
   }
   return null;
+}
+
+/** Whether it stands in the count of those that have usage and no cost. */
+function isUnpriced(rows: readonly EntryRow[]): boolean {
+  if (rows.some(({ reason }) => reason === PRICED_LATER)) return false;
+  return rows.some(({ input, costNanoUsd }) => input !== null && costNanoUsd === null);
 }
 
 /** An entry's cost with its corrections; null where none of them has one. */

@@ -142,6 +142,8 @@ export function addRollup(sums: RollupSums, part: Readonly<Record<string, unknow
 function addSums(sums: RollupSums, entry: RollupSource): void {
   if (entry.kind === 'usage') countRequest(sums, entry);
   else if (entry.reason === PRICED_LATER) sums.unpriced -= 1;
+  // Also where a correction brings usage that came late: nobody else would say that it has no price.
+  if (entry.input !== null && entry.costNanoUsd === null) sums.unpriced += 1;
   sums.input += BigInt(entry.input ?? 0);
   sums.output += BigInt(entry.output ?? 0);
   sums.cacheRead += BigInt(entry.cacheRead ?? 0);
@@ -157,6 +159,5 @@ function countRequest(sums: RollupSums, entry: RollupSource): void {
   else if (entry.usageSource === 'partial') sums.partial += 1;
   else if (entry.usageSource === 'estimated') sums.estimated += 1;
   else sums.none += 1;
-  if (entry.input !== null && entry.costNanoUsd === null) sums.unpriced += 1;
   if (entry.outcome === 'completed' && entry.latencyMs !== null) sums.latencySumMs += BigInt(entry.latencyMs);
 }

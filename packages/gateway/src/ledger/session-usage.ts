@@ -121,7 +121,7 @@ function summed(
       sum(${own('reasoning')}) as reasoning,
       count(*) filter (where ${isUsage}) as dispatches,
       cast(sum(${own('costNanoUsd')}) as text) as ${own('costNanoUsd')},
-      count(*) filter (where ${isUsage} and ${own('input')} is not null and ${own('costNanoUsd')} is null)
+      count(*) filter (where ${own('input')} is not null and ${own('costNanoUsd')} is null)
         - count(*) filter (where ${own('kind')} = 'correction' and ${own('reason')} = ${sql.lit(PRICED_LATER)}) as unpriced,
       count(*) filter (where ${isUsage} and coalesce(${own('usageSource')}, 'none') <> 'reported') as ${own('notReported')}
     from ${entriesBy(store, index)}

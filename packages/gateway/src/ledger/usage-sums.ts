@@ -195,7 +195,7 @@ function entrySum(column: SumColumn): RawBuilder<unknown> {
     case 'none':
       return count(sql`coalesce(${own('usageSource')}, 'none') not in ('reported', 'partial', 'estimated')`);
     case 'unpriced':
-      return sql`${count(sql`${own('input')} is not null and ${own('costNanoUsd')} is null`)}
+      return sql`count(*) filter (where ${own('input')} is not null and ${own('costNanoUsd')} is null)
         - count(*) filter (where ${own('kind')} = 'correction' and ${own('reason')} = ${sql.lit(PRICED_LATER)})`;
     case 'latencySumMs':
       return sql`coalesce(sum(${own('latencyMs')}) filter (where ${isUsage} and ${own('outcome')} = 'completed'), 0)`;
