@@ -126,7 +126,8 @@ function useDetail(id: string) {
 
 function Detail({ detail }: { detail: DispatchDetail }) {
   const { zone } = looked.value;
-  const { usage } = detail;
+  // What came late stands in the correction that brought it.
+  const counted = [detail, ...detail.corrections].find(({ usage }) => usage !== null);
   return (
     <>
       <p class="lead">
@@ -143,7 +144,11 @@ function Detail({ detail }: { detail: DispatchDetail }) {
       </p>
       <Waterfall detail={detail} />
       <h3>Usage and cost</h3>
-      {usage === null ? <Uncounted detail={detail} /> : <Lines detail={detail} />}
+      {counted === undefined ? (
+        <Uncounted detail={detail} />
+      ) : (
+        <Lines detail={{ ...detail, usage: counted.usage, cost: counted.cost }} />
+      )}
       {detail.corrections.length === 0 ? null : (
         <ul class="corrections">
           {detail.corrections.map((correction) => (

@@ -1,4 +1,4 @@
-/** One dispatch as text, where more than one model has a price in it. */
+/** One dispatch as text, where more than one model has a price in it, or its usage came late. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DispatchDetail, PriceDetail, PriceLine } from '@weighbridge/protocol';
@@ -41,4 +41,12 @@ test('another model’s lines stand under its name, and its price under that of 
   assert.match(text, /\ntotal +7,635,000,000 += 7,635,000 nano-USD, \$0\.007635/);
   const named = { ...DETAIL, cost: null, priceLines: null, unpriced: 'its price has no rate for op\u001bus input' };
   assert.match(dispatchText(named), /\nunpriced: its price has no rate for op\\u\{1b\}us input\n/);
+});
+
+test('usage that came late, by a correction, is shown with its lines', () => {
+  const { cost } = DETAIL;
+  const late = { entryId: 'cor_1', reason: 'settled_late', settledAt: null, usage: { input: 1760 }, cost };
+  const text = dispatchText({ ...DETAIL, usage: null, cost: null, corrections: [late] } as unknown as DispatchDetail);
+  assert.match(text, /^usage\.input +1760$/m);
+  assert.match(text, /\ntotal +7,635,000,000 += 7,635,000 nano-USD, \$0\.007635/);
 });

@@ -17,22 +17,24 @@ export function dispatchText(detail: DispatchDetail): string {
   const {
     priceLines: _,
     rawUsage,
-    corrections: _c,
-    usage,
-    cost,
+    corrections,
+    usage: _usage,
+    cost: _cost,
     price: _p,
     unpriced: _u,
     costNow: _n,
     providerCost: _s,
     ...facts
   } = detail;
+  // What came late stands in the correction that brought it.
+  const { usage, cost } = [detail, ...corrections].find((each) => each.usage !== null) ?? detail;
   const rows: string[][] = Object.entries(facts).map(([name, value]) => [name, factText(value)]);
   for (const [name, value] of Object.entries(usage ?? {})) rows.push([`usage.${name}`, factText(value)]);
   for (const [name, value] of Object.entries(cost ?? {})) rows.push([`cost.${name}`, factText(value)]);
   const width = Math.max(...rows.map(([name]) => name!.length));
   const lines = rows.map(([name, value]) => `${name!.padEnd(width)}  ${value}\n`).join('');
   const raw = rawUsage === null ? '' : `\nas the provider sent it: ${plainText(JSON.stringify(rawUsage))}\n`;
-  return lines + priceText(detail) + correctionsText(detail) + providerText(detail) + raw;
+  return lines + priceText({ ...detail, cost }) + correctionsText(detail) + providerText(detail) + raw;
 }
 
 function priceText({ price, priceLines, unpriced, cost }: DispatchDetail): string {

@@ -88,16 +88,19 @@ export async function findDispatch(store: Store, tenantId: string | null, id: st
       .orderBy('seq')
       .compile(),
   );
+  // What came late is known of the correction that brought it.
+  const counted = [row, ...corrections].find(({ input }) => input !== null) ?? row;
+  const { servedModel, providerCostNanoUsd, providerCostSource, rawUsage } = counted;
   return {
     ...recordOf(row),
-    servedModel: row.servedModel,
-    ...explained(row),
+    servedModel,
+    ...explained(counted),
     costNow: costNow([row, ...corrections]),
     providerCost:
-      row.providerCostNanoUsd === null
+      providerCostNanoUsd === null
         ? null
-        : { ...amountOf(BigInt(row.providerCostNanoUsd)), source: row.providerCostSource ?? '' },
-    rawUsage: row.rawUsage === null ? null : JSON.parse(row.rawUsage),
+        : { ...amountOf(BigInt(providerCostNanoUsd)), source: providerCostSource ?? '' },
+    rawUsage: rawUsage === null ? null : JSON.parse(rawUsage),
     corrections: corrections.map(recordOf),
   };
 }

@@ -9,6 +9,7 @@ import { PostgresServer, runOn } from '../../../../test/rig/postgres-server.ts';
 import { until } from '../../../../test/rig/until.ts';
 import type { Database } from '../domain/config.ts';
 import type { EntryIntent, EntrySettlement } from '../domain/entry.ts';
+import { pin } from '../domain/price.ts';
 import { holdFollower } from '../events/follower.ts';
 import { EventLog } from '../events/log.ts';
 import { CURSOR_SCRIPTS, EVENT_WRITES } from '../events/room.ts';
@@ -225,11 +226,17 @@ describe('several gateways on one PostgreSQL', () => {
     const intent = intentOf();
     await paused.ledger.open(intent);
     assert.equal(await other.ledger.recoverDead(), 1);
-    await paused.ledger.settle(settlementOf(intent));
+    const price = pin('config', { input: 1_000_000n, output: 2_000_000n });
+    await paused.ledger.settle({ ...settlementOf(intent), price });
     const detail = await findDispatch(other.store, 'default', intent.dispatchId);
     assert.equal(detail?.outcome, 'uncertain');
     assert.equal(detail?.usage, null);
-    assert.equal(detail?.corrections[0]?.usage?.total, 15);
+    const [late] = detail!.corrections;
+    assert.equal(late?.usage?.total, 15);
+    // It explains itself like any other: its lines are those of what came late.
+    const lines = detail!.priceLines!.map(({ amountPicoUsd }) => BigInt(amountPicoUsd));
+    assert.equal(lines.reduce((sum, each) => sum + each) / 1000n, BigInt(late!.cost!.nanoUsd));
+    assert.deepEqual([detail!.price?.priceId, detail!.costNow?.nanoUsd], [late!.cost!.priceId, late!.cost!.nanoUsd]);
     assert.deepEqual((await verifyLedger(other.store)).problems, []);
   });
 
