@@ -1,6 +1,6 @@
 /** The whole page: head, the tab that is open, and the drawer over it. */
 
-import type { ComponentChildren } from 'preact';
+import type { FunctionComponent } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { looked, type Tab, tabLabel } from './address.ts';
 import { Customers } from './parts/customers.tsx';
@@ -13,17 +13,18 @@ import { Models } from './parts/models.tsx';
 import { Sessions } from './parts/sessions.tsx';
 import { Webhooks } from './parts/webhooks.tsx';
 
-const TABS: Readonly<Record<Tab, () => ComponentChildren>> = {
-  models: () => <Models />,
-  customers: () => <Customers />,
-  sessions: () => <Sessions />,
-  webhooks: () => <Webhooks />,
-  keys: () => <Keys />,
-  health: () => <Health />,
+const TABS: Readonly<Record<Tab, FunctionComponent>> = {
+  models: Models,
+  customers: Customers,
+  sessions: Sessions,
+  webhooks: Webhooks,
+  keys: Keys,
+  health: Health,
 };
 
 export function App() {
   const { tab } = looked.value;
+  const Opened = TABS[tab];
   useEffect(() => {
     document.title = `${tabLabel(tab)} · Weighbridge`;
   }, [tab]);
@@ -35,7 +36,7 @@ export function App() {
       <KeysButton />
       <Head />
       <main id="main" tabIndex={-1}>
-        {TABS[tab]()}
+        <Opened />
       </main>
       <Drawer />
       <Keyboard />

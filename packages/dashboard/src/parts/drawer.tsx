@@ -7,6 +7,7 @@ import { look, looked } from '../address.ts';
 import { client } from '../client.ts';
 import { milliseconds, moment, NOTHING, whole } from '../format.ts';
 import { messageOf } from '../problems.ts';
+import { Headings } from './headings.tsx';
 import { costOf, Outcome } from './tail.tsx';
 
 export function Drawer() {
@@ -225,36 +226,28 @@ function Waterfall({ detail }: { detail: DispatchDetail }) {
   );
 }
 
-const BUCKETS: Readonly<Record<string, string>> = {
+const BUCKETS = {
   input: 'Input',
   cacheRead: 'Read from cache',
   cacheWrite: 'Written to cache',
   cacheWrite1h: 'Written to cache for an hour',
   output: 'Output',
   reasoning: 'Reasoning, inside output',
-};
-
-const COUNTED = ['input', 'cacheRead', 'cacheWrite', 'cacheWrite1h', 'output', 'reasoning'] as const;
+} as const;
+type Bucket = keyof typeof BUCKETS;
+const COUNTED = Object.keys(BUCKETS) as Bucket[];
 
 function Lines({ detail }: { detail: DispatchDetail }) {
   const usage = detail.usage!;
   const lines = detail.priceLines ?? [];
   const lineOf = (name: string) => lines.find(({ bucket }) => bucket === name);
   // Priced, all but reasoning has lines, and another model's tokens are in their own.
-  const unitsOf = (name: (typeof COUNTED)[number]) =>
-    lines[0] && name !== 'reasoning' ? (lineOf(name)?.units ?? 0) : usage[name];
+  const unitsOf = (name: Bucket) => (lines[0] && name !== 'reasoning' ? (lineOf(name)?.units ?? 0) : usage[name]);
   const counted = COUNTED.filter((name) => unitsOf(name)! > 0 || name === 'input' || name === 'output');
   const shown = new Set<string>(counted);
   return (
     <table class="lines">
-      <thead>
-        <tr>
-          <th scope="col">Part</th>
-          <th scope="col">Tokens</th>
-          <th scope="col">$ per million</th>
-          <th scope="col">Amount</th>
-        </tr>
-      </thead>
+      <Headings of={[['Part'], ['Tokens'], ['$ per million'], ['Amount']]} />
       <tbody>
         {counted.map((name) => (
           <PartLine key={name} name={name} units={unitsOf(name)!} line={lineOf(name)} />
@@ -288,14 +281,7 @@ function Uncounted({ detail }: { detail: DispatchDetail }) {
       {note}
       <table class="lines">
         <tbody>
-          {cost === null ? null : (
-            <tr>
-              <th scope="row" colSpan={3}>
-                Cost, {cost.source}
-              </th>
-              <td>${cost.usd}</td>
-            </tr>
-          )}
+          {cost === null ? null : <CostLine name={`Cost, ${cost.source}`} cost={cost} />}
           <OtherCosts detail={detail} />
         </tbody>
       </table>
@@ -308,22 +294,21 @@ function OtherCosts({ detail: { cost, costNow, providerCost } }: { detail: Dispa
   return (
     <>
       {costNow !== null && costNow.nanoUsd !== cost?.nanoUsd ? (
-        <tr>
-          <th scope="row" colSpan={3}>
-            With corrections
-          </th>
-          <td>${costNow.usd}</td>
-        </tr>
+        <CostLine name="With corrections" cost={costNow} />
       ) : null}
-      {providerCost === null ? null : (
-        <tr>
-          <th scope="row" colSpan={3}>
-            The provider says
-          </th>
-          <td>${providerCost.usd}</td>
-        </tr>
-      )}
+      {providerCost === null ? null : <CostLine name="The provider says" cost={providerCost} />}
     </>
+  );
+}
+
+function CostLine({ name, cost }: { name: string; cost: { usd: string } }) {
+  return (
+    <tr>
+      <th scope="row" colSpan={3}>
+        {name}
+      </th>
+      <td>${cost.usd}</td>
+    </tr>
   );
 }
 
@@ -332,7 +317,7 @@ const PICO_PER_MILLION = 1e6;
 function PartLine({ name, units, line }: { name: string; units: number; line: PriceLine | undefined }) {
   return (
     <tr>
-      <th scope="row">{BUCKETS[name] ?? name}</th>
+      <th scope="row">{BUCKETS[name as Bucket] ?? name}</th>
       <td>{whole(units)}</td>
       <td title={line?.source}>{line === undefined ? NOTHING : String(Number(line.ratePicoUsd) / PICO_PER_MILLION)}</td>
       <td>{line === undefined ? NOTHING : `$${picoText(line.amountPicoUsd)}`}</td>

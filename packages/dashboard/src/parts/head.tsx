@@ -18,14 +18,7 @@ export function Head() {
     <header class="head">
       <span class="brand">
         <svg viewBox="0 0 32 32" width="22" height="22" aria-hidden="true">
-          <path
-            d="M4 24h24M7 24v-5l9-10 9 10v5M16 9v10"
-            fill="none"
-            stroke="currentColor"
-            stroke-width="2.6"
-            stroke-linecap="round"
-            stroke-linejoin="round"
-          />
+          <path d="M4 24h24M7 24v-5l9-10 9 10v5M16 9v10" />
         </svg>
         Weighbridge
       </span>

@@ -6,8 +6,8 @@ import { look, looked, SHOWN } from '../address.ts';
 const isOpen = signal(false);
 
 /** Where a browser keeps that single characters do nothing here: who speaks to a computer presses keys without meaning to. */
-const STORED = 'weighbridge-characters';
-const areOn = signal(stored((storage) => storage.getItem(STORED)) !== 'off');
+const STORED = 'characters';
+const areOn = signal(stored((storage) => storage.getItem(STORED)) !== 'false');
 
 /** A browser may keep nothing for us; then it holds until the page is closed. */
 function stored<Answer>(use: (storage: Storage) => Answer): Answer | null {
@@ -71,7 +71,7 @@ function press(event: KeyboardEvent): void {
   else if (event.key === 'Enter' && event.altKey && target.matches('.name')) {
     // A browser makes no click of it.
     target.dispatchEvent(new MouseEvent('click', { altKey: true, bubbles: true }));
-  } else if (/^[1-6]$/.test(event.key)) {
+  } else {
     const tab = SHOWN[Number(event.key) - 1];
     if (tab !== undefined) look({ tab, dispatchId: null });
   }
@@ -118,7 +118,7 @@ function Card() {
           checked={areOn.value}
           onChange={({ currentTarget: { checked } }) => {
             areOn.value = checked;
-            stored((storage) => storage.setItem(STORED, checked ? 'on' : 'off'));
+            stored((storage) => storage.setItem(STORED, String(checked)));
           }}
         />{' '}
         Single characters do this
