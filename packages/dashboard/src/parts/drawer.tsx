@@ -262,7 +262,7 @@ function Lines({ detail }: { detail: DispatchDetail }) {
         <tr>
           <th scope="row">Total</th>
           <td>{whole(usage.total)}</td>
-          <td class="clip">{detail.cost === null ? (detail.unpriced ?? '') : detail.price?.source}</td>
+          <td class="why">{detail.cost === null ? (detail.unpriced ?? '') : detail.price?.source}</td>
           <td>{detail.cost === null ? costOf(detail) : `$${detail.cost.usd}`}</td>
         </tr>
         <OtherCosts detail={detail} />
