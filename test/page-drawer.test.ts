@@ -168,6 +168,25 @@ test('another model’s tokens stand in lines of their own, and each line is its
   ]);
 });
 
+test('usage that came late, by a correction, has its lines, and is not told as uncounted', async () => {
+  const address = /\/api\/v1\/dispatches\/dsp_/;
+  let total = 0;
+  await page.route(address, async (route) => {
+    const response = await route.fetch();
+    const detail = (await response.json()) as DispatchRecord;
+    total = detail.usage!.total;
+    const late = { ...detail, entryId: 'cor_1', kind: 'correction', reason: 'settled_late' };
+    const json = { ...detail, outcome: 'uncertain', usage: null, cost: null, usageSource: 'none', corrections: [late] };
+    await route.fulfill({ response, json });
+  });
+  await page.click(SECOND);
+  await page.waitForSelector('.drawer .lines');
+  const [foot, correction] = [await page.textContent('.drawer tfoot'), await page.textContent('.drawer .corrections')];
+  await page.unroute(address);
+  assert.ok(foot!.includes(total.toLocaleString('en-US')), `the total is not in ${foot}`);
+  assert.match(correction!, /^settled_late: usage on /);
+});
+
 test('what an uncounted call cost is shown: its cost, and what whoever sent it says', async () => {
   const body = JSON.stringify({ model: 'dall-e-3', cost_usd: 0.5, latency_ms: 900, agent_name: 'main' });
   await fetch(`${house.url}/api/v1/ingest/model_usage`, { method: 'POST', headers: house.headers, body });

@@ -186,14 +186,20 @@ test('Alt and a click leave a row out, by keys alone: / to the filter, arrows to
   await until('requests', 14);
   await page.keyboard.press('?');
   await page.waitForSelector('.keys-card');
-  await page.keyboard.press('Escape');
+  await closeCard();
 });
+
+/** What is pressed before it is gone would be meant for it. */
+async function closeCard(): Promise<void> {
+  await page.keyboard.press('Escape');
+  await page.waitForSelector('.keys-card', { state: 'detached' });
+}
 
 test('single characters can be turned off, and on again without any, and stay so when the page is opened anew', async () => {
   const isFiltering = () => page.evaluate(`document.activeElement.id === 'filter'`);
   await page.keyboard.press('?');
   await page.uncheck('.keys-card input');
-  await page.keyboard.press('Escape');
+  await closeCard();
   for (const opens of [async () => {}, async () => void (await page.reload())]) {
     await opens();
     await until('requests', 14);
@@ -207,7 +213,7 @@ test('single characters can be turned off, and on again without any, and stay so
   await page.focus('button.skip');
   await page.keyboard.press('Enter');
   await page.check('.keys-card input');
-  await page.keyboard.press('Escape');
+  await closeCard();
   await page.keyboard.press('/');
   assert.equal(await isFiltering(), true);
   await page.keyboard.press('Escape');
