@@ -20,7 +20,7 @@ import type { Store } from '../store/store.ts';
 import { CORRECTION_COLUMNS, INTENT_COLUMNS, SETTLEMENT_COLUMNS } from './columns.ts';
 import { mergedPage, type TenantsAtOnce } from './merged-pages.ts';
 import { pageOfTenant } from './pages.ts';
-import { type EntryRow, pricingOf, recordOf, usageOf } from './record.ts';
+import { countedRow, type EntryRow, pricingOf, recordOf, usageOf } from './record.ts';
 import { ofTenants, tenantsOf } from './tenants.ts';
 
 /** Exact matches; `outcome: 'open'` asks for what is in flight. */
@@ -88,8 +88,7 @@ export async function findDispatch(store: Store, tenantId: string | null, id: st
       .orderBy('seq')
       .compile(),
   );
-  // What came late is known of the correction that brought it.
-  const counted = [row, ...corrections].find(({ input }) => input !== null) ?? row;
+  const counted = countedRow([row, ...corrections]) ?? row;
   const { servedModel, providerCostNanoUsd, providerCostSource, rawUsage } = counted;
   return {
     ...recordOf(row),

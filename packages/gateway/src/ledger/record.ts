@@ -229,6 +229,11 @@ function plainRecordOf(row: RecordSource): DispatchRecord {
   };
 }
 
+/** Of an entry and its corrections the one that has the usage: where it came late, a correction brought it. */
+export function countedRow<R extends Pick<RecordSource, 'input'>>(rows: readonly R[]): R | undefined {
+  return rows.find(({ input }) => input !== null);
+}
+
 export function usageOf(row: RecordSource): Usage | null {
   if (row.input === null) return null;
   const input = row.input;

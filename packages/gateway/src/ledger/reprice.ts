@@ -13,7 +13,7 @@ import type { Tables } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import { costCorrection } from './correction.ts';
 import { RECORD_COLUMNS, selectEntries } from './questions.ts';
-import { type EntryRow, pricingOf, usageOf } from './record.ts';
+import { countedRow, type EntryRow, pricingOf, usageOf } from './record.ts';
 import { PRICED_LATER } from './rollup.ts';
 import type { CorrectInput, Settled } from './scripts.ts';
 
@@ -141,21 +141,18 @@ async function repriced(
   return tally;
 }
 
-/** What was counted, with what its price follows from: of the entry, or of the correction that brought it late. */
+/** What was counted, with what its price follows from. */
 function countedOf(rows: readonly EntryRow[]): Counted | null {
-  for (const row of rows) {
-    const usage = usageOf(row);
-    if (usage === null) continue;
-    const { servedModel, serviceTier, priceRates } = row;
-    return { usage, servedModel, serviceTier, others: priceRates === null ? [] : pricingOf(priceRates).otherModels };
-  }
-  return null;
+  const row = countedRow(rows);
+  const usage = row === undefined ? null : usageOf(row);
+  if (row === undefined || usage === null) return null;
+  const { servedModel, serviceTier, priceRates } = row;
+  return { usage, servedModel, serviceTier, others: priceRates === null ? [] : pricingOf(priceRates).otherModels };
 }
 
 /** Whether it stands in the count of those that have usage and no cost. */
 function isUnpriced(rows: readonly EntryRow[]): boolean {
-  if (rows.some(({ reason }) => reason === PRICED_LATER)) return false;
-  return rows.some(({ input, costNanoUsd }) => input !== null && costNanoUsd === null);
+  return countedRow(rows)?.costNanoUsd === null && !rows.some(({ reason }) => reason === PRICED_LATER);
 }
 
 /** An entry's cost with its corrections; null where none of them has one. */

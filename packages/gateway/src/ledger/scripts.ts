@@ -96,10 +96,7 @@ export function* settleEntries(inputs: readonly SettleInput[]): Steps<Settled[]>
     fold.add(sources[i]!);
     return place;
   });
-  yield* closeRanks(
-    inputs.map(({ identity, entryId }) => [identity.tenantId, entryId]),
-    settled,
-  );
+  yield* closeRanks(settled, (i) => [inputs[i]!.identity.tenantId, inputs[i]!.entryId]);
   yield* append(counters, events, fold, kept!);
   return yield* explained(inputs, settled);
 }
@@ -124,10 +121,7 @@ export function* correctEntries(inputs: readonly CorrectInput[]): Steps<Settled[
     fold.add(sources[i]!);
     return place;
   });
-  yield* closeRanks(
-    inputs.map((input) => [intentOf(input, 'tenantId'), intentOf(input, 'entryId')]),
-    settled,
-  );
+  yield* closeRanks(settled, (i) => [intentOf(inputs[i]!, 'tenantId'), intentOf(inputs[i]!, 'entryId')]);
   yield* append(counters, events, fold, kept!);
   return settled;
 }
@@ -136,13 +130,10 @@ export function* correctEntries(inputs: readonly CorrectInput[]): Steps<Settled[
  * Rows take their numbers before it is known who is settled already. Where somebody was, those behind move up, so that
  * the log has no hole: who follows it can tell that nothing is missing.
  */
-function* closeRanks(keys: readonly Value[][], settled: readonly Settled[]): Steps<void> {
+function* closeRanks(settled: readonly Settled[], keyAt: (index: number) => Value[]): Steps<void> {
   const gap = settled.indexOf('settled');
   if (gap === -1) return;
-  const moved = keys.flatMap((key, i) => {
-    const place = settled[i]!;
-    return i > gap && typeof place === 'object' ? [[place.seq, ...key]] : [];
-  });
+  const moved = settled.flatMap((place, i) => (i > gap && typeof place === 'object' ? [[place.seq, ...keyAt(i)]] : []));
   yield* each('ledger.renumber', moved);
 }
 
